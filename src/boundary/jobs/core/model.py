@@ -1,0 +1,708 @@
+"""The reference queue: what every operation means, as one function over plain data.
+
+What belongs here: `State` and `step(state, operation, now) -> (state, reply)`. What does not: a
+clock, a lock, a byte on disk. The memory adapter is this behind a lock, and every other adapter
+must answer as this does.
+
+A `State` handed to `step` is used up, the way a moved value is: go on with the one returned, and
+keep `state.copy()` where the old one is still needed (a simulated crash that rolls back). A step
+that raises leaves the state as it was.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any, TypeVar, cast
+
+from msgspec.structs import replace
+
+from boundary.jobs.core import lifecycle
+from boundary.jobs.core.operations import (
+    Beat,
+    Cancel,
+    Claim,
+    Claimed,
+    DeadLetters,
+    Delete,
+    Depart,
+    Enqueue,
+    Enqueued,
+    Find,
+    Fire,
+    Heartbeat,
+    History,
+    Operation,
+    Outcome,
+    Page,
+    Peek,
+    Promote,
+    Prune,
+    Purge,
+    PutSchedule,
+    QueueLoad,
+    Reclaim,
+    RemoveSchedule,
+    Report,
+    Retry,
+    Save,
+    Schedule,
+    Schedules,
+    Search,
+    SetPaused,
+    Settle,
+    SettleAndClaim,
+    Settled,
+    Snapshot,
+    Stats,
+    Take,
+    Time,
+    Verdict,
+    WorkerRow,
+    cursor_position,
+    queue_order,
+)
+from boundary.jobs.core.stats import Counters
+from boundary.jobs.core.wire import Millis, NewJob, Record
+
+R = TypeVar("R")
+
+PRIORITIES = range(4)
+
+Lane = OrderedDict[bytes, None]
+"""Ready jobs of one queue and priority, head first."""
+
+
+@dataclass(slots=True)
+class Holder:
+    """A known worker: the end of its lease, what it said of itself, the jobs it holds."""
+
+    expires: Millis
+    info: bytes = b""
+    held: dict[bytes, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class State:
+    """All there is in a store. `due` and `ended` are heaps whose stale entries are passed over."""
+
+    jobs: dict[bytes, Record] = field(default_factory=dict)
+    lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
+    due: list[tuple[Millis, int, bytes]] = field(default_factory=list)
+    ended: list[tuple[Millis, bytes]] = field(default_factory=list)
+    workers: dict[str, Holder] = field(default_factory=dict)
+    counters: dict[str, Counters] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    last_seq: int = 0
+
+    def copy(self) -> State:
+        """A state that later steps on this one do not touch (records are immutable, so shared)."""
+        return State(
+            dict(self.jobs),
+            {name: tuple(Lane(lane) for lane in lanes) for name, lanes in self.lanes.items()},
+            list(self.due),
+            list(self.ended),
+            {
+                name: Holder(one.expires, one.info, dict(one.held))
+                for name, one in self.workers.items()
+            },
+            dict(self.counters),
+            set(self.paused),
+            dict(self.schedules),
+            self.last_seq,
+        )
+
+
+def step(state: State, operation: Operation[R], now: Millis) -> tuple[State, R]:
+    """The state after the operation, and its reply.
+
+    Args:
+        now: The store's clock; never below that of an earlier step.
+
+    Raises:
+        UsageError: As the operation's contract says; the state is unchanged.
+    """
+    arm = cast("Callable[[State, Operation[R], Millis], R]", _ARMS[type(operation)])
+    return state, arm(state, operation, now)
+
+
+# Where a job stands
+
+
+def _lanes(state: State, queue: str) -> tuple[Lane, ...]:
+    lanes = state.lanes.get(queue)
+    if lanes is None:
+        lanes = state.lanes[queue] = tuple(Lane() for _ in PRIORITIES)
+    return lanes
+
+
+def _ready(state: State, record: Record, *, head: bool = False) -> None:
+    """The pending job waits for a worker."""
+    state.jobs[record.id] = record
+    lane = _lanes(state, record.queue)[record.priority]
+    lane[record.id] = None
+    if head:
+        lane.move_to_end(record.id, last=False)
+
+
+def _wait(state: State, record: Record, due: Millis) -> None:
+    """The job waits for an instant."""
+    state.jobs[record.id] = replace(record, due=due, execute_at=due)
+    heappush(state.due, (due, record.seq, record.id))
+
+
+def _finish(
+    state: State, record: Record, event: str, now: Millis, keep_ms: int | None
+) -> None:
+    """The job has reached its end."""
+    if keep_ms == 0:
+        state.jobs.pop(record.id, None)
+        return
+    prune_at = None if keep_ms is None else now + keep_ms
+    state.jobs[record.id] = replace(
+        record, ending=event, completed=now, due=None, worker=None, cancelling=False,
+        parked=False, prune_at=prune_at,
+    )
+    if prune_at is not None:
+        heappush(state.ended, (prune_at, record.id))
+
+
+def _lift(state: State, record: Record) -> None:
+    """The job stands nowhere any more: not in a lane, not in a worker's hands."""
+    lanes = state.lanes.get(record.queue)
+    if lanes is not None:
+        lanes[record.priority].pop(record.id, None)
+    if record.worker is not None and record.worker in state.workers:
+        state.workers[record.worker].held.pop(record.id, None)
+
+
+def _count(state: State, queue: str, event: str, duration_ms: float = 0.0) -> None:
+    field_name = lifecycle.COUNTED.get(event)
+    if field_name is None:
+        return
+    was = state.counters.get(queue) or Counters(queue)
+    state.counters[queue] = was.add(Counters(queue, **{field_name: 1, "duration_ms": duration_ms}))
+
+
+# A job comes in
+
+
+def _enqueue(state: State, operation: Enqueue, now: Millis) -> Enqueued:
+    return Enqueued(now, tuple([_admit(state, job, now) for job in operation.jobs]))
+
+
+def _admit(state: State, job: NewJob, now: Millis) -> bool:
+    known = state.jobs.get(job.id)
+    if known is not None and not (known.parked and not job.parked):
+        return False
+    if known is None:
+        state.last_seq += 1
+        known = Record(
+            state.last_seq, job.id, job.job_type, job.queue, job.priority, job.payload, now, now
+        )
+    record = replace(known, queue=job.queue, priority=job.priority, parked=job.parked, updated=now)
+    due = job.run_at if job.run_at is not None else now + job.delay_ms
+    if job.parked:
+        state.jobs[job.id] = record
+    elif due > now:
+        _wait(state, record, due)
+    else:
+        _ready(state, replace(record, execute_at=job.run_at))
+    return True
+
+
+# A worker's cycle
+
+
+def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
+    holder = state.workers.get(operation.worker)
+    if holder is None:
+        if not operation.join:
+            return Claimed(now, (), alive=False)
+        holder = state.workers[operation.worker] = Holder(now)
+    holder.expires = max(holder.expires, now + operation.lease_ms)
+    if operation.promote:
+        _promote_due(state, operation.promote, now)
+    jobs = tuple([_hand_over(state, id, operation.worker, now) for id in _pick(state, operation)])
+    return Claimed(
+        now,
+        jobs,
+        _next_due(state, promoting=operation.promote > 0),
+        _cancelling(state, holder),
+        tuple(one for _, one in sorted(state.schedules.items()) if one.next_at <= now),
+    )
+
+
+def _pick(state: State, operation: Claim) -> list[bytes]:
+    """The ids to hand over, in order; their lanes still hold them."""
+    names = queue_order(state.lanes) if operation.queues is None else operation.queues
+    ahead = dict(operation.ahead)
+    picked: list[bytes] = []
+    for name in names:
+        room = operation.slots + ahead.get(name, 0) - len(picked)
+        if room <= 0 or name in state.paused:
+            continue
+        picked.extend(_first(_waiting(state, name), room))
+    return picked
+
+
+def _waiting(state: State, queue: str) -> Iterator[bytes]:
+    for lane in state.lanes.get(queue, ()):
+        yield from lane
+
+
+def _first(ids: Iterable[bytes], limit: int) -> list[bytes]:
+    return [id for id, _ in zip(ids, range(limit), strict=False)]
+
+
+def _hand_over(state: State, id: bytes, worker: str, now: Millis) -> Record:
+    record = state.jobs[id]
+    _lift(state, record)
+    record = state.jobs[id] = replace(
+        record, status="running", worker=worker, token=record.token + 1, started=now, updated=now,
+        due=None, cancelling=False, progress=b"", parked=False,
+    )
+    state.workers[worker].held[id] = None
+    return record
+
+
+def _cancelling(state: State, holder: Holder) -> tuple[bytes, ...]:
+    return tuple([id for id in holder.held if state.jobs[id].cancelling])
+
+
+def _next_due(state: State, *, promoting: bool) -> Millis | None:
+    ticks = [one.next_at for one in state.schedules.values()]
+    first = _first_due(state) if promoting else None
+    if first is not None:
+        ticks.append(first)
+    return min(ticks, default=None)
+
+
+def _first_due(state: State) -> Millis | None:
+    while state.due:
+        due, _, id = state.due[0]
+        record = state.jobs.get(id)
+        if record is not None and record.due == due:
+            return due
+        heappop(state.due)
+    return None
+
+
+def _promote_due(state: State, limit: int, now: Millis) -> int:
+    for count in range(limit):
+        due = _first_due(state)
+        if due is None or due > now:
+            return count
+        record = state.jobs[heappop(state.due)[2]]
+        _ready(state, replace(record, status="pending", due=None, updated=now))
+    return limit
+
+
+def _settle(state: State, operation: Settle, now: Millis) -> Settled:
+    holder = state.workers.get(operation.worker)
+    return Settled(
+        now, tuple([_accept(state, holder, outcome, now) for outcome in operation.outcomes])
+    )
+
+
+def _accept(state: State, holder: Holder | None, outcome: Outcome, now: Millis) -> bool:
+    if holder is None or outcome.id not in holder.held:
+        return False
+    record = state.jobs[outcome.id]
+    if record.token != outcome.token:
+        return False
+    del holder.held[outcome.id]
+    event = lifecycle.settling(outcome.event, cancelling=record.cancelling)
+    record = replace(
+        record, status=lifecycle.after("running", event), trail=outcome.trail,
+        retry_count=outcome.retry_count, updated=now, worker=None, cancelling=False,
+    )
+    _count(state, record.queue, event, outcome.duration_ms)
+    if record.status in lifecycle.FINISHED:
+        _finish(state, record, event, now, outcome.keep_ms)
+    elif event == "release" and outcome.delay_ms == 0:
+        _ready(state, record, head=True)
+    else:
+        _wait(state, record, now + outcome.delay_ms)
+    return True
+
+
+def _settle_and_claim(
+    state: State, operation: SettleAndClaim, now: Millis
+) -> tuple[Settled, Claimed]:
+    return _settle(state, operation.settle, now), _claim(state, operation.claim, now)
+
+
+def _heartbeat(state: State, operation: Heartbeat, now: Millis) -> Beat:
+    holder = state.workers.get(operation.worker)
+    if holder is None:
+        if not operation.join:
+            return Beat(now, alive=False)
+        holder = state.workers[operation.worker] = Holder(now)
+    holder.expires = max(holder.expires, now + operation.lease_ms)
+    holder.info = operation.info
+    return Beat(now, alive=True, cancelling=_cancelling(state, holder))
+
+
+def _depart(state: State, operation: Depart, now: Millis) -> int:
+    holder = state.workers.pop(operation.worker, None)
+    if holder is None:
+        return 0
+    for record in _latest_first(state, holder):
+        _give_back(state, record, "release", now, operation.keep_ms)
+    return len(holder.held)
+
+
+def _latest_first(state: State, holder: Holder) -> list[Record]:
+    """What a worker holds, so that putting each at the head in turn restores enqueue order."""
+    return sorted((state.jobs[id] for id in holder.held), key=lambda one: one.seq, reverse=True)
+
+
+def _give_back(
+    state: State, record: Record, event: str, now: Millis, keep_ms: int | None
+) -> None:
+    """A job leaves its worker unfinished: to the head of its queue, or to its end."""
+    event = lifecycle.settling(event, cancelling=record.cancelling)
+    record = replace(
+        record, status=lifecycle.after("running", event), worker=None, updated=now,
+        cancelling=False,
+    )
+    _count(state, record.queue, event)
+    if record.status in lifecycle.FINISHED:
+        _finish(state, record, event, now, keep_ms)
+    else:
+        _ready(state, record, head=True)
+
+
+def _report(state: State, operation: Report, now: Millis) -> bool:
+    record = state.jobs.get(operation.id)
+    if record is None or record.status != "running" or record.token != operation.token:
+        return False
+    state.jobs[operation.id] = replace(record, progress=operation.progress)
+    return True
+
+
+# Duties any worker may carry out
+
+
+def _promote(state: State, operation: Promote, now: Millis) -> int:
+    return _promote_due(state, operation.limit, now)
+
+
+def _reclaim(state: State, operation: Reclaim, now: Millis) -> tuple[bytes, ...]:
+    lapsed = sorted(
+        (holder.expires, name) for name, holder in state.workers.items() if holder.expires <= now
+    )
+    taken: list[bytes] = []
+    for _, name in lapsed:
+        holder = state.workers[name]
+        for record in _latest_first(state, holder)[: operation.limit - len(taken)]:
+            del holder.held[record.id]
+            crashes = record.crashes + 1
+            event = "crash" if crashes >= operation.max_crashes else "reclaim"
+            _give_back(state, replace(record, crashes=crashes), event, now, operation.keep_ms)
+            taken.append(record.id)
+        if not holder.held:
+            del state.workers[name]
+    return tuple(taken)
+
+
+def _prune(state: State, operation: Prune, now: Millis) -> int:
+    count = 0
+    while count < operation.limit and state.ended and state.ended[0][0] <= now:
+        prune_at, id = heappop(state.ended)
+        record = state.jobs.get(id)
+        if record is not None and record.prune_at == prune_at:
+            del state.jobs[id]
+            count += 1
+    return count
+
+
+# Schedules
+
+
+def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> Schedule:
+    new = operation.schedule
+    old = state.schedules.get(new.name)
+    if old is not None and _ticks(old) == _ticks(new):
+        new = replace(new, next_at=old.next_at)
+    state.schedules[new.name] = new
+    return new
+
+
+def _ticks(one: Schedule) -> tuple[str | None, int | None, str]:
+    return one.cron, one.every_ms, one.timezone
+
+
+def _remove_schedule(state: State, operation: RemoveSchedule, now: Millis) -> bool:
+    return state.schedules.pop(operation.name, None) is not None
+
+
+def _list_schedules(state: State, operation: Schedules, now: Millis) -> tuple[Schedule, ...]:
+    return tuple(one for _, one in sorted(state.schedules.items()))
+
+
+def _fire(state: State, operation: Fire, now: Millis) -> bool:
+    entry = state.schedules.get(operation.name)
+    if entry is None or entry.next_at != operation.tick:
+        return False
+    state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
+    _admit(state, operation.job, now)
+    return True
+
+
+# What operators ask
+
+
+def _cancel(state: State, operation: Cancel, now: Millis) -> tuple[Verdict, ...]:
+    return tuple([_cancel_one(state, id, operation.keep_ms, now) for id in operation.ids])
+
+
+def _cancel_one(state: State, id: bytes, keep_ms: int | None, now: Millis) -> Verdict:
+    record = state.jobs.get(id)
+    if record is None:
+        return "missing"
+    if record.status in lifecycle.FINISHED:
+        return "refused"
+    if record.status == "running":
+        state.jobs[id] = replace(record, cancelling=True)
+        return "requested"
+    _lift(state, record)
+    _finish(state, replace(record, status="cancelled", updated=now), "cancel", now, keep_ms)
+    return "done"
+
+
+def _retry(state: State, operation: Retry, now: Millis) -> tuple[Verdict, ...]:
+    return tuple([_retry_one(state, id, now) for id in operation.ids])
+
+
+def _retry_one(state: State, id: bytes, now: Millis) -> Verdict:
+    record = state.jobs.get(id)
+    if record is None:
+        return "missing"
+    if record.status != "failed":
+        return "refused"
+    _ready(
+        state,
+        replace(
+            record, status="pending", retry_count=0, crashes=0, ending="", updated=now,
+            execute_at=None, completed=None, prune_at=None,
+        ),
+    )
+    return "done"
+
+
+def _delete(state: State, operation: Delete, now: Millis) -> tuple[bool, ...]:
+    return tuple([_delete_one(state, id) for id in operation.ids])
+
+
+def _delete_one(state: State, id: bytes) -> bool:
+    record = state.jobs.pop(id, None)
+    if record is None:
+        return False
+    _lift(state, record)
+    return True
+
+
+def _set_paused(state: State, operation: SetPaused, now: Millis) -> bool:
+    was = operation.queue in state.paused
+    if operation.paused:
+        state.paused.add(operation.queue)
+    else:
+        state.paused.discard(operation.queue)
+    return was != operation.paused
+
+
+def _purge(state: State, operation: Purge, now: Millis) -> int:
+    waiting = [
+        record.id
+        for record in state.jobs.values()
+        if record.queue == operation.queue and _waits(record)
+    ]
+    doomed = waiting[: operation.limit]
+    for id in doomed:
+        _delete_one(state, id)
+    return len(doomed)
+
+
+def _waits(record: Record) -> bool:
+    return record.status in {"pending", "retrying"} and not record.parked
+
+
+def _take(state: State, operation: Take, now: Millis) -> Record | None:
+    record = state.jobs.get(operation.id)
+    if record is None or record.status not in {"pending", "retrying"}:
+        return None
+    holder = state.workers.setdefault(operation.worker, Holder(now))
+    holder.expires = max(holder.expires, now + operation.lease_ms)
+    return _hand_over(state, operation.id, operation.worker, now)
+
+
+def _save(state: State, operation: Save, now: Millis) -> Verdict:
+    given = operation.record
+    known = state.jobs.get(given.id)
+    if known is not None:
+        return _amend(state, known, given)
+    state.last_seq += 1
+    record = replace(given, seq=state.last_seq, parked=given.status == "pending", due=None)
+    if record.status == "retrying":
+        _wait(state, record, now if record.execute_at is None else record.execute_at)
+    elif record.status in lifecycle.FINISHED:
+        _keep(state, record, now)
+    elif record.status == "running":
+        _adopt(state, record, now + operation.lease_ms)
+    else:
+        state.jobs[record.id] = record
+    return "done"
+
+
+def _keep(state: State, record: Record, now: Millis) -> None:
+    ending = record.ending or lifecycle.ENDINGS[record.status]
+    completed = now if record.completed is None else record.completed
+    record = replace(record, ending=ending, completed=completed, worker=None)
+    state.jobs[record.id] = record
+    if record.prune_at is not None:
+        heappush(state.ended, (record.prune_at, record.id))
+
+
+def _adopt(state: State, record: Record, expires: Millis) -> None:
+    worker = record.worker or f"saved:{record.id.hex()}"
+    holder = state.workers.setdefault(worker, Holder(expires))
+    holder.held[record.id] = None
+    state.jobs[record.id] = replace(record, worker=worker)
+
+
+def _amend(state: State, known: Record, given: Record) -> Verdict:
+    if (known.status, known.token) != (given.status, given.token):
+        return "refused"
+    state.jobs[known.id] = replace(
+        known, payload=given.payload, trail=given.trail, progress=given.progress,
+        started=given.started, updated=given.updated,
+    )
+    return "done"
+
+
+# What one can look at
+
+
+def _time(state: State, operation: Time, now: Millis) -> Millis:
+    return now
+
+
+def _find(state: State, operation: Find, now: Millis) -> tuple[Record | None, ...]:
+    return tuple([state.jobs.get(id) for id in operation.ids])
+
+
+def _peek(state: State, operation: Peek, now: Millis) -> tuple[Record, ...]:
+    ids = _first(_waiting(state, operation.queue), operation.limit)
+    return tuple(state.jobs[id] for id in ids)
+
+
+def _search(state: State, operation: Search, now: Millis) -> Page:
+    before = cursor_position(operation.cursor)
+    newest = sorted(
+        (one for one in state.jobs.values() if before is None or one.seq < before),
+        key=lambda one: -one.seq,
+    )
+    found: list[Record] = []
+    for record in newest:
+        if operation.matches(record):
+            if len(found) == operation.limit:
+                return Page(tuple(found), str(found[-1].seq))
+            found.append(record)
+    return Page(tuple(found))
+
+
+def _latest(records: Iterable[Record], limit: int) -> tuple[Record, ...]:
+    newest = sorted(records, key=lambda one: (one.completed or 0, one.seq), reverse=True)
+    return tuple(newest[:limit])
+
+
+def _dead_letters(state: State, operation: DeadLetters, now: Millis) -> tuple[Record, ...]:
+    return _latest(
+        (
+            one
+            for one in state.jobs.values()
+            if one.ending in lifecycle.DEAD
+            and operation.queue in {None, one.queue}
+            and operation.job_type in {None, one.job_type}
+        ),
+        operation.limit,
+    )
+
+
+def _history(state: State, operation: History, now: Millis) -> tuple[Record, ...]:
+    return _latest(
+        (one for one in state.jobs.values() if one.ending and one.job_type == operation.job_type),
+        operation.limit,
+    )
+
+
+def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
+    counts: dict[str, list[int]] = {}
+    for record in state.jobs.values():
+        kind = _load_kind(record)
+        if kind is not None:
+            counts.setdefault(record.queue, [0, 0, 0])[kind] += 1
+    names = {*counts, *state.counters, *state.paused}
+    if operation.queue is not None:
+        names &= {operation.queue}
+    loads = [
+        QueueLoad(name, *counts.get(name, (0, 0, 0)), paused=name in state.paused)
+        for name in sorted(names)
+    ]
+    counters = [state.counters[name] for name in sorted(names) if name in state.counters]
+    return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
+
+
+def _load_kind(record: Record) -> int | None:
+    """0 ready, 1 scheduled, 2 running; None for what no worker will touch."""
+    if record.status == "running":
+        return 2
+    if not _waits(record):
+        return None
+    return 0 if record.due is None else 1
+
+
+def _worker_rows(state: State, operation: Stats) -> tuple[WorkerRow, ...]:
+    if operation.queue is not None:
+        return ()
+    return tuple(
+        WorkerRow(name, one.info, one.expires, tuple(sorted(one.held)))
+        for name, one in sorted(state.workers.items())
+    )
+
+
+_ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
+    Enqueue: _enqueue,
+    Claim: _claim,
+    Settle: _settle,
+    SettleAndClaim: _settle_and_claim,
+    Heartbeat: _heartbeat,
+    Depart: _depart,
+    Report: _report,
+    Promote: _promote,
+    Reclaim: _reclaim,
+    Prune: _prune,
+    PutSchedule: _put_schedule,
+    RemoveSchedule: _remove_schedule,
+    Schedules: _list_schedules,
+    Fire: _fire,
+    Cancel: _cancel,
+    Retry: _retry,
+    Delete: _delete,
+    SetPaused: _set_paused,
+    Purge: _purge,
+    Take: _take,
+    Save: _save,
+    Time: _time,
+    Find: _find,
+    Peek: _peek,
+    Search: _search,
+    DeadLetters: _dead_letters,
+    History: _history,
+    Stats: _stats,
+}

@@ -1,0 +1,545 @@
+"""The vocabulary: everything that can be asked of a store, each as one atomic step.
+
+What belongs here: each operation as a frozen record whose docstring is its contract, and the
+records it answers with. What does not: how any store does it (`model` is the reference, the
+adapters are checked against it).
+
+Every operation is batch-first and atomic: it happens wholly or not at all, and no other
+operation sees a half of it. Instants are milliseconds since the epoch by the *store's* clock.
+An operation validates before it writes; if it raises, nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from boundary.jobs.core.job import DEFAULT_QUEUE, Status
+from boundary.jobs.core.stats import Counters
+from boundary.jobs.core.wire import Millis, NewJob, Record
+from boundary.jobs.errors import UsageError
+
+R_co = TypeVar("R_co", covariant=True)
+
+MAX_DIGITS = 19
+"""Digits of a cursor: what fits 64 bits."""
+
+BATCH = 250
+"""Most jobs one operation carries: a script that has written cannot be stopped half-way."""
+
+Verdict: TypeAlias = Literal["done", "requested", "refused", "missing"]
+"""`done`; `requested` (a worker was asked); `refused` (its status does not allow it); `missing`."""
+
+Settling: TypeAlias = Literal[
+    "succeed", "fail", "exhaust", "discard", "cancel", "release", "snooze", "quarantine"
+]
+"""The life-cycle events by which a worker ends its hold on a job."""
+
+
+class Topic(StrEnum):
+    """What a listener can be told of. A notice is a hint: it may come late, twice or never."""
+
+    WORK = "work"
+    """A queue may hold a job it did not hold before, or something may be due sooner."""
+    RESULT = "result"
+    """A job may have reached its end."""
+    CONTROL = "control"
+    """A worker may have been asked something (a running job was cancelled)."""
+
+
+class Operation(Struct, Generic[R_co], frozen=True):
+    """A question to a store, answered with `R_co`."""
+
+
+# A job comes in
+
+
+class Enqueued(Struct, frozen=True, gc=False):
+    """When the store took the jobs, and for each whether it is new."""
+
+    now: Millis
+    fresh: tuple[bool, ...]
+
+
+class Enqueue(Operation[Enqueued], frozen=True):
+    """Each job is stored and waits: at the tail of its queue and priority, or for its instant.
+
+    An id the store holds already makes no second job (`fresh` is False and nothing of it
+    changes), except that a parked job starts to wait as if it came in now.
+
+    Raises:
+        StoreFull: No room; none was stored.
+    """
+
+    jobs: tuple[NewJob, ...]
+
+
+# A worker's cycle
+
+
+def queue_order(names: Iterable[str]) -> list[str]:
+    """The order in which a worker of every queue serves them: the default one, then by name."""
+    return sorted(names, key=lambda name: (name != DEFAULT_QUEUE, name))
+
+
+class Schedule(Struct, frozen=True):
+    """A standing order: make such a job at each tick.
+
+    Exactly one of `cron` and `every_ms` is set.
+
+    Attributes:
+        next_at: The next tick.
+        job_type, queue, priority, payload: What each tick enqueues.
+    """
+
+    name: str
+    job_type: str
+    queue: str
+    priority: int
+    payload: bytes
+    next_at: Millis
+    cron: str | None = None
+    every_ms: int | None = None
+    timezone: str = "UTC"
+
+
+class Claimed(Struct, frozen=True, gc=False):
+    """What a claim brought.
+
+    Attributes:
+        now: The store's clock.
+        jobs: In the order to run them; each is `running`, its `token` new.
+        next_due: The earliest instant at which a waiting job or a tick comes due.
+        cancelling: Ids of jobs this worker holds that were asked to stop.
+        ticks: Schedules whose tick is due; `Fire` them.
+        alive: False: the store does not know this worker (any more) and gave it nothing; what it
+            held was taken back. It must go on under a new incarnation.
+    """
+
+    now: Millis
+    jobs: tuple[Record, ...]
+    next_due: Millis | None = None
+    cancelling: tuple[bytes, ...] = ()
+    ticks: tuple[Schedule, ...] = ()
+    alive: bool = True
+
+
+class Claim(Operation[Claimed], frozen=True):
+    """Jobs that are ready are held by this worker under its lease, which is renewed.
+
+    First, up to `promote` jobs whose instant has come join the tail of their queue, in order of
+    that instant. Then jobs are taken queue by queue in the order given, critical to low within a
+    queue, first in first out within a priority; paused queues are passed over. A queue is taken
+    from while fewer than `slots` plus its number in `ahead` were taken in all. A taken job gets
+    `token + 1`, status `running`, `started` = now, no progress and no cancel request.
+
+    Attributes:
+        worker: Incarnation of the worker.
+        queues: In strict order; None: every queue that has jobs, ``default`` first, then by name.
+        slots: Jobs that can start at once; 0 only looks.
+        lease_ms: The worker's hold on all it has ends this long after now, unless renewed.
+        ahead: (queue, jobs beyond `slots`) that are taken to be run within milliseconds.
+        promote: Most jobs to promote; 0: promotion is switched off here.
+        join: Make the worker known if it is not.
+    """
+
+    worker: str
+    queues: tuple[str, ...] | None
+    slots: int
+    lease_ms: int
+    ahead: tuple[tuple[str, int], ...] = ()
+    promote: int = BATCH
+    join: bool = False
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """How a run ended.
+
+    Attributes:
+        token: From the claim; another token means the job was taken back meanwhile.
+        event: `succeed`, `exhaust`, `discard`, `cancel`, `quarantine` end the job; `fail` makes it
+            `retrying` and `snooze` `pending`, due after `delay_ms`; `release` makes it `pending`,
+            at the head of its queue at once, or due after `delay_ms` if that is above 0.
+        trail: Replaces the record's trail.
+        retry_count: Replaces the record's.
+        keep_ms: How long the record stays if this ends the job; 0: not at all; None: for good.
+        duration_ms: How long the run took, for the statistics.
+    """
+
+    id: bytes
+    token: int
+    event: Settling
+    trail: bytes = b""
+    retry_count: int = 0
+    delay_ms: int = 0
+    keep_ms: int | None = None
+    duration_ms: float = 0.0
+
+
+class Settled(Struct, frozen=True, gc=False):
+    """For each outcome, whether it was accepted."""
+
+    now: Millis
+    accepted: tuple[bool, ...]
+
+
+class Settle(Operation[Settled], frozen=True):
+    """Each outcome whose job this worker still holds under that token takes effect; others none.
+
+    A job that was asked to stop and does not end by itself here (`fail`, `snooze`, `release`)
+    becomes `cancelled`. Counters of the queue grow by succeeded (`succeed`), failed (`exhaust`,
+    `discard`, `quarantine`) and retried (`fail`), with the duration of each of these.
+    """
+
+    worker: str
+    outcomes: tuple[Outcome, ...]
+
+
+class SettleAndClaim(Operation[tuple[Settled, Claimed]], frozen=True):
+    """`settle`, then `claim`, as one step: what one round trip of a busy worker does."""
+
+    settle: Settle
+    claim: Claim
+
+
+class Beat(Struct, frozen=True, gc=False):
+    """Whether the worker is (still) known, and which of its jobs were asked to stop."""
+
+    now: Millis
+    alive: bool
+    cancelling: tuple[bytes, ...] = ()
+
+
+class Heartbeat(Operation[Beat], frozen=True):
+    """The worker's lease ends `lease_ms` after now, and `info` is what `Stats` shows of it.
+
+    A worker the store does not know is made known if `join`, else the answer is not `alive`.
+    """
+
+    worker: str
+    lease_ms: int
+    info: bytes
+    join: bool = False
+
+
+class Depart(Operation[int], frozen=True):
+    """The worker is forgotten; what it held is released to the head of its queues. How many.
+
+    Jobs given back together keep the order in which they were enqueued (so in `Reclaim`). One
+    that was asked to stop is `cancelled` instead, and kept for `keep_ms`.
+    """
+
+    worker: str
+    keep_ms: int | None
+
+
+class Report(Operation[bool], frozen=True):
+    """The progress of a running job is as given, if it is held under that token."""
+
+    id: bytes
+    token: int
+    progress: bytes
+
+
+# Duties any worker may carry out
+
+
+class Promote(Operation[int], frozen=True):
+    """Up to `limit` jobs whose instant has come wait at the tail of their queue. How many."""
+
+    limit: int = BATCH
+
+
+class Reclaim(Operation[tuple[bytes, ...]], frozen=True):
+    """Up to `limit` jobs of workers whose lease has ended are taken back; their ids.
+
+    Each has one crash more. At the head of its queue, unless it was asked to stop (then
+    `cancelled`) or has reached `max_crashes` (then `failed`, a dead letter with `WorkerLost`,
+    counted as failed). A worker left with nothing is forgotten.
+    """
+
+    max_crashes: int
+    keep_ms: int | None
+    limit: int = BATCH
+
+
+class Prune(Operation[int], frozen=True):
+    """Up to `limit` finished jobs past their retention are gone. How many."""
+
+    limit: int = BATCH
+
+
+# Schedules
+
+
+class PutSchedule(Operation[Schedule], frozen=True):
+    """The schedule of this name is as given; the answer is what is stored.
+
+    If one with the same `cron`, `every_ms` and `timezone` stands there, its `next_at` stays: a
+    restart neither skips nor repeats a tick.
+    """
+
+    schedule: Schedule
+
+
+class RemoveSchedule(Operation[bool], frozen=True):
+    """No schedule has this name. Whether one had."""
+
+    name: str
+
+
+class Schedules(Operation[tuple[Schedule, ...]], frozen=True):
+    """All schedules, by name. Nothing changes."""
+
+
+class Fire(Operation[bool], frozen=True):
+    """The tick `tick` of a schedule is done: `job` is enqueued and the next tick is `next_at`.
+
+    Only if the schedule still stands at `tick`, so each tick fires once, however many workers
+    try. Whether it fired now.
+    """
+
+    name: str
+    tick: Millis
+    next_at: Millis
+    job: NewJob
+
+
+# What operators ask
+
+
+class Cancel(Operation[tuple[Verdict, ...]], frozen=True):
+    """Each job is `cancelled` if it waits (`done`), asked to stop if it runs (`requested`).
+
+    A finished one is `refused`.
+    """
+
+    ids: tuple[bytes, ...]
+    keep_ms: int | None
+
+
+class Retry(Operation[tuple[Verdict, ...]], frozen=True):
+    """Each failed job waits at the tail of its queue with a full new budget; others `refused`.
+
+    `retry_count` and `crashes` are 0, `ending` is empty, `execute_at` and `completed` are none;
+    the trail stays.
+    """
+
+    ids: tuple[bytes, ...]
+
+
+class Delete(Operation[tuple[bool, ...]], frozen=True):
+    """No such jobs are stored, wherever they were. For each, whether it was."""
+
+    ids: tuple[bytes, ...]
+
+
+class SetPaused(Operation[bool], frozen=True):
+    """Workers pass over the queue, or no longer do. Whether that is a change."""
+
+    queue: str
+    paused: bool
+
+
+class Purge(Operation[int], frozen=True):
+    """Up to `limit` jobs of the queue that wait (ready, scheduled or retrying) are gone.
+
+    How many; call again until it is 0.
+    """
+
+    queue: str
+    limit: int = BATCH
+
+
+class Take(Operation[Record | None], frozen=True):
+    """This waiting job is claimed by this worker, which is made known; None: it does not wait."""
+
+    id: bytes
+    worker: str
+    lease_ms: int
+
+
+class Save(Operation[Verdict], frozen=True):
+    """A whole record is stored, for the seed's `save_job`.
+
+    Unknown id: stored as given, `pending` parked, `retrying` due at its `execute_at` (now if
+    none), `running` held by its worker for `lease_ms`, a finished one as finished; `done`. Known
+    id with the same status and token: payload, trail, progress and instants are replaced; `done`.
+    Otherwise `refused`: a status changes by its own operation.
+    """
+
+    record: Record
+    lease_ms: int
+
+
+# What one can look at; none of these changes anything
+
+
+class Time(Operation[Millis], frozen=True):
+    """The store's clock."""
+
+
+class Find(Operation[tuple[Record | None, ...]], frozen=True):
+    """The records of these ids, None for each that is not stored."""
+
+    ids: tuple[bytes, ...]
+
+
+class Peek(Operation[tuple[Record, ...]], frozen=True):
+    """The next ready jobs of the queue in the order they would be claimed, none claimed."""
+
+    queue: str
+    limit: int = 1
+
+
+class Page(Struct, frozen=True):
+    """Some records, and where to go on; no cursor: that was all."""
+
+    records: tuple[Record, ...]
+    cursor: str | None = None
+
+
+class Search(Operation[Page], frozen=True):
+    """Jobs that match every condition given, newest enqueued first.
+
+    Looks at no more than `scan` jobs, so a page may hold fewer than `limit` (even none) and
+    still have a cursor.
+
+    Attributes:
+        status: Only these.
+        since, until: Created in [since, until).
+        text: Occurs literally in the arguments, metadata, result or errors.
+        limit: 1 to 200.
+        cursor: From an earlier page with the same conditions.
+
+    Raises:
+        UsageError: The cursor is not one of ours.
+    """
+
+    status: Status | None = None
+    job_type: str | None = None
+    queue: str | None = None
+    since: Millis | None = None
+    until: Millis | None = None
+    text: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+    scan: int = 20_000
+
+    def matches(self, record: Record) -> bool:
+        """Whether the record fulfils every condition but the cursor."""
+        return (
+            self.status in {None, record.status}
+            and self.job_type in {None, record.job_type}
+            and self.queue in {None, record.queue}
+            and (self.since is None or record.created >= self.since)
+            and (self.until is None or record.created < self.until)
+            and (self.text is None or _mentions(record, self.text.encode()))
+        )
+
+
+def _mentions(record: Record, text: bytes) -> bool:
+    return text in record.payload or text in record.trail
+
+
+def cursor_position(cursor: str | None) -> int | None:
+    """The `seq` below which a search goes on; None: from the newest.
+
+    Raises:
+        UsageError: The cursor is not one of ours.
+    """
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < MAX_DIGITS):
+        raise UsageError(
+            f"the cursor {cursor[:40]!r} is not one a search returned; leave it out to start anew"
+        )
+    return int(cursor)
+
+
+class DeadLetters(Operation[tuple[Record, ...]], frozen=True):
+    """The latest dead letters (`exhaust`, `crash`, `quarantine`), newest first."""
+
+    limit: int = 20
+    queue: str | None = None
+    job_type: str | None = None
+
+
+class History(Operation[tuple[Record, ...]], frozen=True):
+    """The latest finished jobs of a type, newest first."""
+
+    job_type: str
+    limit: int = 20
+
+
+class QueueLoad(Struct, frozen=True):
+    """How many jobs of a queue are ready, wait for an instant, and run."""
+
+    queue: str
+    ready: int
+    scheduled: int
+    running: int
+    paused: bool
+
+
+class WorkerRow(Struct, frozen=True):
+    """A known worker: its `info` as it sent it, the end of its lease, the ids it holds."""
+
+    worker: str
+    info: bytes
+    expires: Millis
+    held: tuple[bytes, ...]
+
+
+class Snapshot(Struct, frozen=True):
+    """A store at one moment: every queue that has jobs, counters or a pause, by name."""
+
+    now: Millis
+    loads: tuple[QueueLoad, ...]
+    counters: tuple[Counters, ...]
+    workers: tuple[WorkerRow, ...]
+
+
+class Stats(Operation[Snapshot], frozen=True):
+    """Queues, counters and workers. `queue` narrows it to one (workers are left out then)."""
+
+    queue: str | None = None
+
+
+def notices(operation: Operation[object], reply: object) -> frozenset[Topic]:
+    """Who may want to know that this operation happened; stores pass it on after the fact."""
+    if isinstance(operation, SettleAndClaim):
+        settled, _ = reply if isinstance(reply, tuple) else (None, None)
+        return notices(operation.settle, settled)
+    if isinstance(operation, Settle):
+        return _settle_notices(operation)
+    return _NOTICES.get(type(operation), frozenset()) if reply else frozenset()
+
+
+def _settle_notices(operation: Settle) -> frozenset[Topic]:
+    if not operation.outcomes:
+        return frozenset()
+    events = {outcome.event for outcome in operation.outcomes}
+    return frozenset({Topic.RESULT, Topic.WORK} if events & _REQUEUING else {Topic.RESULT})
+
+
+_REQUEUING = frozenset({"fail", "release", "snooze"})
+_WORK = frozenset({Topic.WORK})
+_NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
+    Enqueue: _WORK,
+    Fire: _WORK,
+    PutSchedule: _WORK,
+    Retry: _WORK,
+    SetPaused: _WORK,
+    Promote: _WORK,
+    Reclaim: _WORK | {Topic.RESULT},
+    Depart: _WORK | {Topic.RESULT},
+    Cancel: frozenset({Topic.RESULT, Topic.CONTROL}),
+    Delete: frozenset({Topic.RESULT, Topic.CONTROL}),
+    Purge: frozenset({Topic.RESULT}),
+    Save: _WORK | {Topic.RESULT},
+}
+"""What each operation that is not answered with nothing (0, False, none) is worth telling."""

@@ -1,0 +1,435 @@
+"""How a job is laid down in a store: record format, version 1.
+
+What belongs here: the bytes of a job and the way between them and a `Job`. What does not: where
+a store keeps them, and what may happen to a job.
+
+A stored job is a `Record`: the few fields a store must understand, and two byte strings it must
+not. `payload` is written once, at enqueue, and never rewritten, so what a newer version put into
+it is kept. `trail` is what runs left behind (result, errors, reason), a map of which keys this
+version does not know are carried along. Both are MessagePack; a store, a script or a worker that
+only moves jobs never opens them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import PurePath
+from typing import Any, TypeAlias, cast
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, msgpack
+
+from boundary.jobs.core import priority
+from boundary.jobs.core.job import FailedRun, Job, JobError, JSON, Progress, RetryPolicy, Status
+from boundary.jobs.errors import RecordError, SerializationError
+
+Millis: TypeAlias = int
+"""An instant as milliseconds since the epoch, or (in names ending in `_ms`) a duration."""
+
+VERSION = 1
+ERRORS_KEPT = 10
+MESSAGE_LIMIT = 4_096
+STACK_LIMIT = 8_192
+
+
+class NewJob(Struct, frozen=True, gc=False):
+    """A job on its way in. The store's clock turns `delay_ms` into an instant.
+
+    Attributes:
+        id: 16 bytes, unique; the same id enqueued again makes no second job.
+        priority: Rank 0 (critical) to 3 (low).
+        payload: From `encode_payload`.
+        delay_ms: Not before this long after the store took it.
+        run_at: Not before this instant; wins over `delay_ms`.
+        parked: Keep it, but in no queue (the seed's `save_job` before `enqueue_job`).
+    """
+
+    id: bytes
+    job_type: str
+    queue: str
+    priority: int
+    payload: bytes
+    delay_ms: int = 0
+    run_at: Millis | None = None
+    parked: bool = False
+
+
+class Record(Struct, frozen=True, gc=False):
+    """A stored job, as every backend returns it.
+
+    Attributes:
+        seq: Grows with enqueue order within a store; the cursor of a search.
+        due: Waits for this instant (scheduled or retrying); None once it is ready.
+        execute_at: The instant it was last told to wait for, kept for people.
+        ending: The life-cycle event that ended it (`succeed`, `exhaust`, `crash` …), or "".
+        progress: MessagePack `[fraction, message]`, or empty.
+        parked: In no queue: pending, but not waiting for a worker.
+    """
+
+    seq: int
+    id: bytes
+    job_type: str
+    queue: str
+    priority: int
+    payload: bytes
+    created: Millis
+    updated: Millis
+    status: Status = "pending"
+    due: Millis | None = None
+    execute_at: Millis | None = None
+    started: Millis | None = None
+    completed: Millis | None = None
+    worker: str | None = None
+    token: int = 0
+    retry_count: int = 0
+    crashes: int = 0
+    cancelling: bool = False
+    ending: str = ""
+    trail: bytes = b""
+    progress: bytes = b""
+    parked: bool = False
+    prune_at: Millis | None = None
+
+
+class Payload(Struct, array_like=True, frozen=True, gc=False):
+    """What a job was asked to do. New fields go to the end; none is ever removed."""
+
+    version: int
+    args: dict[str, Any]
+    max_retries: int
+    retry: tuple[str, int, int, bool] | None = None
+    timeout_ms: int | None = None
+    expires_ms: int | None = None
+    keep_ms: int | None = None
+    metadata: dict[str, Any] | None = None
+
+
+_encode = msgpack.Encoder().encode
+_decode_payload = msgpack.Decoder(Payload).decode
+_decode_trail = msgpack.Decoder(dict[str, Any]).decode
+_decode_progress = msgpack.Decoder(tuple[float, str | None]).decode
+_decode_version = msgpack.Decoder(tuple[int, ...]).decode
+
+
+
+
+def _plain(value: object) -> object:
+    """Turn the few types msgspec does not know into JSON values."""
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"no JSON form for {type(value).__module__}.{type(value).__qualname__}")
+
+
+_to_json = partial(msgspec.to_builtins, enc_hook=_plain, str_keys=True)
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def json_value(value: object, where: str) -> JSON:
+    """The JSON value that stands for `value`: dataclasses, dates, UUIDs, enums and paths as text.
+
+    Args:
+        where: What the value is, for the error: ``argument 'image'``.
+
+    Raises:
+        SerializationError: JSON cannot carry it; the message names `where` and the type.
+    """
+    if type(value) in _SCALARS and not isinstance(value, int):
+        return value
+    try:
+        plain = _to_json(value)
+        _encode(plain)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        raise SerializationError(
+            f"{where} ({kind}) cannot be stored as JSON: {_say(error)}; pass plain data "
+            "(text, numbers, lists, mappings, dataclasses, dates) or a reference such as an id",
+            where=where,
+        ) from error
+    return plain
+
+
+def _say(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+
+
+def encode_payload(payload: Payload) -> bytes:
+    """The payload's bytes; the values in it are JSON values already."""
+    return _encode(payload)
+
+
+def decode_payload(data: bytes) -> Payload:
+    """The payload these bytes hold.
+
+    Raises:
+        RecordError: They are not a payload, or one of a version this library does not know.
+    """
+    try:
+        payload = _decode_payload(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise RecordError(_unreadable("payload", data, error), data=data) from error
+    if payload.version != VERSION:
+        raise RecordError(
+            f"the payload has format version {payload.version}, this library reads {VERSION}; "
+            "run it with a newer boundary-jobs (the bytes are kept)",
+            data=data,
+        )
+    return payload
+
+
+def _unreadable(part: str, data: bytes, error: Exception) -> str:
+    shown = data[:24].hex(" ") + (" …" if len(data) > 24 else "")
+    return f"the {part} cannot be read ({error}); {len(data)} bytes are kept: {shown}"
+
+
+def retry_fields(policy: RetryPolicy) -> tuple[str, int, int, bool] | None:
+    """A policy as it is stored; the default one costs nothing."""
+    if policy == RetryPolicy():
+        return None
+    initial, longest = round(policy.initial_delay * 1000), round(policy.max_delay * 1000)
+    return (policy.strategy, initial, longest, policy.jitter)
+
+
+def retry_policy(fields: tuple[str, int, int, bool] | None) -> RetryPolicy:
+    """The policy `retry_fields` stored."""
+    if fields is None:
+        return RetryPolicy()
+    strategy, initial_ms, max_ms, jitter = fields
+    return RetryPolicy(cast("Any", strategy), initial_ms / 1000, max_ms / 1000, jitter)
+
+
+
+
+def _trail(data: bytes) -> dict[str, Any]:
+    if not data:
+        return {}
+    try:
+        return _decode_trail(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise RecordError(_unreadable("trail", data, error), data=data) from error
+
+
+def _carry(data: bytes) -> dict[str, Any]:
+    """What a new outcome goes on top of; a damaged trail is kept aside rather than lost."""
+    try:
+        return _trail(data)
+    except RecordError:
+        return {"damaged": data}
+
+
+def succeeded(trail: bytes, result: JSON) -> bytes:
+    """The trail after a run that returned `result` (a JSON value)."""
+    if not trail:
+        return b"" if result is None else _encode({"result": result})
+    kept = _carry(trail)
+    kept.pop("error", None)
+    kept.pop("unhandled_since", None)
+    kept["result"] = result
+    return _encode(kept)
+
+
+def failed(trail: bytes, attempt: int, at: Millis, error: JobError) -> bytes:
+    """The trail after a failed run; of all failed runs the last `ERRORS_KEPT` stay."""
+    kept = _carry(trail)
+    row = [attempt, at, *_bounded(error)]
+    kept.pop("result", None)
+    kept.pop("unhandled_since", None)
+    kept["error"] = row[2:]
+    kept["errors"] = [*kept.get("errors", ()), row][-ERRORS_KEPT:]
+    return _encode(kept)
+
+
+def because(trail: bytes, reason: str) -> bytes:
+    """The trail with the reason somebody gave for ending or postponing the job."""
+    return _encode({**_carry(trail), "reason": reason[:MESSAGE_LIMIT]})
+
+
+def unhandled(trail: bytes, now: Millis) -> tuple[bytes, int]:
+    """The trail of a job nobody here can run, and for how long (ms) that has been so."""
+    kept = _carry(trail)
+    since = kept.setdefault("unhandled_since", now)
+    return _encode(kept), now - since
+
+
+def _bounded(error: JobError) -> tuple[str, str, str | None]:
+    """An error of a size a record can carry; of a long trace the innermost part says most."""
+    stack = error.stacktrace
+    if stack is not None and len(stack) > STACK_LIMIT:
+        stack = "…" + stack[-STACK_LIMIT:]
+    message = error.message
+    if len(message) > MESSAGE_LIMIT:
+        message = message[:MESSAGE_LIMIT] + "…"
+    return (message, error.type, stack)
+
+
+def encode_progress(progress: Progress) -> bytes:
+    """The bytes of a progress report."""
+    return _encode((progress.fraction, progress.message))
+
+
+
+
+def instant(millis: Millis | None) -> datetime | None:
+    """An aware UTC datetime, or None for none."""
+    return None if millis is None else at(millis)
+
+
+def at(millis: Millis) -> datetime:
+    """The aware UTC datetime of an instant."""
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
+def millis(moment: datetime) -> Millis:
+    """The instant of an aware datetime."""
+    return round(moment.timestamp() * 1000)
+
+
+def _span(duration_ms: int | None) -> timedelta | None:
+    return None if duration_ms is None else timedelta(milliseconds=duration_ms)
+
+
+def job_of(record: Record) -> Job:
+    """The job a record holds; one that cannot be read still is a job, and says what is wrong.
+
+    Atomicity: none needed; a record is a snapshot.
+    """
+    try:
+        payload, trail = decode_payload(record.payload), _trail(record.trail)
+        errors = tuple(_failed_run(row) for row in trail.get("errors", ()))
+        error = JobError(*trail["error"]) if "error" in trail else None
+        progress = Progress(*_decode_progress(record.progress)) if record.progress else None
+        reason = cast("str | None", trail.get("reason"))
+        retry = retry_policy(payload.retry)
+    except (RecordError, TypeError, ValueError, msgspec.MsgspecError) as problem:
+        return _unreadable_job(record, problem)
+    if record.ending == "crash":
+        error = _worker_lost(record)
+    expires = None if payload.expires_ms is None else record.created + payload.expires_ms
+    return Job(
+        id=UUID(bytes=record.id),
+        job_type=record.job_type,
+        queue=record.queue,
+        args=payload.args,
+        status=record.status,
+        priority=priority.name(record.priority),
+        retry_count=record.retry_count,
+        max_retries=payload.max_retries,
+        retry=retry,
+        execute_at=instant(record.execute_at),
+        created_at=at(record.created),
+        updated_at=at(record.updated),
+        started_at=instant(record.started),
+        completed_at=instant(record.completed),
+        timeout=_span(payload.timeout_ms),
+        expires_at=instant(expires),
+        keep_result=_span(payload.keep_ms),
+        result=trail.get("result"),
+        error=error,
+        errors=errors,
+        reason=reason,
+        metadata=payload.metadata or {},
+        progress=progress,
+        crash_count=record.crashes,
+        cancel_requested=record.cancelling,
+        worker=record.worker,
+        fencing_token=record.token,
+    )
+
+
+def _failed_run(row: list[Any]) -> FailedRun:
+    attempt, moment, message, kind, stack = row
+    return FailedRun(attempt, at(moment), JobError(message, kind, stack))
+
+
+def _worker_lost(record: Record) -> JobError:
+    """Why a job is dead that killed every worker that ran it; nobody was left to write it."""
+    return JobError(
+        f"{record.crashes} workers were lost while they ran this job; it may crash, exhaust or "
+        "kill its process. Run it alone, then retry it",
+        "WorkerLost",
+    )
+
+
+def _unreadable_job(record: Record, problem: Exception) -> Job:
+    return Job(
+        id=UUID(bytes=record.id),
+        job_type=record.job_type,
+        queue=record.queue,
+        status=record.status,
+        priority=priority.name(record.priority),
+        retry_count=record.retry_count,
+        execute_at=instant(record.execute_at),
+        created_at=at(record.created),
+        updated_at=at(record.updated),
+        started_at=instant(record.started),
+        completed_at=instant(record.completed),
+        error=JobError(_say(problem), "RecordError"),
+        crash_count=record.crashes,
+        worker=record.worker,
+        fencing_token=record.token,
+    )
+
+
+def payload_of(job: Job) -> Payload:
+    """What of a job is written once (the seed's doors hand whole jobs to a store)."""
+    expires = None if job.expires_at is None else millis(job.expires_at) - millis(job.created_at)
+    return Payload(
+        VERSION,
+        cast("dict[str, Any]", json_value(job.args, "args")),
+        job.max_retries,
+        retry_fields(job.retry),
+        _span_ms(job.timeout),
+        expires,
+        _span_ms(job.keep_result),
+        cast("dict[str, Any]", json_value(job.metadata, "metadata")) or None,
+    )
+
+
+def _span_ms(duration: timedelta | None) -> int | None:
+    return None if duration is None else round(duration / timedelta(milliseconds=1))
+
+
+def trail_of(job: Job) -> bytes:
+    """What of a job is written by its runs."""
+    trail: dict[str, Any] = {
+        "result": json_value(job.result, "result"),
+        "error": None if job.error is None else _bounded(job.error),
+        "errors": [
+            (run.attempt, millis(run.at), *_bounded(run.error)) for run in job.errors[-ERRORS_KEPT:]
+        ],
+        "reason": job.reason,
+    }
+    kept = {name: value for name, value in trail.items() if value is not None and value != []}
+    return _encode(kept) if kept else b""
+
+
+def record_of(job: Job, keep: Mapping[str, int]) -> Record:
+    """A whole job as a record, for `Save`; `keep` says how long each finished status stays (ms)."""
+    completed = None if job.completed_at is None else millis(job.completed_at)
+    kept = keep.get(job.status)
+    return Record(
+        seq=0,
+        id=job.id.bytes,
+        job_type=job.job_type,
+        queue=job.queue,
+        priority=priority.rank(job.priority),
+        payload=encode_payload(payload_of(job)),
+        created=millis(job.created_at),
+        updated=millis(job.updated_at),
+        status=job.status,
+        execute_at=None if job.execute_at is None else millis(job.execute_at),
+        started=None if job.started_at is None else millis(job.started_at),
+        completed=completed,
+        worker=job.worker,
+        token=job.fencing_token,
+        retry_count=job.retry_count,
+        crashes=job.crash_count,
+        cancelling=job.cancel_requested,
+        trail=trail_of(job),
+        progress=b"" if job.progress is None else encode_progress(job.progress),
+        prune_at=None if completed is None or kept is None else completed + kept,
+    )
