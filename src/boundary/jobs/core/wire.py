@@ -266,6 +266,12 @@ def _bounded(error: JobError) -> tuple[str, str, str | None]:
     return (message, error.type, stack)
 
 
+def error_of(trail: bytes) -> JobError | None:
+    """Why the latest run failed, as far as the trail can be read."""
+    error = _carry(trail).get("error")
+    return None if error is None else JobError(*error)
+
+
 def encode_progress(progress: Progress) -> bytes:
     """The bytes of a progress report."""
     return _encode((progress.fraction, progress.message))

@@ -1,0 +1,411 @@
+"""The worker's brain: `step(state, event) -> (state, effects)`.
+
+What belongs here: when to ask the store for how much, when to hand outcomes in, how long to
+wait, how to stop. What does not: which job runs where (the executor), clocks, tasks, the store.
+
+Time here is the worker's own, in milliseconds that only ever grow; instants of the store reach
+the dispatcher as durations from now. It counts jobs, it does not know them: a batch of a thousand
+finished jobs is one event.
+
+How much it claims. A worker never holds more than it can start at once, plus what the measured
+duration of a queue's jobs lets its slots run within `AHEAD_MS`: with ten slots and jobs of 1 ms
+that is 200 jobs ahead, with jobs of 100 ms two, with jobs of a second none. The slowest recent
+batch counts, so a queue that turns slow is believed at once and one that turns fast by and by.
+Jobs held but not begun for `STALE_MS` while nothing finishes are given back.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from boundary.jobs.core.operations import BATCH
+
+AHEAD_MS = 20.0
+STALE_MS = 100.0
+HELD_AHEAD = 2 * BATCH
+EASING = 0.7
+"""What stays of a queue's measured duration when a faster batch comes in."""
+
+LAST_CALL_MS = 500.0
+"""How long a worker that must stop tries to hand in what it has."""
+
+INF = float("inf")
+BACKOFF_MS, LONGEST_BACKOFF_MS = 50.0, 5_000.0
+
+
+class Setup(Struct, frozen=True):
+    """What a worker is told once.
+
+    Attributes:
+        concurrency: Slots: jobs that run at the same time.
+        queues: Served in strict order; None: every queue.
+        weights: (queue, weight): the order is drawn anew at each claim, a queue comes first in
+            proportion to its weight. Wins over `queues`.
+        poll_ms: Longest the worker goes without looking, notices or not.
+        sweep_ms: How often it takes back what lost workers held, and prunes.
+        burst: Stop as soon as nothing is ready and nothing runs.
+    """
+
+    concurrency: int
+    queues: tuple[str, ...] | None = None
+    weights: tuple[tuple[str, int], ...] = ()
+    poll_ms: float = 1_000.0
+    sweep_ms: float = 5_000.0
+    burst: bool = False
+
+
+class State(Struct, frozen=True):
+    """What the worker knows of itself.
+
+    Attributes:
+        held: Jobs claimed and not finished, begun or not.
+        asking: The `Exchange` under way.
+        hungry: There may be ready jobs that no claim has seen.
+        nothing_ahead: The last look beyond the slots brought nothing; wait for a free slot.
+        unsettled: Outcomes wait to be handed in.
+        pace: (queue, milliseconds its jobs take).
+        look_at: When to look without being told to.
+        blocked_until: The store failed; do not ask before.
+        failures: Calls that failed in a row.
+        rate: Jobs that finished in a millisecond of work.
+        busy_since: When jobs last finished, or arrived where none was held.
+        moved_at: When a job last finished, or held jobs last arrived.
+        deadline: When a stop gives up waiting for running jobs.
+        quit_at: When it gives up handing in outcomes; their leases will end.
+    """
+
+    setup: Setup
+    phase: Literal["running", "draining", "stopped"] = "running"
+    held: int = 0
+    asking: Exchange | None = None
+    hungry: bool = True
+    nothing_ahead: bool = False
+    unsettled: bool = False
+    pace: tuple[tuple[str, float], ...] = ()
+    look_at: float = 0.0
+    sweep_at: float = 0.0
+    blocked_until: float = 0.0
+    failures: int = 0
+    rate: float = 0.0
+    busy_since: float = 0.0
+    moved_at: float = 0.0
+    deadline: float = INF
+    quit_at: float = INF
+
+
+# Effects: what the worker is to do
+
+
+class Exchange(Struct, frozen=True):
+    """Hand in the outcomes there are and claim, in one call; `claiming` False: only hand in."""
+
+    claiming: bool
+    slots: int = 0
+    ahead: tuple[tuple[str, int], ...] = ()
+    queues: tuple[str, ...] | None = None
+
+
+class Sweep(Struct, frozen=True):
+    """Reclaim and prune."""
+
+
+class GiveBack(Struct, frozen=True):
+    """Release every job that has not begun; each counts as finished."""
+
+
+class Abandon(Struct, frozen=True):
+    """Stop what runs and release it, now; each counts as finished."""
+
+
+class Renew(Struct, frozen=True):
+    """Stop what runs, drop its outcomes, go on under a new incarnation."""
+
+
+class Leave(Struct, frozen=True):
+    """All is settled: depart and stop."""
+
+
+class Alarm(Struct, frozen=True):
+    """Send `Tick` at this moment; replaces an earlier alarm."""
+
+    at: float
+
+
+Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | Leave | Alarm
+
+
+# Events: what happened
+
+
+class Tick(Struct, frozen=True):
+    """Time has passed."""
+
+    now: float
+    u: float = 0.0
+
+
+class Noticed(Struct, frozen=True):
+    """Somebody says there may be work."""
+
+    now: float
+    u: float = 0.0
+
+
+class Arrived(Struct, frozen=True):
+    """The exchange brought `count` jobs; something comes due in `due_ms` (None: nothing known).
+
+    `leftover`: outcomes that came in meanwhile still wait to be handed in.
+    """
+
+    now: float
+    count: int
+    due_ms: float | None = None
+    leftover: bool = False
+    u: float = 0.0
+
+
+class Finished(Struct, frozen=True):
+    """Jobs reached an outcome: (queue, how many, milliseconds they took together)."""
+
+    now: float
+    runs: tuple[tuple[str, int, float], ...]
+    u: float = 0.0
+
+
+class Returned(Struct, frozen=True):
+    """`count` held jobs will not be begun here: given back or abandoned, to be handed in."""
+
+    now: float
+    count: int
+    u: float = 0.0
+
+
+class Failed(Struct, frozen=True):
+    """The exchange failed; its outcomes still wait."""
+
+    now: float
+    u: float = 0.0
+
+
+class Disowned(Struct, frozen=True):
+    """The store does not know this incarnation any more, or its lease cannot be renewed."""
+
+    now: float
+    u: float = 0.0
+
+
+class Stop(Struct, frozen=True):
+    """Take nothing more; what runs gets `grace_ms` from now. A shorter grace wins."""
+
+    now: float
+    grace_ms: float
+    u: float = 0.0
+
+
+Event: TypeAlias = Tick | Noticed | Arrived | Finished | Returned | Failed | Disowned | Stop
+
+
+def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
+    """What the worker knows after the event, and what it does now, in this order."""
+    state, urgent = _learn(state, event)
+    if state.phase == "stopped":
+        return state, ()
+    state, overdue = _meet_deadlines(state, event.now)
+    state, asked = _ask(state, event.now, event.u)
+    effects = (*urgent, *overdue, *asked)
+    if _through(state, event.now):
+        return replace(state, phase="stopped"), (*effects, Leave())
+    return state, (*effects, Alarm(_next_alarm(state)))
+
+
+# What an event means
+
+
+def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
+    match event:
+        case Tick():
+            hungry = state.hungry or event.now >= state.look_at
+            return replace(state, hungry=hungry), ()
+        case Noticed():
+            return replace(state, hungry=True), ()
+        case Arrived():
+            return _learn_arrival(state, event), ()
+        case Finished():
+            return _learn_finish(state, event), ()
+        case Returned():
+            return replace(state, held=state.held - event.count, unsettled=True), ()
+        case Failed():
+            return _learn_failure(state, event), ()
+        case Disowned():
+            return replace(state, held=0, unsettled=False, hungry=True), (Renew(),)
+        case Stop():
+            return _learn_stop(state, event)
+
+
+def _learn_arrival(state: State, event: Arrived) -> State:
+    asked = state.asking or Exchange(claiming=False)
+    state = replace(
+        state,
+        asking=None,
+        failures=0,
+        busy_since=state.busy_since if state.held else event.now,
+        held=state.held + event.count,
+        unsettled=state.unsettled or event.leftover,
+    )
+    if not asked.claiming:
+        return state
+    wait = state.setup.poll_ms if event.due_ms is None else min(state.setup.poll_ms, event.due_ms)
+    return replace(
+        state,
+        # A claim that filled every free slot says nothing of what is left behind.
+        hungry=state.hungry or event.count >= asked.slots,
+        nothing_ahead=asked.slots == 0 and event.count == 0,
+        look_at=event.now + max(wait, 0.0),
+        moved_at=event.now if event.count else state.moved_at,
+    )
+
+
+def _learn_finish(state: State, event: Finished) -> State:
+    pace = dict(state.pace)
+    for queue, count, total_ms in event.runs:
+        pace[queue] = max(total_ms / count, pace.get(queue, 0.0) * EASING)
+    count = sum(count for _, count, _ in event.runs)
+    rate = count / max(event.now - state.busy_since, 0.01)
+    return replace(
+        state,
+        held=state.held - count,
+        rate=min(rate, state.rate / EASING) if state.rate else rate,
+        busy_since=event.now,
+        pace=tuple(pace.items()),
+        unsettled=True,
+        hungry=state.hungry or state.setup.burst,
+        moved_at=event.now,
+    )
+
+
+def _learn_failure(state: State, event: Failed) -> State:
+    wait = min(BACKOFF_MS * 2**state.failures, LONGEST_BACKOFF_MS) * (0.5 + event.u)
+    return replace(
+        state,
+        asking=None,
+        unsettled=True,
+        hungry=True,
+        failures=min(state.failures + 1, 16),
+        blocked_until=event.now + wait,
+    )
+
+
+def _learn_stop(state: State, event: Stop) -> tuple[State, tuple[Effect, ...]]:
+    deadline = min(state.deadline, event.now + event.grace_ms)
+    return replace(state, phase="draining", deadline=deadline), (GiveBack(),)
+
+
+# What is due
+
+
+def _meet_deadlines(state: State, now: float) -> tuple[State, tuple[Effect, ...]]:
+    if state.phase == "draining":
+        if now >= state.deadline:
+            return replace(state, deadline=INF, quit_at=now + LAST_CALL_MS), (Abandon(),)
+        return state, ()
+    effects: list[Effect] = []
+    if now >= state.sweep_at:
+        state = replace(state, sweep_at=now + state.setup.sweep_ms)
+        effects.append(Sweep())
+    if _stale_at(state) <= now:
+        slow = tuple((queue, 2 * AHEAD_MS * state.setup.concurrency) for queue, _ in state.pace)
+        state = replace(state, pace=slow, moved_at=now)
+        effects.append(GiveBack())
+    return state, tuple(effects)
+
+
+def _stale_at(state: State) -> float:
+    if state.held <= state.setup.concurrency:
+        return INF
+    return state.moved_at + STALE_MS
+
+
+def _ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]:
+    if state.asking is not None or now < state.blocked_until:
+        return state, ()
+    claim = _claim(state, u) if state.hungry and state.phase == "running" else None
+    if claim is None and not state.unsettled:
+        return state, ()
+    exchange = claim or Exchange(claiming=False)
+    # What comes to notice from here on, this claim may miss.
+    hungry = state.hungry and (claim is None or claim.slots == 0)
+    return replace(state, asking=exchange, hungry=hungry, unsettled=False), (exchange,)
+
+
+def _claim(state: State, u: float) -> Exchange | None:
+    """As much as the slots and the measured pace allow; None: not worth a call."""
+    setup = state.setup
+    slots = min(max(setup.concurrency - state.held, 0), BATCH)
+    ahead = _ahead(state, BATCH - slots)
+    if slots == 0 and (state.nothing_ahead or not _worth_it(state, ahead)):
+        return None
+    order = weighted_order(setup.weights, u) if setup.weights else setup.queues
+    return Exchange(claiming=True, slots=slots, ahead=ahead, queues=order)
+
+
+def _ahead(state: State, most: int) -> tuple[tuple[str, int], ...]:
+    """For each measured queue, how many jobs beyond the free slots to take."""
+    waiting = max(state.held - state.setup.concurrency, 0)
+    rows = ((queue, min(_reach(state, ms) - waiting, most)) for queue, ms in state.pace)
+    return tuple((queue, count) for queue, count in rows if count > 0)
+
+
+def _reach(state: State, ms: float) -> int:
+    """How many jobs of this duration all slots begin within `AHEAD_MS`.
+
+    Slots that share one loop may be slower than each alone: what they reached together counts.
+    """
+    slots = state.setup.concurrency * AHEAD_MS / max(ms, 0.001)
+    return min(int(slots), int(state.rate * AHEAD_MS), HELD_AHEAD)
+
+
+def _worth_it(state: State, ahead: tuple[tuple[str, int], ...]) -> bool:
+    """Whether half of what may be held ahead is missing; smaller bites cost more than they save."""
+    reach = max((_reach(state, ms) for _, ms in state.pace), default=0)
+    return max((count for _, count in ahead), default=0) * 2 >= max(min(reach, BATCH), 2)
+
+
+def _through(state: State, now: float) -> bool:
+    if now >= state.quit_at:
+        return True
+    if state.held or state.unsettled or state.asking is not None:
+        return False
+    return state.phase == "draining" or (state.setup.burst and not state.hungry)
+
+
+def _next_alarm(state: State) -> float:
+    if state.phase == "draining":
+        again = state.blocked_until if state.unsettled and state.asking is None else INF
+        return min(again, state.deadline, state.quit_at)
+    if state.asking is not None:
+        return min(state.sweep_at, _stale_at(state))
+    look = state.blocked_until if state.hungry or state.unsettled else state.look_at
+    full = state.held >= state.setup.concurrency and not state.unsettled
+    return min(state.sweep_at, _stale_at(state), INF if full else look)
+
+
+def weighted_order(weights: tuple[tuple[str, int], ...], u: float) -> tuple[str, ...]:
+    """All queues, drawn one by one without replacement, each in proportion to its weight.
+
+    Args:
+        u: In [0, 1); what a draw does not use of it, the next one does.
+    """
+    left, order = list(weights), []
+    while left:
+        at = u * sum(weight for _, weight in left)
+        for queue, weight in left:
+            if at < weight:
+                break
+            at -= weight
+        order.append(queue)
+        left.remove((queue, weight))
+        u = min(max(at / weight, 0.0), 1.0 - 2**-53)
+    return tuple(order)

@@ -1,0 +1,162 @@
+"""How the end of a run becomes an `Outcome`: complete, retry, snooze, discard or dead letter.
+
+What belongs here: the one decision every run ends in. What does not: running the handler, and
+what a store does with the outcome.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from boundary.jobs.core import retry, wire
+from boundary.jobs.core.job import JSON, JobError
+from boundary.jobs.core.operations import Outcome
+from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
+from boundary.jobs.core.wire import Millis, Payload, Record
+
+UNHANDLED_DELAY_MS = 5_000
+
+
+class Keep(Struct, frozen=True):
+    """How long finished records stay (ms): dead letters, and all others."""
+
+    finished: int
+    dead: int
+
+
+class Run(Struct, frozen=True, gc=False):
+    """A run that has ended.
+
+    Attributes:
+        now: The store's time at its end, as well as the worker knows it.
+        duration_ms: How long it took.
+        u: In [0, 1), for the jitter of a retry.
+    """
+
+    record: Record
+    payload: Payload
+    now: Millis
+    duration_ms: float
+    u: float
+    keep: Keep
+
+    @property
+    def keep_ms(self) -> int:
+        """How long this job's record stays if it ends well."""
+        own = self.payload.keep_ms
+        return self.keep.finished if own is None else own
+
+
+def succeeded(run: Run, result: JSON) -> Outcome:
+    """The job is completed with `result`, a JSON value."""
+    record = run.record
+    return Outcome(
+        record.id,
+        record.token,
+        "succeed",
+        wire.succeeded(record.trail, result),
+        record.retry_count,
+        0,
+        run.keep_ms,
+        run.duration_ms,
+    )
+
+
+def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
+    """The job waits for its next retry, or is a dead letter if it has none left.
+
+    Args:
+        after_ms: Wait so long instead of what the retry policy says.
+    """
+    record, payload = run.record, run.payload
+    trail = wire.failed(record.trail, record.retry_count + 1, run.now, error)
+    number = record.retry_count + 1
+    if retry.next_step(record.retry_count, payload.max_retries) == "exhausted":
+        return Outcome(
+            record.id, record.token, "exhaust", trail, record.retry_count,
+            keep_ms=run.keep.dead, duration_ms=run.duration_ms,
+        )
+    if after_ms is None:
+        after_ms = retry.delay_ms(number, wire.retry_policy(payload.retry), run.u)
+    return Outcome(
+        record.id, record.token, "fail", trail, number, after_ms, run.keep_ms, run.duration_ms
+    )
+
+
+def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
+    """The job goes where its handler sent it by raising `answer`; `error` is that as text."""
+    record = run.record
+    match answer:
+        case Retry():
+            return failed(run, error, answer.after_ms)
+        case Snooze():
+            return Outcome(
+                record.id, record.token, "snooze", record.trail, record.retry_count,
+                answer.delay_ms, run.keep_ms,
+            )
+        case Discard():
+            trail = wire.failed(record.trail, record.retry_count + 1, run.now, error)
+            return Outcome(
+                record.id, record.token, "discard", wire.because(trail, answer.reason),
+                record.retry_count, 0, run.keep_ms, run.duration_ms,
+            )
+        case Cancel():
+            return cancelled(record, run.keep_ms, answer.reason)
+    raise TypeError(f"no such answer: {answer!r}")
+
+
+def cancelled(record: Record, keep_ms: int, reason: str) -> Outcome:
+    """The job is cancelled, for `reason`."""
+    trail = wire.because(record.trail, reason)
+    return Outcome(record.id, record.token, "cancel", trail, record.retry_count, 0, keep_ms)
+
+
+def released(record: Record, keep_ms: int) -> Outcome:
+    """The job goes back to the head of its queue as if it had not been claimed."""
+    return Outcome(
+        record.id, record.token, "release", record.trail, record.retry_count, 0, keep_ms
+    )
+
+
+def expired(record: Record, payload: Payload) -> bool:
+    """Whether the job was claimed after the instant until which it may start."""
+    if payload.expires_ms is None or record.started is None:
+        return False
+    return record.started > record.created + payload.expires_ms
+
+
+def unhandled(run: Run, known: tuple[str, ...], longest_ms: int) -> Outcome:
+    """Another worker may know the job type: released for a while, dead after `longest_ms`.
+
+    Args:
+        known: The job types this worker has handlers for.
+    """
+    record = run.record
+    trail, waited = wire.unhandled(record.trail, run.now)
+    if waited >= longest_ms:
+        error = JobError(
+            f"no worker has had a handler for job type {record.job_type!r} for "
+            f"{waited / 1000:.0f} s; this one knows {_list(known)}. Start a worker that registers "
+            "it, then retry the job",
+            "NoHandlerError",
+        )
+        return Outcome(
+            record.id, record.token, "exhaust",
+            wire.failed(trail, record.retry_count + 1, run.now, error),
+            record.retry_count, keep_ms=run.keep.dead,
+        )
+    delay = min(UNHANDLED_DELAY_MS, max(longest_ms // 4, 1))
+    return Outcome(
+        record.id, record.token, "release", trail, record.retry_count, delay, run.keep_ms
+    )
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:20]) or "none"
+
+
+def quarantined(record: Record, keep_ms: int) -> Outcome:
+    """The record cannot be read: a dead letter with its bytes as they are."""
+    return Outcome(
+        record.id, record.token, "quarantine", record.trail, record.retry_count, keep_ms=keep_ms
+    )

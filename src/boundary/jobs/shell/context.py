@@ -1,0 +1,145 @@
+"""What a handler is given of its run: `Context`.
+
+What belongs here: the few things a handler may ask or say while it runs. What does not: running
+it (the executor), and what its words lead to (`core.outcome`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Generator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from boundary.jobs.core import wire
+from boundary.jobs.core.job import Progress
+from boundary.jobs.errors import UsageError
+
+if TYPE_CHECKING:
+    from boundary.jobs.core.job import Job
+    from boundary.jobs.core.wire import Record
+
+
+class Cancelled:
+    """Whether this run was asked to stop: a flag (`if ctx.cancelled`), and awaitable.
+
+    It is set by an operator's cancel, a timeout, a lost lease and the end of a worker's grace.
+    Async handlers get `asyncio.CancelledError` as well; sync ones have only this.
+    """
+
+    __slots__ = ("_event", "_waiters")
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until it is set (True) or `timeout` seconds have passed (False)."""
+        return self._event.wait(timeout)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.append((loop, waiter))
+        if self._event.is_set():
+            self._wake()
+        return waiter.__await__()
+
+    def set(self) -> None:
+        """Say so; from any thread."""
+        self._event.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for loop, waiter in waiters:
+            loop.call_soon_threadsafe(_resolve, waiter)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+class Context:
+    """One run of one job, as its handler sees it. Made by the worker.
+
+    Attributes:
+        attempt: 1 in the first run, one more with each retry.
+        fencing_token: Grows with each claim of this job; hand it to systems that can refuse an
+            older one, and a run that lost its lease cannot overwrite a newer run's work.
+        cancelled: Whether the run was asked to stop.
+        state: What the worker's lifespan yielded; None without one.
+    """
+
+    __slots__ = (
+        "_extend", "_job", "_record", "_report", "attempt", "cancelled", "fencing_token", "state",
+    )
+
+    def __init__(
+        self,
+        record: Record,
+        *,
+        state: Any,
+        report: Callable[[Record, bytes], None],
+        extend: Callable[[float], None],
+    ) -> None:
+        self._record = record
+        self._report = report
+        self._extend = extend
+        self._job: Job | None = None
+        self.attempt = record.retry_count + 1
+        self.fencing_token = record.token
+        self.cancelled = Cancelled()
+        self.state = state
+
+    @property
+    def job(self) -> Job:
+        """The job as it was claimed."""
+        if self._job is None:
+            self._job = wire.job_of(self._record)
+        return self._job
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose lines carry the job's id, type, queue and attempt."""
+        return logging.LoggerAdapter(logging.getLogger("boundary.jobs.handler"), self._labels())
+
+    def _labels(self) -> dict[str, object]:
+        record = self._record
+        return {
+            "job_id": str(self.job.id),
+            "job_type": record.job_type,
+            "queue": record.queue,
+            "attempt": self.attempt,
+        }
+
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """The job's progress is this; seen by others within moments. Never blocks.
+
+        Args:
+            fraction: From 0 to 1.
+            message: A few words for people.
+
+        Raises:
+            UsageError: `fraction` is outside [0, 1].
+        """
+        if not 0 <= fraction <= 1:
+            raise UsageError(f"progress is a fraction from 0 to 1, not {fraction!r}")
+        self._report(self._record, wire.encode_progress(Progress(float(fraction), message)))
+
+    def extend(self, seconds: float | timedelta) -> None:
+        """The run's timeout is `seconds` from now, however much was left. Without one: no effect.
+
+        Raises:
+            UsageError: It is not above 0.
+        """
+        span = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        if span <= 0:
+            raise UsageError(f"extend takes a time above 0 seconds, not {seconds!r}")
+        self._extend(span)

@@ -1,0 +1,575 @@
+"""Runs jobs: from a claimed record to its outcome.
+
+What belongs here: slots, handing a job to its handler on the loop or in a thread, deadlines,
+asking a run to stop, and making sure that whatever a handler does ends in one outcome. What does
+not: talking to the store (the worker), deciding how much to claim (`core.dispatcher`) or what an
+end leads to (`core.outcome`).
+
+The way of a job: `add` → `_fill` finds a free slot → `_begin` decodes it and finds its handler →
+`_serve` (async) or a thread (sync) calls it → `_returned` or `_raised` makes the outcome →
+`_finish` puts it where the worker collects it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from boundary.jobs.core import outcome, wire
+from boundary.jobs.core.job import JobError
+from boundary.jobs.core.steering import Steer, as_job_result
+from boundary.jobs.errors import RecordError
+from boundary.jobs.shell.context import Context
+from boundary.jobs.shell.failure import describe
+from boundary.jobs.shell.threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from boundary.jobs.core.operations import Outcome
+    from boundary.jobs.core.outcome import Keep
+    from boundary.jobs.core.wire import Millis, Payload, Record
+    from boundary.jobs.ports import Clock
+    from boundary.jobs.shell.registry import Handler, Registry
+
+log = logging.getLogger("boundary.jobs")
+
+HOG = 0.005
+"""Seconds a slot goes on without a turn for the rest of the loop."""
+
+GRACE = 1.0
+"""Seconds between asking a run to stop and giving its slot to another job."""
+
+LAST_GRACE = 0.2
+"""The same at the end of a shutdown, when the process is about to leave."""
+
+
+class Run:
+    """One run under way.
+
+    Attributes:
+        stop: Why it was asked to stop: "", "timeout", "cancel" or "abandon".
+        ended: Its outcome is in; whatever else it does changes nothing.
+        given_up: Its slot went to another job while it still runs.
+    """
+
+    __slots__ = (
+        "context", "deadline", "ended", "given_up", "handler", "payload", "record", "started",
+        "stop", "task",
+    )
+
+    def __init__(
+        self, record: Record, payload: Payload, handler: Handler[..., Any], started: float
+    ) -> None:
+        self.record = record
+        self.payload = payload
+        self.handler = handler
+        self.started = started
+        self.context: Context | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.deadline: float | None = None
+        self.stop = ""
+        self.ended = False
+        self.given_up = False
+
+
+class Executor:
+    """Slots for `concurrency` jobs. Everything but `progress` is called on its event loop.
+
+    Args:
+        report: Called with a record and encoded progress, from any thread.
+        collected: Called when outcomes wait, once until they are taken with `collect`.
+        store_now: The store's time as well as it is known.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        concurrency: int,
+        keep: Keep,
+        max_unhandled_ms: int,
+        result_limit: int,
+        clock: Clock,
+        state: Any,
+        report: Callable[[Record, bytes], None],
+        collected: Callable[[], None],
+        store_now: Callable[[], Millis],
+    ) -> None:
+        self._registry = registry
+        self._concurrency = concurrency
+        self._keep = keep
+        self._max_unhandled_ms = max_unhandled_ms
+        self._result_limit = result_limit
+        self._clock = clock
+        self._state = state
+        self._report = report
+        self._collected = collected
+        self._store_now = store_now
+        self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
+        self._buffer: deque[Record] = deque()
+        self._running: dict[bytes, Run] = {}
+        self._idle: deque[asyncio.Future[Run]] = deque()
+        self._slots: set[asyncio.Task[None]] = set()
+        self._threads = Threads(self._loop, self._call_blocking, self._finish)
+        self._bridge = Threads(self._loop, _call_bridged, _resolve)
+        self._yielded = self._time()
+        self._deadlines: list[tuple[float, int, Run]] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._ticket = itertools.count()
+        self._outcomes: list[tuple[Record, Outcome]] = []
+        self._durations: dict[str, list[float]] = {}
+        self._missing_said: dict[str, float] = {}
+
+    # What the worker does with it
+
+    def add(self, records: Iterable[Record]) -> None:
+        """These claimed jobs run, in this order, as slots become free."""
+        self._buffer.extend(records)
+        self._fill()
+
+    def collect(self, most: int) -> list[tuple[Record, Outcome]]:
+        """Up to `most` outcomes with their jobs, oldest first; they are the caller's now."""
+        taken, self._outcomes = self._outcomes[:most], self._outcomes[most:]
+        return taken
+
+    def put_back(self, outcomes: list[tuple[Record, Outcome]]) -> None:
+        """Outcomes the store did not take; `collect` brings them again, first."""
+        self._outcomes[:0] = outcomes
+
+    @property
+    def waiting(self) -> int:
+        """Outcomes that wait to be collected."""
+        return len(self._outcomes)
+
+    @property
+    def running(self) -> tuple[bytes, ...]:
+        """Ids of the jobs that run."""
+        return tuple(self._running)
+
+    def durations(self) -> tuple[tuple[str, int, float], ...]:
+        """(queue, runs, milliseconds together) of what finished since the last call."""
+        taken, self._durations = self._durations, {}
+        return tuple((queue, int(count), total) for queue, (count, total) in taken.items())
+
+    def give_back(self) -> int:
+        """Release every job that has not begun. How many."""
+        count = len(self._buffer)
+        # Each goes to the head in turn: the last first keeps their order.
+        while self._buffer:
+            record = self._buffer.pop()
+            self._outcomes.append((record, outcome.released(record, self._keep.finished)))
+        return count
+
+    def cancel(self, ids: Iterable[bytes]) -> int:
+        """Ask these jobs to stop. How many had not begun (and are cancelled at once)."""
+        wanted = set(ids)
+        for id in wanted & self._running.keys():
+            self._ask_to_stop(self._running[id], "cancel", GRACE)
+        unbegun = [record for record in self._buffer if record.id in wanted]
+        for record in unbegun:
+            self._buffer.remove(record)
+            why = "cancelled before it started"
+            self._outcomes.append(
+                (record, outcome.cancelled(record, self._keep.finished, why))
+            )
+        return len(unbegun)
+
+    def abandon(self) -> None:
+        """Stop what runs and release it; handlers get a last moment to unwind."""
+        for run in list(self._running.values()):
+            run.stop = ""
+            self._ask_to_stop(run, "abandon", LAST_GRACE)
+
+    def drop(self) -> None:
+        """The leases are lost: stop everything, keep no outcome."""
+        for run in list(self._running.values()):
+            self._ask_to_stop(run, "abandon", LAST_GRACE)
+            self._end(run)
+            self._leave_behind(run)
+        self._buffer.clear()
+        self._outcomes.clear()
+        self._durations.clear()
+
+    async def close(self) -> None:
+        """Slots and threads end; what does not within a moment is left behind."""
+        self._threads.close()
+        self._bridge.close()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        for slot in self._slots:
+            slot.cancel()
+        if self._slots:
+            await asyncio.wait(self._slots, timeout=LAST_GRACE)
+
+    # Finding a slot
+
+    def _fill(self) -> None:
+        while self._buffer and len(self._running) < self._concurrency:
+            run = self._begin(self._buffer.popleft())
+            if run is not None:
+                self._start(run)
+
+    def _begin(self, record: Record) -> Run | None:
+        """The run of a record, or None if its outcome is clear without one."""
+        started = self._time()
+        try:
+            payload = wire.decode_payload(record.payload)
+        except RecordError as error:
+            self._quarantine(record, error)
+            return None
+        handler = self._registry.find(record.job_type)
+        if handler is None:
+            self._hand_on(record, payload)
+            return None
+        if outcome.expired(record, payload):
+            ended = self._ended(record, payload, started)
+            self._put(record, outcome.cancelled(record, ended.keep_ms, "expired before it could start"), 0.0)
+            return None
+        run = Run(record, payload, handler, started)
+        self._running[record.id] = run
+        if payload.timeout_ms is not None:
+            self._watch(run, started + payload.timeout_ms / 1000)
+        if handler.context_parameter is not None or self._registry.middleware:
+            run.context = self._context(run)
+        return run
+
+    def _start(self, run: Run) -> None:
+        if not self._on_loop(run):
+            self._threads.submit(run)
+        elif self._idle:
+            self._idle.popleft().set_result(run)
+        else:
+            slot = self._loop.create_task(self._serve(run))
+            self._slots.add(slot)
+            slot.add_done_callback(self._slot_ended)
+
+    def _slot_ended(self, slot: asyncio.Task[None]) -> None:
+        self._slots.discard(slot)
+        if not slot.cancelled() and (error := slot.exception()) is not None:
+            log.critical("a slot broke; please report this", exc_info=error)
+
+    def _on_loop(self, run: Run) -> bool:
+        return run.handler.is_async or bool(self._registry.middleware)
+
+    def _context(self, run: Run) -> Context:
+        def extend(seconds: float) -> None:
+            self._loop.call_soon_threadsafe(self._watch, run, self._time() + seconds)
+
+        return Context(run.record, state=self._state, report=self._report, extend=extend)
+
+    def _quarantine(self, record: Record, error: RecordError) -> None:
+        log.error(
+            "job %s of type %s cannot be read and is now a dead letter: %s",
+            UUID(bytes=record.id), record.job_type, error, extra=labels(record),
+        )
+        self._put(record, outcome.quarantined(record, self._keep.dead), 0.0)
+
+    def _hand_on(self, record: Record, payload: Payload) -> None:
+        ended = self._ended(record, payload, self._time())
+        known = tuple(sorted(self._registry.handlers))
+        result = outcome.unhandled(ended, known, self._max_unhandled_ms)
+        now = self._time()
+        if now >= self._missing_said.get(record.job_type, 0.0):
+            self._missing_said[record.job_type] = now + 60
+            log.warning(
+                "no handler here for job type %r (known: %s); its jobs wait for another worker",
+                record.job_type, ", ".join(known) or "none", extra=labels(record),
+            )
+        self._put(record, result, 0.0)
+
+    # Calling the handler
+
+    async def _serve(self, run: Run) -> None:
+        """One slot: run this job, then the next ones, until cancelled or given up."""
+        task = asyncio.current_task()
+        assert task is not None
+        while True:
+            run.task = task
+            result = await self._call(run, task)
+            run.task = None
+            if run.given_up:
+                return
+            self._keep_outcome(run, result)
+            if self._time() - self._yielded > HOG:
+                await self._breathe()
+            following = self._next_on_loop()
+            if following is None:
+                idle: asyncio.Future[Run] = self._loop.create_future()
+                self._idle.append(idle)
+                following = await idle
+            run = following
+
+    async def _breathe(self) -> None:
+        """Handlers that never wait would keep the loop from everything else."""
+        await asyncio.sleep(0)
+        self._yielded = self._time()
+
+    def _next_on_loop(self) -> Run | None:
+        """The next waiting job, if it is one a slot on the loop runs; saves a wake-up."""
+        while self._buffer and len(self._running) < self._concurrency:
+            run = self._begin(self._buffer.popleft())
+            if run is None:
+                continue
+            if self._on_loop(run):
+                return run
+            self._threads.submit(run)
+        return None
+
+    async def _call(self, run: Run, task: asyncio.Task[None]) -> Outcome:
+        try:
+            if run.stop:
+                raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
+            if self._registry.middleware:
+                value = await self._through_middleware(run)
+            else:
+                value = await run.handler.function(**self._arguments(run))
+            return self._returned(run, value)
+        except asyncio.CancelledError as error:
+            if not run.stop and task.cancelling():
+                raise
+            return self._raised(run, error)
+        except BaseException as error:  # noqa: BLE001 - sys.exit in a handler fails its job only
+            return self._raised(run, error)
+        finally:
+            # A handler may swallow a cancellation; the slot must not inherit it.
+            while run.stop and task.cancelling():
+                task.uncancel()
+
+    def _call_blocking(self, run: Run) -> Outcome:
+        try:
+            return self._returned(run, run.handler.function(**self._arguments(run)))
+        except BaseException as error:  # noqa: BLE001 - as above
+            return self._raised(run, error)
+
+    def _arguments(self, run: Run) -> dict[str, Any]:
+        arguments = run.handler.arguments(run.payload.args)
+        if run.handler.context_parameter is not None:
+            arguments[run.handler.context_parameter] = run.context
+        return arguments
+
+    async def _through_middleware(self, run: Run) -> Any:
+        """The handler's value, through every middleware, the first registered outermost."""
+        context = run.context
+        assert context is not None
+
+        async def innermost(_: Context | None = None) -> Any:
+            if run.handler.is_async:
+                return await run.handler.function(**self._arguments(run))
+            return await self._in_thread(run)
+
+        call: Callable[..., Awaitable[Any]] = innermost
+        for middleware in reversed(self._registry.middleware):
+            call = _wrapped(middleware, context, call)
+        return await call()
+
+    async def _in_thread(self, run: Run) -> Any:
+        bridged = Bridged(run, self._arguments(run), self._loop.create_future())
+        self._bridge.submit(bridged)
+        return await bridged.answer
+
+    # How it ended
+
+    def _returned(self, run: Run, value: Any) -> Outcome:
+        ended = self._ended(run.record, run.payload, run.started)
+        if run.stop:
+            return self._stopped(run, ended, None)
+        answer = as_job_result(value)
+        if answer is not None and answer.error is not None:
+            return outcome.failed(ended, answer.error)
+        result = value if answer is None else answer.result
+        if result is None:
+            return outcome.succeeded(ended, None)
+        done = outcome.succeeded(ended, wire.json_value(result, "result"))
+        if len(done.trail) > self._result_limit:
+            return outcome.failed(
+                ended,
+                JobError(
+                    f"the result of {run.record.job_type} takes {len(done.trail):,} bytes, more "
+                    f"than {self._result_limit:,}; store it elsewhere and return where it is",
+                    "PayloadTooLarge",
+                ),
+            )
+        return done
+
+    def _raised(self, run: Run, error: BaseException) -> Outcome:
+        ended = self._ended(run.record, run.payload, run.started)
+        if run.stop:
+            return self._stopped(run, ended, error)
+        if isinstance(error, Steer):
+            return outcome.steered(ended, error, describe(error))
+        return outcome.failed(ended, describe(error))
+
+    def _stopped(self, run: Run, ended: outcome.Run, error: BaseException | None) -> Outcome:
+        """The outcome of a run that was asked to stop, and did."""
+        if run.stop == "abandon":
+            return outcome.released(run.record, self._keep.finished)
+        if run.stop == "cancel":
+            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran")
+        stack = None if error is None else describe(error).stacktrace
+        limit = (run.payload.timeout_ms or 0) / 1000
+        took = ended.duration_ms / 1000
+        how = "" if error is not None else "; it went on after it was asked to stop"
+        message = f"{run.record.job_type} ran for {took:.1f} s, its timeout is {limit:g} s{how}"
+        return outcome.failed(ended, JobError(message, "TimeoutError", stack))
+
+    def _ended(self, record: Record, payload: Payload, started: float) -> outcome.Run:
+        duration = (self._time() - started) * 1000
+        now, u = self._store_now(), self._clock.u()
+        return outcome.Run(record, payload, now, duration, u, self._keep)
+
+    def _finish(self, run: Run, result: Outcome) -> None:
+        self._keep_outcome(run, result)
+        self._fill()
+
+    def _keep_outcome(self, run: Run, result: Outcome) -> None:
+        if not run.ended:
+            self._end(run)
+            self._put(run.record, result, (self._time() - run.started) * 1000)
+
+    def _end(self, run: Run) -> None:
+        run.ended = True
+        run.deadline = None
+        self._running.pop(run.record.id, None)
+
+    def _put(self, record: Record, result: Outcome, duration_ms: float) -> None:
+        self._outcomes.append((record, result))
+        row = self._durations.get(record.queue)
+        if row is None:
+            self._durations[record.queue] = [1, duration_ms]
+        else:
+            row[0] += 1
+            row[1] += duration_ms
+        self._collected()
+
+    # Asking it to stop
+
+    def _watch(self, run: Run, deadline: float) -> None:
+        """The run's timeout is at this moment."""
+        if run.ended:
+            return
+        if run.deadline is None and run.payload.timeout_ms is None:
+            return
+        run.deadline = deadline
+        if len(self._deadlines) > 64 + 4 * len(self._running):
+            self._deadlines = [row for row in self._deadlines if not row[2].ended]
+            heapq.heapify(self._deadlines)
+        heapq.heappush(self._deadlines, (deadline, next(self._ticket), run))
+        self._arm()
+
+    def _arm(self) -> None:
+        """The timer goes off at the first deadline."""
+        first = self._deadlines[0][0]
+        if self._alarm is None or self._alarm.when() > first:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm = self._loop.call_at(first, self._strike)
+
+    def _strike(self) -> None:
+        """Stop the runs whose time is over."""
+        self._alarm = None
+        now = self._time()
+        while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][2].ended):
+            deadline, _, run = heapq.heappop(self._deadlines)
+            if run.deadline == deadline:
+                self._ask_to_stop(run, "timeout", GRACE)
+        if self._deadlines:
+            self._arm()
+
+    def _ask_to_stop(self, run: Run, why: str, grace: float) -> None:
+        if run.ended or run.stop:
+            return
+        run.stop = why
+        if run.context is not None:
+            run.context.cancelled.set()
+        if run.task is not None:
+            run.task.cancel()
+        elif run.context is None and not self._on_loop(run):
+            # A blocking handler without a context cannot hear of it: nothing to wait for.
+            grace = 0.0
+        self._loop.call_later(grace, self._give_up, run)
+
+    def _give_up(self, run: Run) -> None:
+        """The run did not stop: it gets its outcome, its slot goes to another job."""
+        if run.ended:
+            return
+        log.error(
+            "%s goes on though it was asked to stop (%s); its slot is given to other jobs",
+            run.record.job_type, run.stop, extra=labels(run.record),
+        )
+        ended = self._ended(run.record, run.payload, run.started)
+        result = self._stopped(run, ended, None)
+        self._leave_behind(run)
+        self._finish(run, result)
+
+    def _leave_behind(self, run: Run) -> None:
+        run.given_up = True
+        if not self._on_loop(run):
+            self._threads.give_up()
+        elif not run.handler.is_async:
+            self._bridge.give_up()
+
+
+class Bridged:
+    """A blocking handler's call under middleware: the thread answers the slot that waits."""
+
+    __slots__ = ("answer", "arguments", "run")
+
+    def __init__(
+        self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]
+    ) -> None:
+        self.run = run
+        self.arguments = arguments
+        self.answer = answer
+
+    @property
+    def given_up(self) -> bool:
+        """As of its run."""
+        return self.run.given_up
+
+
+def _call_bridged(item: Bridged) -> tuple[Any, BaseException | None]:
+    try:
+        return item.run.handler.function(**item.arguments), None
+    except BaseException as error:  # noqa: BLE001 - handed on to the middleware
+        return None, error
+
+
+def _resolve(item: Bridged, result: tuple[Any, BaseException | None]) -> None:
+    value, error = result
+    if item.answer.done():
+        return
+    if error is None:
+        item.answer.set_result(value)
+    else:
+        # A future refuses StopIteration; every exception can be the cause of another.
+        if isinstance(error, StopIteration):
+            error = RuntimeError(f"the handler raised {error!r}")
+        item.answer.set_exception(error)
+
+
+def _wrapped(
+    middleware: Callable[..., Awaitable[Any]],
+    context: Context,
+    call: Callable[..., Awaitable[Any]],
+) -> Callable[..., Awaitable[Any]]:
+    async def wrapped(_: Context | None = None) -> Any:
+        return await middleware(context, call)
+
+    return wrapped
+
+
+def labels(record: Record) -> dict[str, object]:
+    """What every log line about a job carries."""
+    return {
+        "job_id": str(UUID(bytes=record.id)),
+        "job_type": record.job_type,
+        "queue": record.queue,
+        "attempt": record.retry_count + 1,
+    }

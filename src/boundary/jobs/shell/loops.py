@@ -1,0 +1,55 @@
+"""Running an event loop to its end, even when something on it will not end.
+
+What belongs here: a runner that does what `asyncio.run` does, but leaves behind tasks that
+swallow their cancellation instead of waiting for them for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+T = TypeVar("T")
+
+PATIENCE = 0.5
+"""Seconds that tasks still under way at the end get to unwind."""
+
+
+def is_running() -> bool:
+    """Whether this thread is on an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """The coroutine's value, from a loop of its own in this thread."""
+    loop = new_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        _wind_up(loop)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A loop; uvloop's if that extra is installed."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
