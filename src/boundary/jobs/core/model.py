@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nlargest
 from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
@@ -86,12 +86,16 @@ class Holder:
 
 @dataclass(slots=True)
 class State:
-    """All there is in a store. `due` and `ended` are heaps whose stale entries are passed over."""
+    """All there is in a store.
+
+    `jobs` is in order of `seq`. `due` and `ended` are heaps of (instant, seq, id); an entry that
+    its job has left behind is passed over.
+    """
 
     jobs: dict[bytes, Record] = field(default_factory=dict)
     lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
     due: list[tuple[Millis, int, bytes]] = field(default_factory=list)
-    ended: list[tuple[Millis, bytes]] = field(default_factory=list)
+    ended: list[tuple[Millis, int, bytes]] = field(default_factory=list)
     workers: dict[str, Holder] = field(default_factory=dict)
     counters: dict[str, Counters] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
@@ -167,7 +171,7 @@ def _finish(
         parked=False, prune_at=prune_at,
     )
     if prune_at is not None:
-        heappush(state.ended, (prune_at, record.id))
+        heappush(state.ended, (prune_at, record.seq, record.id))
 
 
 def _lift(state: State, record: Record) -> None:
@@ -238,15 +242,20 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
 
 def _pick(state: State, operation: Claim) -> list[bytes]:
     """The ids to hand over, in order; their lanes still hold them."""
-    names = queue_order(state.lanes) if operation.queues is None else operation.queues
     ahead = dict(operation.ahead)
     picked: list[bytes] = []
-    for name in names:
+    for name in _served(state, operation):
         room = operation.slots + ahead.get(name, 0) - len(picked)
         if room <= 0 or name in state.paused:
             continue
         picked.extend(_first(_waiting(state, name), room))
     return picked
+
+
+def _served(state: State, operation: Claim) -> Iterable[str]:
+    if operation.queues is None:
+        return queue_order(name for name, lanes in state.lanes.items() if any(lanes))
+    return dict.fromkeys(operation.queues)
 
 
 def _waiting(state: State, queue: str) -> Iterator[bytes]:
@@ -283,9 +292,9 @@ def _next_due(state: State, *, promoting: bool) -> Millis | None:
 
 def _first_due(state: State) -> Millis | None:
     while state.due:
-        due, _, id = state.due[0]
+        due, seq, id = state.due[0]
         record = state.jobs.get(id)
-        if record is not None and record.due == due:
+        if record is not None and (record.due, record.seq) == (due, seq):
             return due
         heappop(state.due)
     return None
@@ -351,14 +360,14 @@ def _depart(state: State, operation: Depart, now: Millis) -> int:
     holder = state.workers.pop(operation.worker, None)
     if holder is None:
         return 0
-    for record in _latest_first(state, holder):
+    for record in _latest_first(state, holder.held):
         _give_back(state, record, "release", now, operation.keep_ms)
     return len(holder.held)
 
 
-def _latest_first(state: State, holder: Holder) -> list[Record]:
-    """What a worker holds, so that putting each at the head in turn restores enqueue order."""
-    return sorted((state.jobs[id] for id in holder.held), key=lambda one: one.seq, reverse=True)
+def _latest_first(state: State, held: Iterable[bytes]) -> list[Record]:
+    """What workers held, so that putting each at the head in turn restores enqueue order."""
+    return sorted((state.jobs[id] for id in held), key=lambda one: one.seq, reverse=True)
 
 
 def _give_back(
@@ -393,29 +402,30 @@ def _promote(state: State, operation: Promote, now: Millis) -> int:
 
 
 def _reclaim(state: State, operation: Reclaim, now: Millis) -> tuple[bytes, ...]:
-    lapsed = sorted(
-        (holder.expires, name) for name, holder in state.workers.items() if holder.expires <= now
-    )
-    taken: list[bytes] = []
-    for _, name in lapsed:
-        holder = state.workers[name]
-        for record in _latest_first(state, holder)[: operation.limit - len(taken)]:
-            del holder.held[record.id]
-            crashes = record.crashes + 1
-            event = "crash" if crashes >= operation.max_crashes else "reclaim"
-            _give_back(state, replace(record, crashes=crashes), event, now, operation.keep_ms)
-            taken.append(record.id)
-        if not holder.held:
+    lapsed = [name for name, holder in state.workers.items() if holder.expires <= now]
+    held = [id for name in lapsed for id in state.workers[name].held]
+    taken = _latest_first(state, held)[: operation.limit]
+    for record in taken:
+        _lift(state, record)
+        _take_back(state, replace(record, crashes=record.crashes + 1), operation, now)
+    for name in lapsed:
+        if not state.workers[name].held:
             del state.workers[name]
-    return tuple(taken)
+    return tuple(record.id for record in taken)
+
+
+def _take_back(state: State, record: Record, operation: Reclaim, now: Millis) -> None:
+    """The worker of a job is lost; a stop that was asked for wins over too many crashes."""
+    hopeless = record.crashes >= operation.max_crashes and not record.cancelling
+    _give_back(state, record, "crash" if hopeless else "reclaim", now, operation.keep_ms)
 
 
 def _prune(state: State, operation: Prune, now: Millis) -> int:
     count = 0
     while count < operation.limit and state.ended and state.ended[0][0] <= now:
-        prune_at, id = heappop(state.ended)
+        prune_at, seq, id = heappop(state.ended)
         record = state.jobs.get(id)
-        if record is not None and record.prune_at == prune_at:
+        if record is not None and (record.prune_at, record.seq) == (prune_at, seq):
             del state.jobs[id]
             count += 1
     return count
@@ -547,7 +557,7 @@ def _save(state: State, operation: Save, now: Millis) -> Verdict:
     if known is not None:
         return _amend(state, known, given)
     state.last_seq += 1
-    record = replace(given, seq=state.last_seq, parked=given.status == "pending", due=None)
+    record = _as_its_status_has_it(replace(given, seq=state.last_seq))
     if record.status == "retrying":
         _wait(state, record, now if record.execute_at is None else record.execute_at)
     elif record.status in lifecycle.FINISHED:
@@ -559,18 +569,28 @@ def _save(state: State, operation: Save, now: Millis) -> Verdict:
     return "done"
 
 
+def _as_its_status_has_it(record: Record) -> Record:
+    """A record from outside without what only jobs of another status have."""
+    record = replace(record, due=None, parked=record.status == "pending")
+    if record.status != "running":
+        record = replace(record, worker=None, cancelling=False)
+    if record.status not in lifecycle.FINISHED:
+        record = replace(record, ending="", prune_at=None)
+    return record
+
+
 def _keep(state: State, record: Record, now: Millis) -> None:
     ending = record.ending or lifecycle.ENDINGS[record.status]
     completed = now if record.completed is None else record.completed
-    record = replace(record, ending=ending, completed=completed, worker=None)
-    state.jobs[record.id] = record
+    record = state.jobs[record.id] = replace(record, ending=ending, completed=completed)
     if record.prune_at is not None:
-        heappush(state.ended, (record.prune_at, record.id))
+        heappush(state.ended, (record.prune_at, record.seq, record.id))
 
 
 def _adopt(state: State, record: Record, expires: Millis) -> None:
     worker = record.worker or f"saved:{record.id.hex()}"
     holder = state.workers.setdefault(worker, Holder(expires))
+    holder.expires = max(holder.expires, expires)
     holder.held[record.id] = None
     state.jobs[record.id] = replace(record, worker=worker)
 
@@ -603,22 +623,21 @@ def _peek(state: State, operation: Peek, now: Millis) -> tuple[Record, ...]:
 
 def _search(state: State, operation: Search, now: Millis) -> Page:
     before = cursor_position(operation.cursor)
-    newest = sorted(
-        (one for one in state.jobs.values() if before is None or one.seq < before),
-        key=lambda one: -one.seq,
+    older = (
+        one for one in reversed(state.jobs.values()) if before is None or one.seq < before
     )
     found: list[Record] = []
-    for record in newest:
-        if operation.matches(record):
-            if len(found) == operation.limit:
-                return Page(tuple(found), str(found[-1].seq))
+    for looked, record in enumerate(older):
+        matches = operation.matches(record)
+        if looked == operation.scan or (matches and len(found) == operation.limit):
+            return Page(tuple(found), str(record.seq + 1))
+        if matches:
             found.append(record)
     return Page(tuple(found))
 
 
 def _latest(records: Iterable[Record], limit: int) -> tuple[Record, ...]:
-    newest = sorted(records, key=lambda one: (one.completed or 0, one.seq), reverse=True)
-    return tuple(newest[:limit])
+    return tuple(nlargest(limit, records, key=lambda one: (one.completed or 0, one.seq)))
 
 
 def _dead_letters(state: State, operation: DeadLetters, now: Millis) -> tuple[Record, ...]:

@@ -257,8 +257,9 @@ class Reclaim(Operation[tuple[bytes, ...]], frozen=True):
     """Up to `limit` jobs of workers whose lease has ended are taken back; their ids.
 
     Each has one crash more. At the head of its queue, unless it was asked to stop (then
-    `cancelled`) or has reached `max_crashes` (then `failed`, a dead letter with `WorkerLost`,
-    counted as failed). A worker left with nothing is forgotten.
+    `cancelled`) or else has reached `max_crashes` (then `failed`, a dead letter with
+    `WorkerLost`, counted as failed). The latest enqueued go first, so that several calls keep
+    the order too. A worker left with nothing is forgotten.
     """
 
     max_crashes: int
@@ -355,7 +356,7 @@ class Purge(Operation[int], frozen=True):
 
 
 class Take(Operation[Record | None], frozen=True):
-    """This waiting job is claimed by this worker, which is made known; None: it does not wait."""
+    """This waiting (or parked) job is claimed by this worker, which is made known, else None."""
 
     id: bytes
     worker: str
@@ -366,9 +367,11 @@ class Save(Operation[Verdict], frozen=True):
     """A whole record is stored, for the seed's `save_job`.
 
     Unknown id: stored as given, `pending` parked, `retrying` due at its `execute_at` (now if
-    none), `running` held by its worker for `lease_ms`, a finished one as finished; `done`. Known
-    id with the same status and token: payload, trail, progress and instants are replaced; `done`.
-    Otherwise `refused`: a status changes by its own operation.
+    none), `running` held by its worker (one of its own if it names none) for `lease_ms`, a
+    finished one as finished (now if it does not say when); `done`. What only jobs of another
+    status have is left out. Known id with the same status and token: payload, trail, progress,
+    `started` and `updated` are replaced; `done`. Otherwise `refused`: a status changes by its
+    own operation.
     """
 
     record: Record
@@ -413,6 +416,7 @@ class Search(Operation[Page], frozen=True):
         since, until: Created in [since, until).
         text: Occurs literally in the arguments, metadata, result or errors.
         limit: 1 to 200.
+        scan: 1 or more.
         cursor: From an earlier page with the same conditions.
 
     Raises:
@@ -437,12 +441,14 @@ class Search(Operation[Page], frozen=True):
             and self.queue in {None, record.queue}
             and (self.since is None or record.created >= self.since)
             and (self.until is None or record.created < self.until)
-            and (self.text is None or _mentions(record, self.text.encode()))
+            and (self.text is None or _mentions(record, self.text))
         )
 
 
-def _mentions(record: Record, text: bytes) -> bool:
-    return text in record.payload or text in record.trail
+def _mentions(record: Record, text: str) -> bool:
+    """Lone surrogates, which no stored text has, are looked for in vain rather than refused."""
+    sought = text.encode(errors="surrogatepass")
+    return sought in record.payload or sought in record.trail
 
 
 def cursor_position(cursor: str | None) -> int | None:
@@ -495,7 +501,10 @@ class WorkerRow(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """A store at one moment: every queue that has jobs, counters or a pause, by name."""
+    """A store at one moment, by name: every queue with jobs to run, counters or a pause.
+
+    Jobs to run are ready, wait for an instant or run; parked and finished ones are not counted.
+    """
 
     now: Millis
     loads: tuple[QueueLoad, ...]

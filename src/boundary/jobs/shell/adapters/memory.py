@@ -1,0 +1,212 @@
+"""The store that forgets: the reference queue behind a lock, for tests and for scripts.
+
+What belongs here: the lock, the clock and the ears around `core.model.step`. What does not: any
+rule of a job. Nothing survives the process.
+
+One store may be used from any number of threads and event loops at once. A call holds the lock
+for the one step it takes, so the asyncio door takes it too instead of moving to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from threading import Condition, Lock
+from types import TracebackType
+from typing import Self, TypeVar
+
+from boundary.jobs.core import model
+from boundary.jobs.core.operations import Operation, Topic, notices
+from boundary.jobs.ports import Clock
+from boundary.jobs.shell.clock import SystemClock
+
+R = TypeVar("R")
+
+
+class MemoryStore:
+    """A store in this process; the backends it hands out share the same jobs.
+
+    Args:
+        clock: Where its time comes from; what it tells never goes back, even if the clock does.
+    """
+
+    url = "memory://"
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = Lock()
+        self._state = model.State()
+        self._last = 0
+        self._ears: tuple[MemoryListener | AsyncMemoryListener, ...] = ()
+
+    def blocking(self) -> MemoryBackend:
+        """A door for callers that block."""
+        return MemoryBackend(self)
+
+    def asynchronous(self) -> AsyncMemoryBackend:
+        """A door for callers on an event loop."""
+        return AsyncMemoryBackend(self)
+
+    def run(self, operation: Operation[R]) -> R:
+        """Take one step, then tell whoever may want to know."""
+        with self._lock:
+            self._last = now = max(self._last, self._clock.now())
+            self._state, reply = model.step(self._state, operation, now)
+        if self._ears:
+            self._tell(notices(operation, reply))
+        return reply
+
+    def _tell(self, topics: frozenset[Topic]) -> None:
+        for ear in self._ears:
+            if topics & ear.topics:
+                ear.tell()
+
+    def attach(self, ear: MemoryListener | AsyncMemoryListener) -> None:
+        """The ear hears of every step from now on."""
+        with self._lock:
+            self._ears = (*self._ears, ear)
+
+    def detach(self, ear: MemoryListener | AsyncMemoryListener) -> None:
+        """The ear hears of no further step."""
+        with self._lock:
+            self._ears = tuple(one for one in self._ears if one is not ear)
+
+
+class MemoryBackend:
+    """`ports.Backend` over a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def execute(self, operation: Operation[R]) -> R:
+        """As `ports.Backend.execute`."""
+        return self._store.run(operation)
+
+    def listen(self, topics: Sequence[Topic]) -> MemoryListener:
+        """As `ports.Backend.listen`."""
+        return MemoryListener(self._store, topics)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AsyncMemoryBackend:
+    """`ports.AsyncBackend` over a `MemoryStore`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def execute(self, operation: Operation[R]) -> R:
+        """As `ports.AsyncBackend.execute`."""
+        return self._store.run(operation)
+
+    async def listen(self, topics: Sequence[Topic]) -> AsyncMemoryListener:
+        """As `ports.AsyncBackend.listen`."""
+        return AsyncMemoryListener(self._store, topics)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class MemoryListener:
+    """`ports.Listener`: a flag that any step may raise and a wait takes down."""
+
+    def __init__(self, store: MemoryStore, topics: Sequence[Topic]) -> None:
+        self.topics = frozenset(topics)
+        self._store = store
+        self._told = False
+        self._closed = False
+        self._changed = Condition()
+        store.attach(self)
+
+    def tell(self) -> None:
+        """A notice came in."""
+        with self._changed:
+            self._told = True
+            self._changed.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """As `ports.Listener.wait`; False at once when closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._told or self._closed, timeout)
+            heard = self._told and not self._closed
+            self._told = False
+            return heard
+
+    def close(self) -> None:
+        """As `ports.Listener.close`."""
+        self._store.detach(self)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncMemoryListener:
+    """`ports.AsyncListener` on the loop it was made on; steps come from any thread.
+
+    `_told` is set from the notice until a wait has taken it, so that a burst of notices wakes
+    the loop once.
+    """
+
+    def __init__(self, store: MemoryStore, topics: Sequence[Topic]) -> None:
+        self.topics = frozenset(topics)
+        self._store = store
+        self._told = False
+        self._closed = False
+        self._lock = Lock()
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        store.attach(self)
+
+    def tell(self) -> None:
+        """A notice came in."""
+        with self._lock:
+            if self._told:
+                return
+            self._told = True
+        try:
+            self._loop.call_soon_threadsafe(self._changed.set)
+        except RuntimeError:  # its loop was closed and nobody closed the ear
+            self._store.detach(self)
+
+    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 (a quiet time is an answer)
+        """As `ports.AsyncListener.wait`; False at once when closed."""
+        if self._closed:
+            return False
+        try:
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        with self._lock:
+            self._told = False
+            self._changed.clear()
+        return not self._closed
+
+    async def close(self) -> None:
+        """As `ports.AsyncListener.close`."""
+        self._store.detach(self)
+        self._closed = True
+        self._changed.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

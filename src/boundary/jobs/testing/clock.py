@@ -1,0 +1,50 @@
+"""A clock that stands still until it is told to move.
+
+What belongs here: `FakeClock`. What does not: anything that waits for time to pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+
+class FakeClock:
+    """`ports.Clock` for tests: hours pass in no time, and chance is what the test says.
+
+    Args:
+        start: The first instant: milliseconds since the epoch, or an aware datetime.
+        us: What `u` returns in turn, from the start again at the end; each in [0, 1).
+    """
+
+    def __init__(
+        self,
+        start: int | datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        us: Sequence[float] = (0.5,),
+    ) -> None:
+        self._now = _millis(start)
+        self._us = tuple(us)
+        self._drawn = 0
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        return self._now
+
+    def u(self) -> float:
+        """The next of the numbers given."""
+        drawn = self._us[self._drawn % len(self._us)]
+        self._drawn += 1
+        return drawn
+
+    def set(self, instant: int | datetime) -> None:
+        """It is this instant now; one that lies back is allowed, as with any machine's clock."""
+        self._now = _millis(instant)
+
+    def advance(self, by: float | timedelta) -> None:
+        """It is so much later: seconds (rounded to milliseconds) or a timedelta."""
+        span = by if isinstance(by, timedelta) else timedelta(seconds=by)
+        self._now += round(span / timedelta(milliseconds=1))
+
+
+def _millis(instant: int | datetime) -> int:
+    return instant if isinstance(instant, int) else round(instant.timestamp() * 1000)

@@ -1,0 +1,117 @@
+"""Numbers: `Stats`.
+
+What belongs here: what a snapshot shows, and the invariants of its counters.
+"""
+
+from __future__ import annotations
+
+from boundary.jobs.core.operations import (
+    Cancel,
+    Claim,
+    Heartbeat,
+    QueueLoad,
+    SetPaused,
+    Snapshot,
+    Stats,
+    WorkerRow,
+)
+from boundary.jobs.core.stats import Counters
+from boundary.jobs.testing.clock import FakeClock
+from boundary.jobs.testing.contract.doors import Case, on_both_doors
+from boundary.jobs.testing.contract.words import (
+    HOUR,
+    LEASE,
+    LOW,
+    claim,
+    ended,
+    enqueue,
+    idents,
+    load,
+    run,
+    settle,
+)
+
+
+class StatsCases:
+    """A store at one moment."""
+
+    @on_both_doors
+    def test_an_empty_store(self, clock: FakeClock) -> Case:
+        assert (yield Stats()) == Snapshot(clock.now(), (), (), ())
+        assert (yield Stats("none")) == Snapshot(clock.now(), (), (), ())
+
+    @on_both_doors
+    def test_where_jobs_stand(self, clock: FakeClock) -> Case:
+        """S68: over all priorities."""
+        yield from run("retrying", "fail", delay_ms=HOUR)
+        yield from run("done")
+        yield from enqueue("r1 r2")
+        yield from claim()
+        yield from enqueue("a b")
+        yield from enqueue("c", priority=LOW)
+        yield from enqueue("later", delay_ms=HOUR)
+        yield from enqueue("parked", parked=True)
+        assert (yield from load()) == QueueLoad("default", 3, 2, 2, paused=False)
+
+    @on_both_doors
+    def test_every_queue_that_has_something_by_name(self, clock: FakeClock) -> Case:
+        yield from enqueue("a", queue="z")
+        yield from enqueue("b", queue="counted")
+        yield from settle(*(ended(job, keep_ms=0) for job in (yield from claim(1)).jobs))
+        yield SetPaused("paused", paused=True)
+        snapshot: Snapshot = yield Stats()
+        assert snapshot.loads == (
+            QueueLoad("counted", 0, 0, 0, paused=False),
+            QueueLoad("paused", 0, 0, 0, paused=True),
+            QueueLoad("z", 1, 0, 0, paused=False),
+        )
+        assert snapshot.counters == (Counters("counted", succeeded=1),)
+
+    @on_both_doors
+    def test_one_queue_leaves_out_the_others_and_the_workers(self, clock: FakeClock) -> Case:
+        """S111."""
+        yield from run("a", duration_ms=250.5)
+        yield from enqueue("b", queue="mail")
+        snapshot: Snapshot = yield Stats("default")
+        assert snapshot.loads == (QueueLoad("default", 0, 0, 0, paused=False),)
+        assert snapshot.counters == (Counters("default", succeeded=1, duration_ms=250.5),)
+        assert snapshot.workers == ()
+        assert (yield Stats("mail")).counters == ()
+
+    @on_both_doors
+    def test_workers_by_name_with_what_they_hold(self, clock: FakeClock) -> Case:
+        """S110, S123."""
+        yield from enqueue("a b c")
+        yield from claim(1, "w2")
+        yield from claim(2, "w1", lease_ms=5)
+        yield Heartbeat("w3", LEASE, b"three", join=True)
+        snapshot: Snapshot = yield Stats()
+        assert snapshot.workers == (
+            WorkerRow("w1", b"", clock.now() + 5, idents("b c")),
+            WorkerRow("w2", b"", clock.now() + LEASE, idents("a")),
+            WorkerRow("w3", b"three", clock.now() + LEASE, ()),
+        )
+
+    @on_both_doors
+    def test_totals_are_the_ends_of_jobs(self, clock: FakeClock) -> Case:
+        """S106, S107, S108, S112: processed = succeeded + failed, each job once."""
+        ends = ("succeed", "exhaust", "discard", "succeed", "quarantine", "succeed")
+        for queue in ("one", "two"):
+            names = " ".join(f"{queue}{number}" for number in range(len(ends)))
+            yield from enqueue(names, queue=queue)
+            retried = yield Claim("w1", (queue,), 99, LEASE, join=True)
+            yield from settle(*(ended(job, "fail") for job in retried.jobs))
+            claimed = yield Claim("w1", (queue,), 99, LEASE)
+            outcomes = zip(claimed.jobs, ends, strict=True)
+            yield from settle(*(ended(job, event) for job, event in outcomes))
+        snapshot: Snapshot = yield Stats()
+        assert [(one.succeeded, one.failed, one.retried) for one in snapshot.counters] == [
+            (3, 3, 6), (3, 3, 6),
+        ]
+
+    @on_both_doors
+    def test_a_cancelled_job_is_not_counted(self, clock: FakeClock) -> Case:
+        yield from enqueue("a")
+        yield Cancel(idents("a"), keep_ms=None)
+        yield from run("b", "cancel", duration_ms=5)
+        assert (yield Stats()).counters == ()
