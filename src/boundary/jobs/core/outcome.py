@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from boundary.jobs.core import retry, wire
-from boundary.jobs.core.job import JSON, JobError
+from boundary.jobs.core.records import JSON, JobError
 from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
 from boundary.jobs.core.wire import Millis, Payload, Record

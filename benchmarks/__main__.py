@@ -1,0 +1,133 @@
+"""Runs every scenario, medians of several rounds, and prints one table.
+
+    python -m benchmarks [--rounds 3] [--quick] [--json FILE] [--markdown FILE] [--no-peers]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import ours, raw
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Parse the arguments, run, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are shown")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--markdown", type=Path, help="also write the table here")
+    parser.add_argument("--no-peers", action="store_true", help="leave huey out")
+    options = parser.parse_args()
+    scale = 0.1 if options.quick else 1.0
+    rows = run(options.rounds, scale, peers=not options.no_peers)
+    report = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "versions": ours.versions()}
+    table = markdown(rows, report["versions"])
+    print(table)
+    if options.json:
+        options.json.write_text(json.dumps({**report, "rows": rows}, indent=2) + "\n")
+    if options.markdown:
+        options.markdown.write_text(table)
+
+
+def run(rounds: int, scale: float, *, peers: bool) -> list[Row]:
+    """Every scenario, `rounds` times in turn, so that a drift of the machine hits all alike."""
+    samples: dict[str, list[float]] = {}
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", flush=True)
+        for name, figure in one_round(scale, peers=peers).items():
+            print(f"  {name}: {figure:,.2f}", flush=True)
+            samples.setdefault(name, []).append(figure)
+    return [
+        {"figure": name, "median": statistics.median(row), "min": min(row), "max": max(row)}
+        for name, row in samples.items()
+    ]
+
+
+def one_round(scale: float, *, peers: bool) -> dict[str, float]:
+    """Each figure once, every one on a fresh store."""
+    with tempfile.TemporaryDirectory(prefix="boundary-jobs-bench-") as folder:
+        fresh = _fresh(Path(folder))
+        single, many = max(int(2_000 * scale), 200), max(int(100_000 * scale), 5_000)
+        figures = {"raw: INSERT commits/s": raw.insert_commits(fresh(), single)}
+        figures |= _ours(lambda: f"sqlite:///{fresh()}", single, many, scale)
+        if peers:
+            figures |= _huey(fresh, single, max(int(3_000 * scale), 300))
+        bare = figures["raw: INSERT commits/s"]
+        ratio = bare / figures["SQLite: enqueue one, jobs/s"]
+        figures["SQLite: one enqueue / bare INSERT commit (time)"] = ratio
+        return figures
+
+
+def _ours(url: Callable[[], str], single: int, many: int, scale: float) -> dict[str, float]:
+    figures = {
+        "SQLite: enqueue one, jobs/s": ours.enqueue_single(url(), single),
+        "SQLite: enqueue_many, jobs/s": ours.enqueue_bulk(url(), many),
+        "SQLite: drain async no-ops, 1 process, jobs/s": ours.drain(url(), many, 1),
+        "SQLite: drain async no-ops, 2 processes, jobs/s": ours.drain(url(), many, 2),
+        "SQLite: drain blocking no-ops, 1 process, jobs/s": ours.drain(
+            url(), many, 1, "noop_blocking"
+        ),
+        "memory: drain async no-ops, jobs/s": ours.drain_here("memory://", many),
+        "import boundary.jobs, ms": ours.import_ms(),
+    }
+    tries = max(int(200 * scale), 50)
+    for name, found in (
+        ("across processes", ours.latency_across(url(), tries)),
+        ("within a process", ours.latency_within(url(), tries)),
+    ):
+        figures |= {f"SQLite: {key}, {name}": value for key, value in found.items()}
+    figures |= {
+        f"SQLite: {key}": value for key, value in ours.idle(url(), max(10 * scale, 3)).items()
+    }
+    return figures
+
+
+def _huey(fresh: Callable[[], Path], single: int, many: int) -> dict[str, float]:
+    from benchmarks import huey_peer
+
+    figures: dict[str, float] = {}
+    for fsync in (True, False):
+        name = f"huey {huey_peer.versions()['huey']} fsync={'on' if fsync else 'off (default)'}"
+        figures |= {
+            f"{name}: enqueue one, jobs/s": huey_peer.enqueue_single(fresh(), single, fsync=fsync),
+            f"{name}: drain no-ops, jobs/s": huey_peer.drain(fresh(), many, fsync=fsync),
+        }
+        found = huey_peer.latency(fresh(), 50, fsync=fsync)
+        figures |= {f"{name}: {key}, within a process": value for key, value in found.items()}
+    return figures
+
+
+def _fresh(folder: Path) -> Callable[[], Path]:
+    number = 0
+
+    def path() -> Path:
+        nonlocal number
+        number += 1
+        return folder / f"bench-{number}.db"
+
+    return path
+
+
+def markdown(rows: list[Row], versions: dict[str, str]) -> str:
+    """The table, with what was measured above it."""
+    head = ", ".join(f"{name} {version}" for name, version in versions.items())
+    lines = [f"{head}; medians (min - max)", "", "| figure | median | min | max |", "|---|--:|--:|--:|"]
+    lines += [
+        f"| {row['figure']} | {row['median']:,.2f} | {row['min']:,.2f} | {row['max']:,.2f} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""What queues, job types and schedules may be called."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from boundary.jobs.errors import InvalidName
+
+PATTERN: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+
+def checked_name(kind: str, name: object) -> str:
+    """The name, if it is one.
+
+    Names end up in keys, logs, URLs and file names; so they hold nothing that any of these would
+    have to escape.
+
+    Args:
+        kind: What it names, for the error: ``queue``, ``job type``.
+
+    Raises:
+        InvalidName: It holds other characters than ``A-Z a-z 0-9 _ . : -``, or is empty or longer
+            than 128.
+    """
+    if isinstance(name, str) and PATTERN.fullmatch(name):
+        return name
+    shown = repr(name)
+    if len(shown) > 60:
+        shown = shown[:60] + "…"
+    raise InvalidName(
+        f"{shown} cannot be the name of a {kind}: use 1 to 128 of the characters "
+        "A-Z a-z 0-9 _ . : -"
+    )

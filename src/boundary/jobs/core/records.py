@@ -1,0 +1,130 @@
+"""A job as data.
+
+What belongs here: the records a person sees, `Job` and its parts. What does not: the rules that
+turn one job into the next (`job`, `lifecycle`, `retry`), and how a job is laid down in a store
+(`wire`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from msgspec import Struct, field
+
+JSON: TypeAlias = Any
+"""A JSON value: null, boolean, number, string, list, or mapping with string keys."""
+
+Status: TypeAlias = Literal["pending", "running", "completed", "failed", "retrying", "cancelled"]
+Priority: TypeAlias = Literal["critical", "high", "normal", "low"]
+BackoffStrategy: TypeAlias = Literal["exponential", "linear", "constant"]
+
+DEFAULT_QUEUE = "default"
+DEFAULT_MAX_RETRIES = 3
+
+
+class RetryPolicy(Struct, frozen=True):
+    """How long a failed job waits before it runs again.
+
+    Attributes:
+        strategy: ``exponential`` (initial x 2^(n-1)), ``linear`` (initial x n) or ``constant``.
+        initial_delay: Seconds before the first retry, above 0.
+        max_delay: Seconds no delay exceeds, jitter included.
+        jitter: Multiply each delay by a factor drawn evenly from [0.9, 1.1) before the cap.
+
+    Raises:
+        UsageError: A value is out of range.
+
+    Source: the seed's "Retry Behavior".
+    """
+
+    strategy: BackoffStrategy = "exponential"
+    initial_delay: float = 1.0
+    max_delay: float = 60.0
+    jitter: bool = True
+
+
+class JobError(Struct, frozen=True):
+    """Why a run failed, as text: nothing in it can be executed or imported."""
+
+    message: str
+    type: str
+    stacktrace: str | None = None
+
+
+class FailedRun(Struct, frozen=True):
+    """One failed run of a job: the attempt's number (1 is the first run), when, and why."""
+
+    attempt: int
+    at: datetime
+    error: JobError
+
+
+class Progress(Struct, frozen=True):
+    """How far a running job has come: `fraction` in [0, 1], and a word for people."""
+
+    fraction: float
+    message: str | None = None
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """One job, as it was when it was read. Instants are aware UTC datetimes.
+
+    Attributes:
+        id: UUID, version 7 when minted here; stable over retries.
+        job_type: Name the handler is registered under.
+        queue: Queue it waits in.
+        args: Arguments by parameter name, JSON values.
+        status: One of the six statuses; a scheduled job is ``pending`` with `execute_at` ahead.
+        priority: Order within the queue.
+        retry_count: Retries used so far (0 while in its first run).
+        max_retries: Retries allowed; 3 means at most four runs.
+        retry: How long retries wait.
+        execute_at: Not before this instant; None when it was ready at once.
+        created_at: When the store took it.
+        updated_at: When its status last changed.
+        started_at: Start of the latest run.
+        completed_at: When it reached its end (completed, failed or cancelled).
+        timeout: Longest a run may take.
+        expires_at: Not started after this instant; it is cancelled instead.
+        keep_result: How long the record stays once finished.
+        result: What the handler returned, a JSON value.
+        error: Why the latest run failed.
+        errors: The latest failed runs, oldest first, bounded.
+        reason: What `Cancel`, `Discard`, an operator or an expiry said.
+        metadata: Free mapping for people and tools; never passed to the handler.
+        progress: What the handler last reported.
+        crash_count: Workers lost while they ran it.
+        cancel_requested: A running job was asked to stop.
+        worker: Incarnation of the worker that holds it.
+        fencing_token: Number of the latest claim; grows with each.
+    """
+
+    id: UUID
+    job_type: str
+    queue: str = DEFAULT_QUEUE
+    args: dict[str, JSON] = field(default_factory=dict)
+    status: Status = "pending"
+    priority: Priority = "normal"
+    retry_count: int = 0
+    max_retries: int = DEFAULT_MAX_RETRIES
+    retry: RetryPolicy = RetryPolicy()
+    execute_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    timeout: timedelta | None = None
+    expires_at: datetime | None = None
+    keep_result: timedelta | None = None
+    result: JSON = None
+    error: JobError | None = None
+    errors: tuple[FailedRun, ...] = ()
+    reason: str | None = None
+    metadata: dict[str, JSON] = field(default_factory=dict)
+    progress: Progress | None = None
+    crash_count: int = 0
+    cancel_requested: bool = False
+    worker: str | None = None
+    fencing_token: int = 0

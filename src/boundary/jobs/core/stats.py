@@ -1,0 +1,179 @@
+"""Counters and what is told of them.
+
+What belongs here: adding up. What does not: when something is counted (`lifecycle.COUNTED`), and
+where counters are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+
+class Counters(Struct, frozen=True):
+    """What a queue's runs came to since the store was made.
+
+    Attributes:
+        succeeded: Jobs completed.
+        failed: Jobs dead-lettered or discarded.
+        retried: Failed runs that were followed by a retry.
+        duration_ms: All these runs together.
+    """
+
+    queue: str
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    duration_ms: float = 0.0
+
+    def add(self, other: Counters) -> Counters:
+        """Both together."""
+        return Counters(
+            self.queue,
+            self.succeeded + other.succeeded,
+            self.failed + other.failed,
+            self.retried + other.retried,
+            self.duration_ms + other.duration_ms,
+        )
+
+    @property
+    def avg_duration_ms(self) -> float:
+        """The mean duration of a run, 0.0 if there was none."""
+        runs = self.succeeded + self.failed + self.retried
+        return self.duration_ms / runs if runs else 0.0
+
+
+class QueueStats(Struct, frozen=True, kw_only=True):
+    """One queue.
+
+    Attributes:
+        size: Jobs ready to run.
+        scheduled: Jobs that wait for an instant (scheduled or retrying).
+        running: Jobs in workers' hands.
+        processed_total: Jobs that reached their end: succeeded + failed.
+        retried_total: Failed runs that were followed by a retry.
+        avg_duration_ms: Mean duration of a run.
+        paused: Workers pass over it.
+    """
+
+    queue_name: str
+    size: int = 0
+    processed_total: int = 0
+    failed_total: int = 0
+    succeeded_total: int = 0
+    avg_duration_ms: float = 0.0
+    retried_total: int = 0
+    scheduled: int = 0
+    running: int = 0
+    paused: bool = False
+
+
+class WorkerInfo(Struct, frozen=True, kw_only=True):
+    """One worker that is alive, or was a moment ago.
+
+    Attributes:
+        id: Its incarnation.
+        status: Whether it runs anything.
+        queues: The queues it serves, in order; empty: every queue.
+        seen_until: The end of its lease; past, if it was lost.
+        running: The jobs it holds.
+    """
+
+    id: str
+    status: Literal["running", "idle"]
+    queues: tuple[str, ...]
+    concurrency: int
+    host: str
+    pid: int
+    started_at: datetime
+    seen_until: datetime
+    running: tuple[UUID, ...] = ()
+
+
+class JobStats(Struct, frozen=True, kw_only=True):
+    """The seed's `job_stats`: totals are the sums over the queues."""
+
+    total_processed: int = 0
+    total_failed: int = 0
+    total_succeeded: int = 0
+    total_retried: int = 0
+    queues: tuple[QueueStats, ...] = ()
+    workers: tuple[WorkerInfo, ...] = ()
+
+
+def queue_stats(
+    counters: Counters, *, ready: int, scheduled: int, running: int, paused: bool
+) -> QueueStats:
+    """One queue's statistics."""
+    return QueueStats(
+        queue_name=counters.queue,
+        size=ready,
+        scheduled=scheduled,
+        running=running,
+        paused=paused,
+        processed_total=counters.succeeded + counters.failed,
+        failed_total=counters.failed,
+        succeeded_total=counters.succeeded,
+        retried_total=counters.retried,
+        avg_duration_ms=counters.avg_duration_ms,
+    )
+
+
+def job_stats(queues: Iterable[QueueStats], workers: Iterable[WorkerInfo]) -> JobStats:
+    """Totals over the queues, beside them and the workers."""
+    rows = tuple(queues)
+    return JobStats(
+        total_processed=sum(row.processed_total for row in rows),
+        total_failed=sum(row.failed_total for row in rows),
+        total_succeeded=sum(row.succeeded_total for row in rows),
+        total_retried=sum(row.retried_total for row in rows),
+        queues=rows,
+        workers=tuple(workers),
+    )
+
+
+class _WorkerNote(Struct, frozen=True):
+    queues: tuple[str, ...]
+    concurrency: int
+    host: str
+    pid: int
+    started_at: datetime
+
+
+_decode_note = msgspec.msgpack.Decoder(_WorkerNote).decode
+
+
+def encode_worker(
+    *, queues: tuple[str, ...], concurrency: int, host: str, pid: int, started_at: datetime
+) -> bytes:
+    """What a worker says of itself with each heartbeat."""
+    note = _WorkerNote(queues, concurrency, host, pid, started_at)
+    return msgspec.msgpack.encode(note)
+
+
+def worker_info(
+    id: str, note: bytes, seen_until: datetime, running: tuple[UUID, ...]
+) -> WorkerInfo | None:
+    """The worker that sent this note; None for one that sent none (a single dequeue)."""
+    if not note:
+        return None
+    try:
+        said = _decode_note(note)
+    except msgspec.MsgspecError:
+        said = _WorkerNote((), 0, "unreadable", 0, seen_until)
+    return WorkerInfo(
+        id=id,
+        status="running" if running else "idle",
+        queues=said.queues,
+        concurrency=said.concurrency,
+        host=said.host,
+        pid=said.pid,
+        started_at=said.started_at,
+        seen_until=seen_until,
+        running=running,
+    )
