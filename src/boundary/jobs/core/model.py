@@ -188,7 +188,8 @@ def _count(state: State, queue: str, event: str, duration_ms: float = 0.0) -> No
     if field_name is None:
         return
     was = state.counters.get(queue) or Counters(queue)
-    state.counters[queue] = was.add(Counters(queue, **{field_name: 1, "duration_ms": duration_ms}))
+    one = replace(Counters(queue, duration_ms=duration_ms), **{field_name: 1})
+    state.counters[queue] = was.add(one)
 
 
 # A job comes in
@@ -669,12 +670,14 @@ def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
     names = {*counts, *state.counters, *state.paused}
     if operation.queue is not None:
         names &= {operation.queue}
-    loads = [
-        QueueLoad(name, *counts.get(name, (0, 0, 0)), paused=name in state.paused)
-        for name in sorted(names)
-    ]
+    loads = [_load(name, counts, paused=name in state.paused) for name in sorted(names)]
     counters = [state.counters[name] for name in sorted(names) if name in state.counters]
     return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
+
+
+def _load(name: str, counts: dict[str, list[int]], *, paused: bool) -> QueueLoad:
+    ready, scheduled, running = counts.get(name, [0, 0, 0])
+    return QueueLoad(name, ready, scheduled, running, paused)
 
 
 def _load_kind(record: Record) -> int | None:

@@ -16,15 +16,24 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import PurePath
-from typing import Any, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct, msgpack
+from msgspec import Meta, Struct, msgpack
 
 from boundary.jobs.core import priority
-from boundary.jobs.core.job import FailedRun, Job, JobError, JSON, Progress, RetryPolicy, Status
-from boundary.jobs.errors import RecordError, SerializationError
+from boundary.jobs.core.records import (
+    JSON,
+    BackoffStrategy,
+    FailedRun,
+    Job,
+    JobError,
+    Progress,
+    RetryPolicy,
+    Status,
+)
+from boundary.jobs.errors import JobsError, RecordError, SerializationError
 
 Millis: TypeAlias = int
 """An instant as milliseconds since the epoch, or (in names ending in `_ms`) a duration."""
@@ -33,6 +42,9 @@ VERSION = 1
 ERRORS_KEPT = 10
 MESSAGE_LIMIT = 4_096
 STACK_LIMIT = 8_192
+
+_FIRST, _LAST = (extreme.replace(tzinfo=UTC) for extreme in (datetime.min, datetime.max))
+_LONGEST_MS = timedelta.max // timedelta(milliseconds=1)
 
 
 class NewJob(Struct, frozen=True, gc=False):
@@ -94,26 +106,43 @@ class Record(Struct, frozen=True, gc=False):
     prune_at: Millis | None = None
 
 
+RetryFields: TypeAlias = tuple[
+    BackoffStrategy, Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)], bool
+]
+"""A retry policy: strategy, initial delay and longest delay in ms, jitter."""
+
+
 class Payload(Struct, array_like=True, frozen=True, gc=False):
     """What a job was asked to do. New fields go to the end; none is ever removed."""
 
     version: int
     args: dict[str, Any]
     max_retries: int
-    retry: tuple[str, int, int, bool] | None = None
+    retry: RetryFields | None = None
     timeout_ms: int | None = None
     expires_ms: int | None = None
     keep_ms: int | None = None
     metadata: dict[str, Any] | None = None
 
 
+class Trail(Struct, frozen=True, gc=False):
+    """What of a trail a job shows; what else is in it is carried along unread."""
+
+    result: Any = None
+    error: tuple[str, str, str | None] | None = None
+    errors: tuple[tuple[int, Millis, str, str, str | None], ...] = ()
+    reason: str | None = None
+
+
 _encode = msgpack.Encoder().encode
 _decode_payload = msgpack.Decoder(Payload).decode
-_decode_trail = msgpack.Decoder(dict[str, Any]).decode
+_decode_trail = msgpack.Decoder(Trail).decode
+_decode_kept = msgpack.Decoder(dict[str, Any]).decode
 _decode_progress = msgpack.Decoder(tuple[float, str | None]).decode
-_decode_version = msgpack.Decoder(tuple[int, ...]).decode
+_decode_fields = msgpack.Decoder(list[msgspec.Raw]).decode
+_decode_int = msgpack.Decoder(int).decode
 
-
+_DAMAGE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 def _plain(value: object) -> object:
@@ -124,7 +153,8 @@ def _plain(value: object) -> object:
 
 
 _to_json = partial(msgspec.to_builtins, enc_hook=_plain, str_keys=True)
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SCALARS = frozenset({float, bool, type(None)})
+"""What needs no look; text may hold lone surrogates, integers may be larger than 64 bits."""
 
 
 def json_value(value: object, where: str) -> JSON:
@@ -136,7 +166,7 @@ def json_value(value: object, where: str) -> JSON:
     Raises:
         SerializationError: JSON cannot carry it; the message names `where` and the type.
     """
-    if type(value) in _SCALARS and not isinstance(value, int):
+    if type(value) in _SCALARS or (type(value) is str and value.isascii()):
         return value
     try:
         plain = _to_json(value)
@@ -155,6 +185,11 @@ def _say(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def _text(text: str) -> str:
+    """The text as UTF-8 can carry it; file names and foreign messages may hold surrogates."""
+    if text.isascii():
+        return text
+    return text.encode(errors="backslashreplace").decode()
 
 
 def encode_payload(payload: Payload) -> bytes:
@@ -170,15 +205,28 @@ def decode_payload(data: bytes) -> Payload:
     """
     try:
         payload = _decode_payload(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
+        _check_version(_version(data), data)
         raise RecordError(_unreadable("payload", data, error), data=data) from error
-    if payload.version != VERSION:
+    _check_version(payload.version, data)
+    return payload
+
+
+def _version(data: bytes) -> int:
+    """The format version of a payload that cannot be read as ours; ours if it names none."""
+    try:
+        return _decode_int(_decode_fields(data)[0])
+    except (*_DAMAGE, IndexError):
+        return VERSION
+
+
+def _check_version(version: int, data: bytes) -> None:
+    if version != VERSION:
         raise RecordError(
-            f"the payload has format version {payload.version}, this library reads {VERSION}; "
+            f"the payload has format version {version}, this library reads {VERSION}; "
             "run it with a newer boundary-jobs (the bytes are kept)",
             data=data,
         )
-    return payload
 
 
 def _unreadable(part: str, data: bytes, error: Exception) -> str:
@@ -186,38 +234,49 @@ def _unreadable(part: str, data: bytes, error: Exception) -> str:
     return f"the {part} cannot be read ({error}); {len(data)} bytes are kept: {shown}"
 
 
-def retry_fields(policy: RetryPolicy) -> tuple[str, int, int, bool] | None:
-    """A policy as it is stored; the default one costs nothing."""
+def retry_fields(policy: RetryPolicy) -> RetryFields | None:
+    """A policy as it is stored, delays at least a millisecond; the default one costs nothing."""
     if policy == RetryPolicy():
         return None
-    initial, longest = round(policy.initial_delay * 1000), round(policy.max_delay * 1000)
-    return (policy.strategy, initial, longest, policy.jitter)
+    return (
+        policy.strategy, _delay_ms(policy.initial_delay), _delay_ms(policy.max_delay), policy.jitter
+    )
 
 
-def retry_policy(fields: tuple[str, int, int, bool] | None) -> RetryPolicy:
+def _delay_ms(seconds: float) -> int:
+    return max(1, round(min(seconds * 1000, _LONGEST_MS)))
+
+
+def retry_policy(fields: RetryFields | None) -> RetryPolicy:
     """The policy `retry_fields` stored."""
     if fields is None:
         return RetryPolicy()
     strategy, initial_ms, max_ms, jitter = fields
-    return RetryPolicy(cast("Any", strategy), initial_ms / 1000, max_ms / 1000, jitter)
+    return RetryPolicy(strategy, initial_ms / 1000, max_ms / 1000, jitter)
 
 
+def decode_trail(data: bytes) -> Trail:
+    """What the runs of a job left behind.
 
-
-def _trail(data: bytes) -> dict[str, Any]:
+    Raises:
+        RecordError: The bytes are not a trail.
+    """
     if not data:
-        return {}
+        return Trail()
     try:
         return _decode_trail(data)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise RecordError(_unreadable("trail", data, error), data=data) from error
 
 
 def _carry(data: bytes) -> dict[str, Any]:
     """What a new outcome goes on top of; a damaged trail is kept aside rather than lost."""
+    if not data:
+        return {}
     try:
-        return _trail(data)
-    except RecordError:
+        decode_trail(data)
+        return _decode_kept(data)
+    except (RecordError, *_DAMAGE):
         return {"damaged": data}
 
 
@@ -226,8 +285,7 @@ def succeeded(trail: bytes, result: JSON) -> bytes:
     if not trail:
         return b"" if result is None else _encode({"result": result})
     kept = _carry(trail)
-    kept.pop("error", None)
-    kept.pop("unhandled_since", None)
+    _drop(kept, "error", "reason", "unhandled_since")
     kept["result"] = result
     return _encode(kept)
 
@@ -236,22 +294,29 @@ def failed(trail: bytes, attempt: int, at: Millis, error: JobError) -> bytes:
     """The trail after a failed run; of all failed runs the last `ERRORS_KEPT` stay."""
     kept = _carry(trail)
     row = [attempt, at, *_bounded(error)]
-    kept.pop("result", None)
-    kept.pop("unhandled_since", None)
+    _drop(kept, "result", "reason", "unhandled_since")
     kept["error"] = row[2:]
     kept["errors"] = [*kept.get("errors", ()), row][-ERRORS_KEPT:]
     return _encode(kept)
 
 
+def _drop(kept: dict[str, Any], *names: str) -> None:
+    """What was true of an earlier run is not of this one."""
+    for name in names:
+        kept.pop(name, None)
+
+
 def because(trail: bytes, reason: str) -> bytes:
     """The trail with the reason somebody gave for ending or postponing the job."""
-    return _encode({**_carry(trail), "reason": reason[:MESSAGE_LIMIT]})
+    return _encode({**_carry(trail), "reason": _text(reason[:MESSAGE_LIMIT])})
 
 
 def unhandled(trail: bytes, now: Millis) -> tuple[bytes, int]:
     """The trail of a job nobody here can run, and for how long (ms) that has been so."""
     kept = _carry(trail)
-    since = kept.setdefault("unhandled_since", now)
+    since = kept.get("unhandled_since")
+    if not isinstance(since, int):
+        since = kept["unhandled_since"] = now
     return _encode(kept), now - since
 
 
@@ -263,7 +328,8 @@ def _bounded(error: JobError) -> tuple[str, str, str | None]:
     message = error.message
     if len(message) > MESSAGE_LIMIT:
         message = message[:MESSAGE_LIMIT] + "…"
-    return (message, error.type, stack)
+    kind = error.type[:MESSAGE_LIMIT]
+    return (_text(message), _text(kind), None if stack is None else _text(stack))
 
 
 def error_of(trail: bytes) -> JobError | None:
@@ -274,9 +340,8 @@ def error_of(trail: bytes) -> JobError | None:
 
 def encode_progress(progress: Progress) -> bytes:
     """The bytes of a progress report."""
-    return _encode((progress.fraction, progress.message))
-
-
+    message = progress.message
+    return _encode((progress.fraction, None if message is None else _text(message)))
 
 
 def instant(millis: Millis | None) -> datetime | None:
@@ -285,8 +350,11 @@ def instant(millis: Millis | None) -> datetime | None:
 
 
 def at(millis: Millis) -> datetime:
-    """The aware UTC datetime of an instant."""
-    return datetime.fromtimestamp(millis / 1000, UTC)
+    """The aware UTC datetime of an instant, or the nearest one there is."""
+    try:
+        return datetime.fromtimestamp(millis / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return _LAST if millis > 0 else _FIRST
 
 
 def millis(moment: datetime) -> Millis:
@@ -295,23 +363,21 @@ def millis(moment: datetime) -> Millis:
 
 
 def _span(duration_ms: int | None) -> timedelta | None:
-    return None if duration_ms is None else timedelta(milliseconds=duration_ms)
+    """A duration, or the nearest one there is."""
+    if duration_ms is None:
+        return None
+    return timedelta(milliseconds=max(-_LONGEST_MS, min(duration_ms, _LONGEST_MS)))
 
 
 def job_of(record: Record) -> Job:
-    """The job a record holds; one that cannot be read still is a job, and says what is wrong.
-
-    Atomicity: none needed; a record is a snapshot.
-    """
+    """The job a record holds; one that cannot be read still is a job, and says what is wrong."""
     try:
-        payload, trail = decode_payload(record.payload), _trail(record.trail)
-        errors = tuple(_failed_run(row) for row in trail.get("errors", ()))
-        error = JobError(*trail["error"]) if "error" in trail else None
+        payload, trail = decode_payload(record.payload), decode_trail(record.trail)
         progress = Progress(*_decode_progress(record.progress)) if record.progress else None
-        reason = cast("str | None", trail.get("reason"))
         retry = retry_policy(payload.retry)
-    except (RecordError, TypeError, ValueError, msgspec.MsgspecError) as problem:
+    except (JobsError, *_DAMAGE) as problem:
         return _unreadable_job(record, problem)
+    error = None if trail.error is None else JobError(*trail.error)
     if record.ending == "crash":
         error = _worker_lost(record)
     expires = None if payload.expires_ms is None else record.created + payload.expires_ms
@@ -333,10 +399,10 @@ def job_of(record: Record) -> Job:
         timeout=_span(payload.timeout_ms),
         expires_at=instant(expires),
         keep_result=_span(payload.keep_ms),
-        result=trail.get("result"),
+        result=trail.result,
         error=error,
-        errors=errors,
-        reason=reason,
+        errors=tuple([_failed_run(*row) for row in trail.errors]),
+        reason=trail.reason,
         metadata=payload.metadata or {},
         progress=progress,
         crash_count=record.crashes,
@@ -346,8 +412,9 @@ def job_of(record: Record) -> Job:
     )
 
 
-def _failed_run(row: list[Any]) -> FailedRun:
-    attempt, moment, message, kind, stack = row
+def _failed_run(
+    attempt: int, moment: Millis, message: str, kind: str, stack: str | None
+) -> FailedRun:
     return FailedRun(attempt, at(moment), JobError(message, kind, stack))
 
 
@@ -406,10 +473,11 @@ def trail_of(job: Job) -> bytes:
         "error": None if job.error is None else _bounded(job.error),
         "errors": [
             (run.attempt, millis(run.at), *_bounded(run.error)) for run in job.errors[-ERRORS_KEPT:]
-        ],
-        "reason": job.reason,
+        ]
+        or None,
+        "reason": None if job.reason is None else _text(job.reason),
     }
-    kept = {name: value for name, value in trail.items() if value is not None and value != []}
+    kept = {name: value for name, value in trail.items() if value is not None}
     return _encode(kept) if kept else b""
 
 

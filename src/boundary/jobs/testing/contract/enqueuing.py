@@ -5,7 +5,7 @@ What belongs here: cases of `Enqueue`. What does not: how they are handed out (`
 
 from __future__ import annotations
 
-from boundary.jobs.core.operations import Enqueue
+from boundary.jobs.core.operations import Enqueue, Stats
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import Case, on_both_doors
 from boundary.jobs.testing.contract.words import (
@@ -20,7 +20,6 @@ from boundary.jobs.testing.contract.words import (
     enqueue,
     find,
     ident,
-    load,
     named,
     new,
     settle,
@@ -49,7 +48,7 @@ class EnqueueCases:
     def test_nothing_enqueued_is_nothing_stored(self, clock: FakeClock) -> Case:
         reply = yield Enqueue(())
         assert (reply.now, reply.fresh) == (clock.now(), ())
-        assert (yield from load()) is None
+        assert (yield Stats()).loads == ()
 
     @on_both_doors
     def test_any_queue_works_without_declaration(self, clock: FakeClock) -> Case:
@@ -68,7 +67,7 @@ class EnqueueCases:
         assert reply.fresh == (False, True)
         assert (yield from the("a")) == before
         assert (yield from waiting()) == "a b c"
-        assert (yield from load("other")) is None
+        assert (yield Stats("other")).loads == ()
 
     @on_both_doors
     def test_an_id_twice_in_one_call_makes_one_job(self, clock: FakeClock) -> Case:

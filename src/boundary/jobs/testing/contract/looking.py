@@ -21,6 +21,7 @@ from boundary.jobs.core.operations import (
     Promote,
     Retry,
     Search,
+    Settling,
     Time,
 )
 from boundary.jobs.core.wire import Payload, Record, encode_payload
@@ -228,8 +229,9 @@ class LookCases:
             yield from run(name, "exhaust")
             clock.advance(1)
         yield from run("poisoned", "quarantine")
-        for name, event in (("good", "succeed"), ("stopped", "cancel"), ("dropped", "discard")):
-            yield from run(name, event)
+        yield from run("good")
+        yield from run("stopped", "cancel")
+        yield from run("dropped", "discard")
         assert named((yield DeadLetters())) == "poisoned c b a"
         assert named((yield DeadLetters(2))) == "poisoned c"
         assert (yield DeadLetters(1)) == ((yield from the("poisoned")),)
@@ -268,7 +270,8 @@ class LookCases:
         """S114."""
         trail = wire.succeeded(b"", {"id": 7})
         yield from run("a", trail=trail)
-        for name, event in (("b", "exhaust"), ("c", "cancel"), ("d", "discard")):
+        ends: tuple[Settling, ...] = ("exhaust", "cancel", "discard")
+        for name, event in zip("bcd", ends, strict=True):
             clock.advance(1)
             yield from run(name, event)
         yield from enqueue("other", job_type="other")

@@ -9,7 +9,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from boundary.jobs.core.operations import DeadLetters, History, Prune, Purge, Reclaim, Save, Stats
+from boundary.jobs.core.operations import (
+    DeadLetters,
+    History,
+    Prune,
+    Purge,
+    Reclaim,
+    Save,
+    Stats,
+    Verdict,
+)
 from boundary.jobs.core.operations import Take as TakeOne
 from boundary.jobs.core.wire import Record
 from boundary.jobs.testing.clock import FakeClock
@@ -37,12 +46,14 @@ from boundary.jobs.testing.contract.words import (
 
 def take(name: str, worker: str = "w1") -> Asking[Record | None]:
     """Claim this one job."""
-    return (yield TakeOne(ident(name), worker, LEASE))
+    reply: Record | None = yield TakeOne(ident(name), worker, LEASE)
+    return reply
 
 
-def save(record: Record) -> Asking[str]:
+def save(record: Record) -> Asking[Verdict]:
     """Store a whole record; the verdict."""
-    return (yield Save(record, LEASE))
+    reply: Verdict = yield Save(record, LEASE)
+    return reply
 
 
 def whole(name: str, clock: FakeClock, **fields: Any) -> Record:

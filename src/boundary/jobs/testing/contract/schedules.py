@@ -6,6 +6,8 @@ expression ticks.
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from boundary.jobs.core.operations import Claim, Fire, PutSchedule, RemoveSchedule, Schedule
@@ -37,7 +39,8 @@ def daily(clock: FakeClock, name: str = "report", next_in: int = 1_000) -> Sched
 
 def put(schedule: Schedule) -> Asking[Schedule]:
     """Store a schedule; what is stored."""
-    return (yield PutSchedule(schedule))
+    reply: Schedule = yield PutSchedule(schedule)
+    return reply
 
 
 class ScheduleCases:
@@ -63,7 +66,7 @@ class ScheduleCases:
     @on_both_doors
     def test_put_again_with_another_rule_takes_the_new_tick(self, clock: FakeClock) -> Case:
         first = daily(clock)
-        changes = (
+        changes: tuple[dict[str, Any], ...] = (
             {"cron": "0 9 * * *"},
             {"timezone": "UTC"},
             {"cron": None, "every_ms": 500},

@@ -212,9 +212,11 @@ class SettleCases:
     @on_both_doors
     def test_counters_follow_the_outcomes(self, clock: FakeClock) -> Case:
         """S113: a run that will be retried is counted apart."""
-        for number, event in enumerate(("succeed", "exhaust", "discard", "quarantine", "fail")):
+        counted: tuple[Settling, ...] = ("succeed", "exhaust", "discard", "quarantine", "fail")
+        others: tuple[Settling, ...] = ("cancel", "snooze", "release")
+        for number, event in enumerate(counted):
             yield from run(event, event, duration_ms=2.0**number, delay_ms=HOUR)
-        for event in ("cancel", "snooze", "release"):
+        for event in others:
             yield from run(event, event, duration_ms=1_000, delay_ms=HOUR)
         seen = yield from counters()
         assert (seen.succeeded, seen.failed, seen.retried) == (1, 3, 1)

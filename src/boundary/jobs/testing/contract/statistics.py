@@ -11,6 +11,7 @@ from boundary.jobs.core.operations import (
     Heartbeat,
     QueueLoad,
     SetPaused,
+    Settling,
     Snapshot,
     Stats,
     WorkerRow,
@@ -95,7 +96,7 @@ class StatsCases:
     @on_both_doors
     def test_totals_are_the_ends_of_jobs(self, clock: FakeClock) -> Case:
         """S106, S107, S108, S112: processed = succeeded + failed, each job once."""
-        ends = ("succeed", "exhaust", "discard", "succeed", "quarantine", "succeed")
+        ends: tuple[Settling, ...] = ("succeed", "exhaust", "discard", "succeed", "quarantine", "succeed")
         for queue in ("one", "two"):
             names = " ".join(f"{queue}{number}" for number in range(len(ends)))
             yield from enqueue(names, queue=queue)

@@ -66,13 +66,15 @@ def new(name: str, **fields: Any) -> NewJob:
 
 def enqueue(names: str, **fields: Any) -> Asking[Enqueued]:
     """Enqueue one job after another, all alike."""
-    return (yield Enqueue(tuple(new(name, **fields) for name in names.split())))
+    reply: Enqueued = yield Enqueue(tuple(new(name, **fields) for name in names.split()))
+    return reply
 
 
 def claim(slots: int = 100, worker: str = "w1", **fields: Any) -> Asking[Claimed]:
     """Claim as a worker that joins if it is not known."""
     fields = {"queues": None, "lease_ms": LEASE, "join": True, **fields}
-    return (yield Claim(worker, slots=slots, **fields))
+    reply: Claimed = yield Claim(worker, slots=slots, **fields)
+    return reply
 
 
 def claim_one(worker: str = "w1", **fields: Any) -> Asking[Record]:
@@ -104,8 +106,8 @@ def run(name: str, event: Settling = "succeed", **fields: Any) -> Asking[Record]
 
 def find(name: str) -> Asking[Record | None]:
     """The record of a job, None if there is none."""
-    (record,) = yield Find((ident(name),))
-    return record
+    reply: tuple[Record | None] = yield Find((ident(name),))
+    return reply[0]
 
 
 def the(name: str) -> Asking[Record]:
@@ -120,10 +122,10 @@ def waiting(queue: str = "default") -> Asking[str]:
     return named((yield Peek(queue, 1_000)))
 
 
-def load(queue: str = "default") -> Asking[QueueLoad | None]:
-    """How many jobs stand where in a queue; None: the store has nothing to say of it."""
+def load(queue: str = "default") -> Asking[QueueLoad]:
+    """How many jobs stand where in a queue, zeros if the store has nothing to say of it."""
     snapshot: Snapshot = yield Stats(queue)
-    return next(iter(snapshot.loads), None)
+    return next(iter(snapshot.loads), QueueLoad(queue, 0, 0, 0, paused=False))
 
 
 def counters(queue: str = "default") -> Asking[Counters]:

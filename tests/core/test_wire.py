@@ -1,0 +1,401 @@
+"""What is stored stays readable: golden records of each released format, damage, growth."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import msgpack
+from msgspec.structs import replace
+
+from boundary.jobs.core import wire
+from boundary.jobs.core.job import FailedRun, Job, JobError, Progress, RetryPolicy
+from boundary.jobs.core.wire import Payload, Record
+from boundary.jobs.errors import RecordError, SerializationError
+
+ID = UUID("0190a0c8-7e62-7b7a-9b7a-3f1f4d2c1b0a")
+T0 = 1_700_000_000_000
+NOON = datetime(2026, 1, 2, 12, 0, 0, 123_000, tzinfo=UTC)
+
+SMALL = "980181a2746fb075736572406578616d706c652e636f6d03c0c0c0c0c0"
+FULL = (
+    "980182a16e01a46465657093c3c081a178cb3ff80000000000000594a66c696e656172cd07d0cd7530c2"
+    "cd4e20ce0036ee80ce05265c0081a7757365725f696407"
+)
+FAILED_TWICE = (
+    "83a56572726f7293a4626f6f6daa56616c75654572726f72c0a66572726f7273929501cf0000018bcfe56800"
+    "a86e6f20726f757465a74f534572726f72a954726163656261636b9502cf0000018bcfe56be8a4626f6f6d"
+    "aa56616c75654572726f72c0a6726561736f6ea6656e6f756768"
+)
+RESULT = "81a6726573756c7481aa6d6573736167655f6964a76d73672d313233"
+HALF_WAY = "92cb3fe0000000000000a868616c6620776179"
+
+FULL_PAYLOAD = Payload(
+    1, {"n": 1, "deep": [True, None, {"x": 1.5}]}, 5, ("linear", 2_000, 30_000, False),
+    20_000, 3_600_000, 86_400_000, {"user_id": 7},
+)
+
+
+def record(**fields: Any) -> Record:
+    """A stored job with the fields given."""
+    small = Record(1, ID.bytes, "send_email", "mail", 2, bytes.fromhex(SMALL), T0, T0)
+    return replace(small, **fields)
+
+
+class TestGoldenVersion1:
+    """These bytes are in users' stores: they must be read, and written, for ever."""
+
+    def test_payloads(self) -> None:
+        small = Payload(1, {"to": "user@example.com"}, 3)
+        for payload, golden in ((small, SMALL), (FULL_PAYLOAD, FULL)):
+            assert wire.decode_payload(bytes.fromhex(golden)) == payload
+            assert wire.encode_payload(payload).hex() == golden
+
+    def test_a_record_of_failed_runs(self) -> None:
+        job = wire.job_of(record(trail=bytes.fromhex(FAILED_TWICE), status="failed"))
+        boom = JobError("boom", "ValueError")
+        assert job.errors == (
+            FailedRun(1, wire.at(T0), JobError("no route", "OSError", "Traceback")),
+            FailedRun(2, wire.at(T0 + 1_000), boom),
+        )
+        assert (job.error, job.reason, job.result) == (boom, "enough", None)
+
+    def test_a_record_with_a_result_and_progress(self) -> None:
+        golden = record(trail=bytes.fromhex(RESULT), progress=bytes.fromhex(HALF_WAY))
+        job = wire.job_of(golden)
+        assert job.result == {"message_id": "msg-123"}
+        assert job.progress == Progress(0.5, "half way")
+        assert wire.succeeded(b"", job.result).hex() == RESULT
+        assert wire.encode_progress(job.progress).hex() == HALF_WAY
+
+    def test_every_field_reaches_the_job(self) -> None:
+        full = record(
+            payload=bytes.fromhex(FULL), retry_count=2, execute_at=T0 + 1, started=T0 + 2,
+            worker="w1", token=7, crashes=1, cancelling=True, status="running", priority=0,
+            updated=T0 + 2,
+        )
+        assert wire.job_of(full) == Job(
+            id=ID, job_type="send_email", queue="mail", args=FULL_PAYLOAD.args, status="running",
+            priority="critical", retry_count=2, max_retries=5,
+            retry=RetryPolicy("linear", 2.0, 30.0, jitter=False),
+            execute_at=wire.at(T0 + 1), created_at=wire.at(T0), updated_at=wire.at(T0 + 2),
+            started_at=wire.at(T0 + 2), timeout=timedelta(seconds=20),
+            expires_at=wire.at(T0 + 3_600_000), keep_result=timedelta(days=1),
+            metadata={"user_id": 7}, crash_count=1, cancel_requested=True, worker="w1",
+            fencing_token=7,
+        )
+
+
+class TestGrowth:
+    """Older and newer versions work on one store."""
+
+    @pytest.mark.parametrize("version", [0, 2, 99])
+    def test_another_version_is_named(self, version: int) -> None:
+        for rest in ([{}, 3], ["another", "shape", {}], []):
+            data = msgpack.encode([version, *rest])
+            with pytest.raises(RecordError, match=f"version {version}.*newer") as caught:
+                wire.decode_payload(data)
+            assert caught.value.data == data
+
+    def test_fields_a_newer_payload_appended_are_passed_over(self) -> None:
+        fields = msgpack.decode(bytes.fromhex(FULL))
+        assert wire.decode_payload(msgpack.encode([*fields, "group", {"x": 1}])) == FULL_PAYLOAD
+
+    def test_fields_an_older_payload_lacks_have_defaults(self) -> None:
+        assert wire.decode_payload(msgpack.encode([1, {}, 4])) == Payload(1, {}, 4)
+
+    def test_keys_of_a_trail_not_known_here_are_carried_along(self) -> None:
+        trail = msgpack.encode({"span": "abc", "error": ["m", "T", None]})
+        bang = JobError("bang", "ValueError")
+        for after in (
+            wire.succeeded(trail, 7),
+            wire.failed(trail, 1, T0, bang),
+            wire.because(trail, "why"),
+            wire.unhandled(trail, T0)[0],
+        ):
+            assert msgpack.decode(after)["span"] == "abc"
+
+
+class TestTrail:
+    """What runs leave behind."""
+
+    def test_a_plain_success_without_a_result_costs_nothing(self) -> None:
+        assert wire.succeeded(b"", None) == b""
+
+    def test_success_replaces_the_error_and_keeps_the_failed_runs(self) -> None:
+        trail = wire.because(wire.failed(b"", 1, T0, JobError("m", "T")), "dropped")
+        job = wire.job_of(record(trail=wire.succeeded(trail, None), status="completed"))
+        assert (job.error, job.reason, job.result, len(job.errors)) == (None, None, None, 1)
+
+    def test_failure_replaces_the_result_and_the_reason(self) -> None:
+        trail = wire.because(wire.succeeded(b"", 5), "once")
+        job = wire.job_of(record(trail=wire.failed(trail, 1, T0, JobError("m", "T"))))
+        assert (job.result, job.reason, job.error) == (None, None, JobError("m", "T"))
+
+    def test_of_all_failed_runs_the_last_stay(self) -> None:
+        trail = b""
+        for attempt in range(1, 26):
+            trail = wire.failed(trail, attempt, T0 + attempt, JobError(f"m{attempt}", "T"))
+        errors = wire.job_of(record(trail=trail)).errors
+        assert [run.attempt for run in errors] == list(range(16, 26))
+
+    def test_what_is_too_long_is_bounded(self) -> None:
+        error = JobError("m" * 10**6, "T" * 10**6, "outer" + "s" * 10**6 + "inner")
+        trail = wire.because(wire.failed(b"", 1, T0, error), "r" * 10**6)
+        assert len(trail) < 2 * (3 * wire.MESSAGE_LIMIT + wire.STACK_LIMIT)
+        job = wire.job_of(record(trail=trail))
+        assert job.error is not None
+        assert job.error.stacktrace is not None
+        assert job.error.message.endswith("m…")
+        assert job.error.stacktrace.startswith("…")
+        assert job.error.stacktrace.endswith("inner")
+        assert job.reason == "r" * wire.MESSAGE_LIMIT
+
+    def test_text_that_utf8_cannot_carry_is_escaped(self) -> None:
+        """A file name from the system may hold bytes that are no text."""
+        odd = "caf\udce9 é"
+        trail = wire.because(wire.failed(b"", 1, T0, JobError(odd, odd, odd)), odd)
+        progress = wire.encode_progress(Progress(0.1, odd))
+        job = wire.job_of(record(trail=trail, progress=progress))
+        shown = "caf\\udce9 é"
+        assert job.error == JobError(shown, shown, shown)
+        assert job.progress == Progress(0.1, shown)
+        assert job.reason == shown
+
+    def test_progress_may_have_no_word(self) -> None:
+        progress = wire.encode_progress(Progress(1.0))
+        assert wire.job_of(record(progress=progress)).progress == Progress(1.0)
+
+    def test_how_long_nobody_could_run_it(self) -> None:
+        trail, waited = wire.unhandled(b"", T0)
+        assert waited == 0
+        trail, waited = wire.unhandled(trail, T0 + 400)
+        assert waited == 400
+        for after in (wire.succeeded(trail, None), wire.failed(trail, 1, T0, JobError("m", "T"))):
+            assert wire.unhandled(after, T0 + 900)[1] == 0
+        odd = msgpack.encode({"unhandled_since": "yesterday"})
+        assert wire.unhandled(odd, T0)[1] == 0
+
+    @pytest.mark.parametrize("damaged", [b"\xc1", b"\x93", b"\x91\x01", b"\x81\xa6errors\x07"])
+    def test_a_damaged_trail_is_kept_aside(self, damaged: bytes) -> None:
+        for after in (
+            wire.succeeded(damaged, 1),
+            wire.failed(damaged, 1, T0, JobError("m", "T")),
+            wire.because(damaged, "why"),
+            wire.unhandled(damaged, T0)[0],
+        ):
+            assert msgpack.decode(after)["damaged"] == damaged
+            wire.decode_trail(after)
+
+
+class TestDamage:
+    """What cannot be read is said, never raised in somebody's face."""
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"", b"\xc1", b"\x00", b"\x98\x01", b"garbage", bytes.fromhex(SMALL)[:-1],
+            msgpack.encode([1, [], 3]), msgpack.encode([1, {}, "three"]),
+            msgpack.encode([1, {}, 3, ["sometimes", 1, 1, True]]),
+            msgpack.encode([1, {}, 3, ["linear", 0, 1, True]]),
+            b"\x93\x01\x81\xa1\xff\x01\x03", b"\x91" * 5_000, msgpack.encode(["1"]),
+        ],
+    )
+    def test_bytes_that_are_no_payload(self, data: bytes) -> None:
+        with pytest.raises(RecordError, match=f"{len(data)} bytes are kept") as caught:
+            wire.decode_payload(data)
+        assert caught.value.data == data
+        job = wire.job_of(record(payload=data, worker="w1", token=3))
+        assert job.error is not None
+        assert job.error.type == "RecordError"
+        assert (job.id, job.job_type, job.args, job.fencing_token) == (ID, "send_email", {}, 3)
+
+    @pytest.mark.parametrize(
+        "trail",
+        [
+            {"error": 5}, {"error": ["m"]}, {"error": [1, 2, 3]}, {"errors": 7},
+            {"errors": [[1]]}, {"errors": [["1", T0, "m", "T", None]]}, {"reason": 9}, [], 5,
+        ],
+    )
+    def test_a_trail_of_another_shape(self, trail: object) -> None:
+        job = wire.job_of(record(trail=msgpack.encode(trail)))
+        assert job.error is not None
+        assert job.error.type == "RecordError"
+
+    def test_instants_and_durations_beyond_what_python_has(self) -> None:
+        huge = 2**62
+        far = record(
+            created=-huge, updated=huge, execute_at=huge, started=huge, completed=10**15,
+            payload=msgpack.encode([1, {}, 3, None, 2**63, 2**63, 2**63]),
+            trail=msgpack.encode({"errors": [[1, huge, "m", "T", None]]}),
+        )
+        job = wire.job_of(far)
+        assert job.created_at.year == 1
+        assert job.errors[0].at.year == 9999
+        assert job.timeout is not None
+        assert job.timeout.days == 999_999_999
+        assert wire.job_of(replace(far, payload=b"")).execute_at == job.execute_at
+
+    @given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=40))
+    def test_no_bytes_at_all_make_it_raise(
+        self, payload: bytes, trail: bytes, progress: bytes
+    ) -> None:
+        job = wire.job_of(record(payload=payload, trail=trail, progress=progress))
+        assert job.id == ID
+
+    @given(
+        st.integers(0, 60), st.binary(min_size=1, max_size=3),
+        st.sampled_from([bytes.fromhex(FULL), bytes.fromhex(FAILED_TWICE)]),
+    )
+    def test_a_flipped_byte_does_not_make_it_raise(
+        self, place: int, by: bytes, golden: bytes
+    ) -> None:
+        bent = golden[:place] + by + golden[place + len(by) :]
+        assert wire.job_of(record(payload=bent, trail=bent)).id == ID
+        assert wire.job_of(record(trail=bent, progress=bent)).id == ID
+
+    def test_a_job_that_killed_its_workers_says_so(self) -> None:
+        job = wire.job_of(record(status="failed", ending="crash", crashes=3))
+        assert job.error is not None
+        assert job.error.type == "WorkerLost"
+        assert "3 workers" in job.error.message
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Address:
+    street: str
+    since: date
+
+
+class TestJsonValue:
+    """Plain data goes through; what JSON cannot carry is named."""
+
+    @pytest.mark.parametrize(
+        ("value", "plain"),
+        [
+            (None, None), (True, True), (7, 7), (1.5, 1.5), ("zoë", "zoë"), (Colour.RED, "red"),
+            ([1, [2, []]], [1, [2, []]]), ((1, 2), [1, 2]), ({"a": {}}, {"a": {}}),
+            ({1: "a"}, {"1": "a"}), (ID, str(ID)), (Decimal("1.10"), "1.10"),
+            (Path("/tmp/x"), "/tmp/x"),
+            (Address("High", date(2026, 1, 2)), {"street": "High", "since": "2026-01-02"}),
+            (NOON, "2026-01-02T12:00:00.123000Z"),
+        ],
+    )
+    def test_what_json_carries(self, value: object, plain: object) -> None:
+        """S17."""
+        stored = msgpack.encode(wire.json_value(value, "argument 'x'"))
+        assert msgpack.decode(stored) == plain
+
+    @pytest.mark.parametrize(
+        "value", [object(), 2**70, -(2**70), "\udcff", {"a": [lambda: 1]}, [{"b": 2**70}], 1j]
+    )
+    def test_what_it_does_not_is_named(self, value: object) -> None:
+        with pytest.raises(SerializationError, match=r"argument 'image' \(builtins") as caught:
+            wire.json_value(value, "argument 'image'")
+        assert caught.value.where == "argument 'image'"
+
+    def test_a_circle_is_refused(self) -> None:
+        circle: list[object] = []
+        circle.append(circle)
+        with pytest.raises(SerializationError, match="result"):
+            wire.json_value(circle, "result")
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+INSTANTS = st.integers(0, 4_000_000_000_000).map(wire.at)
+SPANS = st.none() | st.integers(0, 10**10).map(lambda ms: timedelta(milliseconds=ms))
+ERRORS = st.builds(JobError, TEXT, TEXT, st.none() | TEXT)
+SHORT = st.integers(1, 10**7).map(lambda ms: ms / 1000)
+LONG = st.integers(10**7, 10**9).map(lambda ms: ms / 1000)
+JOBS = st.builds(
+    Job,
+    id=st.uuids(),
+    job_type=st.just("send_email"),
+    queue=st.sampled_from(["default", "mail"]),
+    args=st.dictionaries(TEXT, JSON_VALUES, max_size=3),
+    status=st.sampled_from(
+        ["pending", "running", "completed", "failed", "retrying", "cancelled"]
+    ),
+    priority=st.sampled_from(["critical", "high", "normal", "low"]),
+    retry_count=st.integers(0, 1_000),
+    max_retries=st.integers(0, 1_000),
+    retry=st.builds(
+        RetryPolicy, st.sampled_from(["exponential", "linear", "constant"]), SHORT, LONG,
+        st.booleans(),
+    ),
+    execute_at=st.none() | INSTANTS,
+    created_at=INSTANTS,
+    updated_at=INSTANTS,
+    started_at=st.none() | INSTANTS,
+    completed_at=st.none() | INSTANTS,
+    timeout=SPANS,
+    expires_at=st.none() | INSTANTS,
+    keep_result=SPANS,
+    result=JSON_VALUES,
+    error=st.none() | ERRORS,
+    errors=st.lists(
+        st.builds(FailedRun, st.integers(1, 99), INSTANTS, ERRORS), max_size=3
+    ).map(tuple),
+    reason=st.none() | TEXT,
+    metadata=st.dictionaries(TEXT, JSON_VALUES, max_size=2),
+    progress=st.none() | st.builds(Progress, st.floats(0, 1), st.none() | TEXT),
+    crash_count=st.integers(0, 9),
+    cancel_requested=st.booleans(),
+    worker=st.none() | st.just("w1"),
+    fencing_token=st.integers(0, 2**40),
+)
+
+
+class TestWholeJobs:
+    """A job handed over as a whole comes back equal."""
+
+    @given(JOBS)
+    def test_a_job_comes_back_equal(self, job: Job) -> None:
+        """S69: types included."""
+        assert wire.job_of(wire.record_of(job, {})) == job
+
+    def test_retention_counts_from_the_end(self) -> None:
+        job = Job(
+            id=ID, job_type="t", created_at=NOON, updated_at=NOON, status="completed",
+            completed_at=NOON,
+        )
+        noon = wire.millis(NOON)
+        assert wire.record_of(job, {"completed": 500}).prune_at == noon + 500
+        assert wire.record_of(job, {"failed": 500}).prune_at is None
+        assert wire.record_of(replace(job, completed_at=None), {"completed": 5}).prune_at is None
+
+    def test_the_default_policy_costs_nothing(self) -> None:
+        assert wire.retry_fields(RetryPolicy()) is None
+        assert wire.retry_policy(None) == RetryPolicy()
+
+    def test_a_policy_of_less_than_a_millisecond_can_be_read_again(self) -> None:
+        policy = RetryPolicy("constant", 0.000_1, 0.000_2)
+        assert wire.retry_policy(wire.retry_fields(policy)) == RetryPolicy("constant", 0.001, 0.001)
+
+    def test_a_policy_without_end_is_stored(self) -> None:
+        fields = wire.retry_fields(RetryPolicy("linear", 1.0, float("inf")))
+        data = wire.encode_payload(Payload(1, {}, 3, fields))
+        assert wire.decode_payload(data).retry == fields
+
+    def test_args_that_json_cannot_carry_are_named(self) -> None:
+        job = Job(id=ID, job_type="t", args={"x": object()}, created_at=NOON, updated_at=NOON)
+        with pytest.raises(SerializationError, match="args"):
+            wire.record_of(job, {})
