@@ -170,6 +170,13 @@ class TestTrail:
         assert job.progress == Progress(0.1, shown)
         assert job.reason == shown
 
+    def test_why_the_latest_run_failed(self) -> None:
+        error = JobError("m", "T", "stack")
+        assert wire.error_of(wire.failed(b"", 1, T0, error)) == error
+        assert wire.error_of(wire.succeeded(b"", 5)) is None
+        assert wire.error_of(b"") is None
+        assert wire.error_of(b"\xc1") is None
+
     def test_progress_may_have_no_word(self) -> None:
         progress = wire.encode_progress(Progress(1.0))
         assert wire.job_of(record(progress=progress)).progress == Progress(1.0)

@@ -74,6 +74,9 @@ PRIORITIES = range(4)
 Lane = OrderedDict[bytes, None]
 """Ready jobs of one queue and priority, head first."""
 
+Entry = tuple[Millis, int, bytes]
+"""An instant, and the `seq` and id of the job it is about."""
+
 
 @dataclass(slots=True)
 class Holder:
@@ -81,25 +84,25 @@ class Holder:
 
     expires: Millis
     info: bytes = b""
-    held: dict[bytes, None] = field(default_factory=dict)
+    held: dict[bytes, None] = field(default_factory=dict[bytes, None])
 
 
 @dataclass(slots=True)
 class State:
     """All there is in a store.
 
-    `jobs` is in order of `seq`. `due` and `ended` are heaps of (instant, seq, id); an entry that
-    its job has left behind is passed over.
+    `jobs` is in order of `seq`. `due` and `ended` are heaps; an entry that its job has left
+    behind is passed over.
     """
 
-    jobs: dict[bytes, Record] = field(default_factory=dict)
-    lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
-    due: list[tuple[Millis, int, bytes]] = field(default_factory=list)
-    ended: list[tuple[Millis, int, bytes]] = field(default_factory=list)
-    workers: dict[str, Holder] = field(default_factory=dict)
-    counters: dict[str, Counters] = field(default_factory=dict)
-    paused: set[str] = field(default_factory=set)
-    schedules: dict[str, Schedule] = field(default_factory=dict)
+    jobs: dict[bytes, Record] = field(default_factory=dict[bytes, Record])
+    lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict[str, tuple[Lane, ...]])
+    due: list[Entry] = field(default_factory=list[Entry])
+    ended: list[Entry] = field(default_factory=list[Entry])
+    workers: dict[str, Holder] = field(default_factory=dict[str, Holder])
+    counters: dict[str, Counters] = field(default_factory=dict[str, Counters])
+    paused: set[str] = field(default_factory=set[str])
+    schedules: dict[str, Schedule] = field(default_factory=dict[str, Schedule])
     last_seq: int = 0
 
     def copy(self) -> State:

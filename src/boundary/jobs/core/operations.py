@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from boundary.jobs.core.job import DEFAULT_QUEUE, Status
+from boundary.jobs.core.records import DEFAULT_QUEUE, Status
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
@@ -521,8 +521,7 @@ class Stats(Operation[Snapshot], frozen=True):
 def notices(operation: Operation[object], reply: object) -> frozenset[Topic]:
     """Who may want to know that this operation happened; stores pass it on after the fact."""
     if isinstance(operation, SettleAndClaim):
-        settled, _ = reply if isinstance(reply, tuple) else (None, None)
-        return notices(operation.settle, settled)
+        return _settle_notices(operation.settle)
     if isinstance(operation, Settle):
         return _settle_notices(operation)
     return _NOTICES.get(type(operation), frozenset()) if reply else frozenset()

@@ -334,7 +334,10 @@ def _bounded(error: JobError) -> tuple[str, str, str | None]:
 
 def error_of(trail: bytes) -> JobError | None:
     """Why the latest run failed, as far as the trail can be read."""
-    error = _carry(trail).get("error")
+    try:
+        error = decode_trail(trail).error
+    except RecordError:
+        return None
     return None if error is None else JobError(*error)
 
 

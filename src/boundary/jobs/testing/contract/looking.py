@@ -150,7 +150,7 @@ class LookCases:
 
     @on_both_doors
     def test_a_search_by_time_of_creation(self, clock: FakeClock) -> Case:
-        instants = []
+        instants: list[int] = []
         for name in ("a", "b", "c"):
             instants.append(clock.now())
             yield from enqueue(name, delay_ms=5)

@@ -151,7 +151,7 @@ class OperatorCases:
 
     @on_both_doors
     def test_a_queue_is_paused_and_resumed(self, clock: FakeClock) -> Case:
-        changes = []
+        changes: list[bool] = []
         for paused in (False, True, True, False, False):
             changes.append((yield SetPaused("mail", paused=paused)))
             yield from enqueue(f"job{len(changes)}", queue="mail")
@@ -195,7 +195,7 @@ class OperatorCases:
     def test_a_purge_is_bounded(self, clock: FakeClock) -> Case:
         yield from enqueue("a b c")
         yield from enqueue("d e", delay_ms=HOUR)
-        counts = []
+        counts: list[int] = []
         while count := (yield Purge("default", limit=2)):
             counts.append(count)
         assert counts == [2, 2, 1]
