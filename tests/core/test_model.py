@@ -52,7 +52,8 @@ def test_a_copy_goes_its_own_way() -> None:
     """A simulated crash rolls back to a copy."""
     schedule = Schedule("beat", "t", "default", 2, b"", T0, every_ms=5)
     late = replace(JOB, id=OTHER, delay_ms=500)
-    state = after(Enqueue((JOB, late)), CLAIM, PutSchedule(schedule), SetPaused("mail", paused=True))
+    paused = SetPaused("mail", paused=True)
+    state = after(Enqueue((JOB, late)), CLAIM, PutSchedule(schedule), paused)
     kept = state.copy()
     held = state.jobs[ID]
     changes = (

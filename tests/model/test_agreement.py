@@ -104,15 +104,16 @@ served = st.none() | st.lists(queues, max_size=4).map(tuple)
 events = st.sampled_from(
     ["succeed", "fail", "exhaust", "discard", "cancel", "release", "snooze", "quarantine"]
 )
+aheads = st.lists(
+    st.tuples(queues, st.integers(0, 3)), max_size=2, unique_by=lambda one: one[0]
+).map(tuple)
 claims = st.builds(
     Claim,
     workers,
     served,
     st.integers(0, 4),
     st.sampled_from([1, LEASE, 2 * LEASE]),
-    ahead=st.lists(st.tuples(queues, st.integers(0, 3)), max_size=2, unique_by=lambda one: one[0]).map(
-        tuple
-    ),
+    ahead=aheads,
     promote=st.sampled_from([0, 1, BATCH, BATCH]),
     join=st.sampled_from([True, True, True, False]),
 )

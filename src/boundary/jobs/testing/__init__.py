@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("boundary.jobs.testing.contract")
+pytest.register_assert_rewrite("boundary.jobs.testing.contract")  # before it is imported
 
-from boundary.jobs.testing.clock import FakeClock
-from boundary.jobs.testing.contract import AdapterContract
+from boundary.jobs.testing.clock import FakeClock  # noqa: E402
+from boundary.jobs.testing.contract import AdapterContract  # noqa: E402
 
 __all__ = ["AdapterContract", "FakeClock"]
