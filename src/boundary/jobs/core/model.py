@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle
+from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core.operations import (
     Beat,
     Cancel,
@@ -62,6 +62,7 @@ from boundary.jobs.core.operations import (
     Verdict,
     WorkerRow,
     cursor_position,
+    lease_end,
     queue_order,
 )
 from boundary.jobs.core.stats import Counters
@@ -231,7 +232,7 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
         if not operation.join:
             return Claimed(now, (), alive=False)
         holder = state.workers[operation.worker] = Holder(now)
-    holder.expires = max(holder.expires, now + operation.lease_ms)
+    holder.expires = lease_end(holder.expires, now, operation.lease_ms)
     if operation.promote:
         _promote_due(state, operation.promote, now)
     jobs = tuple([_hand_over(state, id, operation.worker, now) for id in _pick(state, operation)])
@@ -441,14 +442,10 @@ def _prune(state: State, operation: Prune, now: Millis) -> int:
 def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> Schedule:
     new = operation.schedule
     old = state.schedules.get(new.name)
-    if old is not None and _ticks(old) == _ticks(new):
+    if old is not None and old.ticks == new.ticks:
         new = replace(new, next_at=old.next_at)
     state.schedules[new.name] = new
     return new
-
-
-def _ticks(one: Schedule) -> tuple[str | None, int | None, str]:
-    return one.cron, one.every_ms, one.timezone
 
 
 def _remove_schedule(state: State, operation: RemoveSchedule, now: Millis) -> bool:
@@ -561,42 +558,17 @@ def _save(state: State, operation: Save, now: Millis) -> Verdict:
     if known is not None:
         return _amend(state, known, given)
     state.last_seq += 1
-    record = _as_its_status_has_it(replace(given, seq=state.last_seq))
-    if record.status == "retrying":
-        _wait(state, record, now if record.execute_at is None else record.execute_at)
-    elif record.status in lifecycle.FINISHED:
-        _keep(state, record, now)
-    elif record.status == "running":
-        _adopt(state, record, now + operation.lease_ms)
-    else:
-        state.jobs[record.id] = record
-    return "done"
-
-
-def _as_its_status_has_it(record: Record) -> Record:
-    """A record from outside without what only jobs of another status have."""
-    record = replace(record, due=None, parked=record.status == "pending")
-    if record.status != "running":
-        record = replace(record, worker=None, cancelling=False)
-    if record.status not in lifecycle.FINISHED:
-        record = replace(record, ending="", prune_at=None)
-    return record
-
-
-def _keep(state: State, record: Record, now: Millis) -> None:
-    ending = record.ending or lifecycle.ENDINGS[record.status]
-    completed = now if record.completed is None else record.completed
-    record = state.jobs[record.id] = replace(record, ending=ending, completed=completed)
+    record = wire.as_its_status_has_it(replace(given, seq=state.last_seq), now)
+    state.jobs[record.id] = record
+    if record.due is not None:
+        heappush(state.due, (record.due, record.seq, record.id))
     if record.prune_at is not None:
         heappush(state.ended, (record.prune_at, record.seq, record.id))
-
-
-def _adopt(state: State, record: Record, expires: Millis) -> None:
-    worker = record.worker or f"saved:{record.id.hex()}"
-    holder = state.workers.setdefault(worker, Holder(expires))
-    holder.expires = max(holder.expires, expires)
-    holder.held[record.id] = None
-    state.jobs[record.id] = replace(record, worker=worker)
+    if record.worker is not None:
+        holder = state.workers.setdefault(record.worker, Holder(now))
+        holder.expires = max(holder.expires, now + operation.lease_ms)
+        holder.held[record.id] = None
+    return "done"
 
 
 def _amend(state: State, known: Record, given: Record) -> Verdict:

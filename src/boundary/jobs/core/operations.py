@@ -105,6 +105,20 @@ class Schedule(Struct, frozen=True):
     every_ms: int | None = None
     timezone: str = "UTC"
 
+    @property
+    def ticks(self) -> tuple[str | None, int | None, str]:
+        """What says when it ticks."""
+        return self.cron, self.every_ms, self.timezone
+
+
+def lease_end(expires: Millis, now: Millis, lease_ms: int) -> Millis:
+    """When a lease that would end at `expires` ends after a claim.
+
+    While half of it is left a claim leaves it alone, so that a worker that looks for jobs again
+    and again, and finds none, does not make the store write each time; heartbeats renew it anyway.
+    """
+    return expires if 2 * (expires - now) >= lease_ms else now + lease_ms
+
 
 class Claimed(Struct, frozen=True, gc=False):
     """What a claim brought.
@@ -128,7 +142,9 @@ class Claimed(Struct, frozen=True, gc=False):
 
 
 class Claim(Operation[Claimed], frozen=True):
-    """Jobs that are ready are held by this worker under its lease, which is renewed.
+    """Jobs that are ready are held by this worker under its lease.
+
+    The lease is renewed unless half of it is left (`lease_end`).
 
     First, up to `promote` jobs whose instant has come join the tail of their queue, in order of
     that instant. Then jobs are taken queue by queue in the order given, critical to low within a
@@ -140,7 +156,7 @@ class Claim(Operation[Claimed], frozen=True):
         worker: Incarnation of the worker.
         queues: In strict order; None: every queue that has jobs, ``default`` first, then by name.
         slots: Jobs that can start at once; 0 only looks.
-        lease_ms: The worker's hold on all it has ends this long after now, unless renewed.
+        lease_ms: How long after its renewal the worker's hold on all it has ends.
         ahead: (queue, jobs beyond `slots`) that are taken to be run within milliseconds.
         promote: Most jobs to promote; 0: promotion is switched off here.
         join: Make the worker known if it is not.

@@ -21,8 +21,9 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct, msgpack
+from msgspec.structs import replace
 
-from boundary.jobs.core import priority
+from boundary.jobs.core import lifecycle, priority
 from boundary.jobs.core.records import (
     JSON,
     BackoffStrategy,
@@ -448,6 +449,29 @@ def _unreadable_job(record: Record, problem: Exception) -> Job:
         worker=record.worker,
         fencing_token=record.token,
     )
+
+
+def as_its_status_has_it(record: Record, now: Millis) -> Record:
+    """A record from outside, with what a job of its status has and nothing else.
+
+    A pending one is parked, a retrying one is due at its `execute_at` (now if none), a running one
+    has a worker (one of its own if none is named), a finished one has an ending and an end (now
+    if none).
+    """
+    record = replace(record, due=None, parked=record.status == "pending")
+    if record.status == "running":
+        worker = record.worker or f"saved:{record.id.hex()}"
+        return replace(record, worker=worker, ending="", prune_at=None)
+    record = replace(record, worker=None, cancelling=False)
+    if record.status in lifecycle.FINISHED:
+        ending = record.ending or lifecycle.ENDINGS[record.status]
+        completed = now if record.completed is None else record.completed
+        return replace(record, ending=ending, completed=completed)
+    record = replace(record, ending="", prune_at=None)
+    if record.status == "pending":
+        return record
+    due = now if record.execute_at is None else record.execute_at
+    return replace(record, due=due, execute_at=due)
 
 
 def payload_of(job: Job) -> Payload:

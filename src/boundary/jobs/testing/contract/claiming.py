@@ -239,6 +239,17 @@ class ClaimCases:
         assert (yield Reclaim(3, None)) == ()
 
     @on_both_doors
+    def test_a_claim_leaves_a_lease_alone_while_half_of_it_is_left(self, clock: FakeClock) -> Case:
+        yield from claim(0)
+        end = clock.now() + LEASE
+        clock.advance(LEASE / 2_000)
+        yield from claim(0)
+        assert (yield from lease_of()) == end
+        clock.advance(0.001)
+        yield from claim(0)
+        assert (yield from lease_of()) == clock.now() + LEASE
+
+    @on_both_doors
     def test_a_claim_never_shortens_the_lease(self, clock: FakeClock) -> Case:
         yield from claim(0, lease_ms=50_000)
         yield from claim(0, lease_ms=1_000)
