@@ -1,0 +1,95 @@
+"""Background jobs: enqueue a function call here, run it elsewhere or later, at least once.
+
+What belongs here: the public names. What does not: code.
+"""
+
+from __future__ import annotations
+
+from boundary.jobs.core.records import (
+    FailedRun,
+    Job,
+    JobError,
+    Priority,
+    Progress,
+    RetryPolicy,
+    Status,
+)
+from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
+from boundary.jobs.core.steering import Cancel, Discard, JobResult, Retry, Snooze
+from boundary.jobs.errors import (
+    BackendError,
+    BackendUnavailable,
+    ConfigError,
+    CronError,
+    DuplicateHandler,
+    EnqueueUncertain,
+    IllegalTransition,
+    InvalidName,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    JobsError,
+    LeaseLost,
+    PayloadTooLarge,
+    RecordError,
+    ResultError,
+    ResultTimeout,
+    SerializationError,
+    StoreFormatError,
+    StoreFull,
+    UnknownHandler,
+    UsageError,
+)
+from boundary.jobs.shell.aio import AsyncJobs
+from boundary.jobs.shell.client import Jobs
+from boundary.jobs.shell.context import Context
+from boundary.jobs.shell.draft import Draft
+from boundary.jobs.shell.flows import JobPage, ScheduleInfo
+from boundary.jobs.shell.registry import Handler
+
+__all__ = [
+    "AsyncJobs",
+    "BackendError",
+    "BackendUnavailable",
+    "Cancel",
+    "ConfigError",
+    "Context",
+    "CronError",
+    "Discard",
+    "Draft",
+    "DuplicateHandler",
+    "EnqueueUncertain",
+    "FailedRun",
+    "Handler",
+    "IllegalTransition",
+    "InvalidName",
+    "Job",
+    "JobCancelled",
+    "JobError",
+    "JobFailed",
+    "JobNotFound",
+    "JobPage",
+    "JobResult",
+    "JobStats",
+    "Jobs",
+    "JobsError",
+    "LeaseLost",
+    "PayloadTooLarge",
+    "Priority",
+    "Progress",
+    "QueueStats",
+    "RecordError",
+    "ResultError",
+    "ResultTimeout",
+    "Retry",
+    "RetryPolicy",
+    "ScheduleInfo",
+    "SerializationError",
+    "Snooze",
+    "Status",
+    "StoreFormatError",
+    "StoreFull",
+    "UnknownHandler",
+    "UsageError",
+    "WorkerInfo",
+]

@@ -1,0 +1,215 @@
+"""The asyncio door: the same names as `Jobs`, awaited.
+
+What belongs here: driving flows on an event loop, one line a call. What does not: any logic of a
+call (`flows`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from weakref import WeakKeyDictionary
+
+from boundary.jobs.shell import flows
+from boundary.jobs.shell.flows import Flow, JobId, JobPage, Listen, ScheduleInfo, Wait
+
+if TYPE_CHECKING:
+
+    from boundary.jobs.core.job import JSON, Job, Status
+    from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
+    from boundary.jobs.ports import AsyncBackend, AsyncListener
+    from boundary.jobs.shell.client import Jobs
+    from boundary.jobs.shell.draft import Draft
+    from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions
+    from boundary.jobs.shell.registry import Handler
+
+R = TypeVar("R")
+
+
+async def drive(flow: Flow[R], backend: AsyncBackend) -> R:
+    """The flow's value, its steps taken on this loop."""
+    ear: AsyncListener | None = None
+    reply: Any
+    try:
+        step = next(flow)
+        while True:
+            try:
+                if isinstance(step, Listen):
+                    reply = ear = await backend.listen(step.topics)
+                elif isinstance(step, Wait):
+                    reply = ear is not None and await ear.wait(step.seconds)
+                else:
+                    reply = await backend.execute(step)
+            except BaseException as error:  # noqa: BLE001 - the flow decides
+                step = flow.throw(error)
+            else:
+                step = flow.send(reply)
+    except StopIteration as end:
+        value: R = end.value
+        return value
+    finally:
+        if ear is not None:
+            await ear.close()
+
+
+class AsyncJobs:
+    """`Jobs` for callers on an event loop, as `jobs.aio`. Each loop has connections of its own."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._backends: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncBackend] = (
+            WeakKeyDictionary()
+        )
+
+    async def _run(self, flow: Flow[R]) -> R:
+        loop = asyncio.get_running_loop()
+        backend = self._backends.get(loop)
+        if backend is None:
+            backend = self._backends[loop] = self._jobs.store.asynchronous()
+        return await drive(flow, backend)
+
+    async def send(self, draft: Draft) -> Job:
+        """The draft as a stored job."""
+        return await self._run(flows.enqueue(draft))
+
+    async def enqueue(
+        self,
+        job_type: str,
+        args: Mapping[str, Any] | None = None,
+        **given: Unpack[EnqueueOptions],
+    ) -> Job:
+        """As `Jobs.enqueue`."""
+        return await self.send(self._jobs.draft(job_type, args, given))
+
+    async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
+        """As `Jobs.enqueue_many`."""
+        return await self._run(flows.enqueue_many(jobs))
+
+    async def find(self, job_id: JobId) -> Job | None:
+        """As `Jobs.find`."""
+        return await self._run(flows.find(job_id))
+
+    async def result(
+        self, job_id: JobId, timeout: float | timedelta | None = None  # noqa: ASYNC109
+    ) -> JSON:
+        """As `Jobs.result`."""
+        return await self._run(flows.result(job_id, timeout))
+
+    async def search(
+        self,
+        *,
+        status: Status | None = None,
+        job_type: str | None = None,
+        queue: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        text: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """As `Jobs.search`."""
+        return await self._run(
+            flows.search(
+                status=status, job_type=job_type, queue=queue, since=since, until=until,
+                text=text, limit=limit, cursor=cursor,
+            )
+        )
+
+    async def failed(self, limit: int = 20) -> list[Job]:
+        """As `Jobs.failed`."""
+        return await self._run(flows.failed(limit))
+
+    async def history(self, job_type: str, limit: int = 20) -> list[Job]:
+        """As `Jobs.history`."""
+        return await self._run(flows.history(job_type, limit))
+
+    async def stats(self) -> JobStats:
+        """As `Jobs.stats`."""
+        return await self._run(flows.job_stats())
+
+    async def queue_stats(self, queue: str) -> QueueStats:
+        """As `Jobs.queue_stats`."""
+        return await self._run(flows.queue_stats(queue))
+
+    async def queues(self) -> list[QueueStats]:
+        """As `Jobs.queues`."""
+        return await self._run(flows.queues())
+
+    async def workers(self) -> list[WorkerInfo]:
+        """As `Jobs.workers`."""
+        return await self._run(flows.workers())
+
+    async def cancel(self, job_id: JobId) -> Job | None:
+        """As `Jobs.cancel`."""
+        return await self._run(flows.cancel(job_id, self._jobs.settings.retention.finished))
+
+    async def retry(self, job_id: JobId) -> Job | None:
+        """As `Jobs.retry`."""
+        return await self._run(flows.retry(job_id))
+
+    async def retry_failed(
+        self, *, queue: str | None = None, job_type: str | None = None, limit: int | None = None
+    ) -> int:
+        """As `Jobs.retry_failed`."""
+        return await self._run(flows.retry_failed(queue, job_type, limit))
+
+    async def delete(self, job_id: JobId) -> bool:
+        """As `Jobs.delete`."""
+        return await self._run(flows.delete(job_id))
+
+    async def pause(self, queue: str) -> bool:
+        """As `Jobs.pause`."""
+        return await self._run(flows.set_paused(queue, paused=True))
+
+    async def resume(self, queue: str) -> bool:
+        """As `Jobs.resume`."""
+        return await self._run(flows.set_paused(queue, paused=False))
+
+    async def purge(self, queue: str) -> int:
+        """As `Jobs.purge`."""
+        return await self._run(flows.purge(queue))
+
+    async def schedule(
+        self,
+        name: str,
+        *,
+        handler: Handler[..., Any] | str,
+        args: Mapping[str, Any] | None = None,
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        timezone: str = "UTC",
+        **given: Unpack[HandlerOptions],
+    ) -> ScheduleInfo:
+        """As `Jobs.schedule`."""
+        draft = self._jobs.draft(handler, args, given)
+        return await self._run(
+            flows.schedule(name, draft, cron=cron, every=every, timezone=timezone)
+        )
+
+    async def unschedule(self, name: str) -> bool:
+        """As `Jobs.unschedule`."""
+        return await self._run(flows.unschedule(name))
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """As `Jobs.schedules`."""
+        return await self._run(flows.schedules())
+
+    async def close(self) -> None:
+        """This loop's connections are closed; further calls open them again."""
+        backend = self._backends.pop(asyncio.get_running_loop(), None)
+        if backend is not None:
+            await backend.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,82 @@
+"""From a URL to a store.
+
+What belongs here: which scheme is which store, each imported only when it is asked for. What does
+not: anything about a store itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from boundary.jobs.errors import UsageError
+
+if TYPE_CHECKING:
+    from boundary.jobs.ports import Clock, Store
+    from boundary.jobs.shell.config import Settings
+
+
+def checked_url(url: str) -> str:
+    """The URL, if its scheme is known.
+
+    Raises:
+        UsageError: It is not; the message does not show what may hold a password.
+    """
+    scheme = _scheme(url)
+    if scheme not in _OPENERS:
+        raise UsageError(
+            f"no store has URLs that begin with {scheme + '://' if scheme else repr(url[:20])}; "
+            f"there are {', '.join(f'{name}://' for name in _OPENERS)}"
+        )
+    if scheme == "sqlite":
+        _path(url)
+    return url
+
+
+def open_store(settings: Settings, clock: Clock | None = None) -> Store:
+    """The store of the configured URL.
+
+    Args:
+        clock: Its time, for a store in this process or this machine; None: the machine's.
+
+    Raises:
+        UsageError: The URL is not one of ours, or what it needs is not installed.
+    """
+    return _OPENERS[_scheme(checked_url(settings.url))](settings, clock)
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower() if "://" in url else ""
+
+
+def _memory(settings: Settings, clock: Clock | None) -> Store:
+    from boundary.jobs.shell.adapters.memory import MemoryStore
+
+    return MemoryStore(clock)
+
+
+def _sqlite(settings: Settings, clock: Clock | None) -> Store:
+    from boundary.jobs.shell.adapters.sqlite import SqliteStore
+
+    return SqliteStore(_path(settings.url), clock=clock)
+
+
+def _path(url: str) -> str:
+    """The file of a SQLite URL: three slashes for a relative path, four for an absolute one."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)[1:]
+    if parts.netloc or parts.query or not path:
+        raise UsageError(
+            f"{url!r:.200} names no file; a SQLite URL is sqlite:///jobs.db (here) or "
+            "sqlite:////var/lib/app/jobs.db (from the root), without options"
+        )
+    if path == ":memory:":
+        raise UsageError("a store in memory is memory://, without SQLite")
+    return path
+
+
+_OPENERS: dict[str, Callable[[Settings, Clock | None], Store]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+}

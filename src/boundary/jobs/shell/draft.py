@@ -1,0 +1,128 @@
+"""A job that is not stored yet.
+
+What belongs here: from arguments and options to what a store takes, and from its reply to a `Job`,
+without a second look. What does not: checking either (`options`, `signature`), sending it
+(`flows`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from msgspec import Struct
+
+from boundary.jobs.core import priority, wire
+from boundary.jobs.core.records import JSON, Job
+from boundary.jobs.core.wire import Millis, NewJob, Payload
+from boundary.jobs.errors import PayloadTooLarge, SerializationError
+from boundary.jobs.shell.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Draft(Struct, frozen=True, gc=False):
+    """A job on its way in: what `handler.job(...)` makes and `enqueue_many` takes."""
+
+    new: NewJob
+    args: dict[str, JSON]
+    options: Options
+
+
+class Drafting:
+    """Makes drafts of one job type and one set of options; what they share is made once."""
+
+    __slots__ = ("_limit", "_new_id", "_payload", "job_type", "options")
+
+    def __init__(
+        self, job_type: str, options: Options, new_id: Callable[[], bytes], limit: int
+    ) -> None:
+        self.job_type = job_type
+        self.options = options
+        self._new_id = new_id
+        self._limit = limit
+        self._payload = (
+            options.max_retries, wire.retry_fields(options.retry), options.timeout,
+            options.expires, options.keep_result, options.metadata,
+        )
+
+    def draft(self, given: Mapping[str, Any], id: bytes | None = None) -> Draft:
+        """The job with these arguments.
+
+        Raises:
+            SerializationError: JSON cannot carry one; the message names it.
+            PayloadTooLarge: Arguments and metadata are larger than the limit.
+        """
+        options = self.options
+        args = json_args(given)
+        payload = wire.encode_payload(Payload(wire.VERSION, args, *self._payload))
+        if len(payload) > self._limit:
+            raise self._too_large(args, len(payload))
+        return Draft(
+            NewJob(
+                id or options.job_id or self._new_id(), self.job_type, options.queue,
+                options.priority, payload, options.delay, options.run_at,
+            ),
+            args,
+            options,
+        )
+
+    def _too_large(self, args: dict[str, JSON], size: int) -> PayloadTooLarge:
+        largest = max(args, key=lambda name: len(repr(args[name])), default="metadata")
+        return PayloadTooLarge(
+            f"a {self.job_type} job takes {size:,} bytes, more than {self._limit:,}, most of it "
+            f"in {largest!r}; store the data elsewhere and pass where it is, or raise "
+            "payload_limit",
+            size=size,
+            limit=self._limit,
+        )
+
+
+def json_args(given: Mapping[str, Any]) -> dict[str, JSON]:
+    """New arguments of JSON values; converted together, and one by one only to find a culprit."""
+    try:
+        return cast("dict[str, JSON]", wire.json_value(given, "args"))
+    except SerializationError:
+        for name, value in given.items():
+            wire.json_value(value, f"argument {name!r}")
+        raise
+
+
+def job_of(draft: Draft, now: Millis, moment: datetime) -> Job:
+    """The job as it stands in a store that took it just now.
+
+    Args:
+        now: The store's time of it, and `moment` the same as a datetime (a batch shares it).
+    """
+    new, options = draft.new, draft.options
+    expires = options.expires
+    return Job(
+        id=UUID(int=int.from_bytes(new.id, "big")),
+        job_type=new.job_type,
+        queue=new.queue,
+        args=draft.args,
+        priority=priority.name(new.priority),
+        max_retries=options.max_retries,
+        retry=options.retry,
+        execute_at=_execute_at(new, now),
+        created_at=moment,
+        updated_at=moment,
+        timeout=_span(options.timeout),
+        expires_at=None if expires is None else moment + expires * _MILLISECOND,
+        keep_result=_span(options.keep_result),
+        metadata=dict(options.metadata) if options.metadata else {},
+    )
+
+
+def _execute_at(new: NewJob, now: Millis) -> datetime | None:
+    if new.run_at is not None:
+        return wire.at(new.run_at)
+    return wire.at(now + new.delay_ms) if new.delay_ms else None
+
+
+def _span(duration_ms: int | None) -> timedelta | None:
+    return None if duration_ms is None else duration_ms * _MILLISECOND

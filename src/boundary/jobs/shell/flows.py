@@ -1,0 +1,485 @@
+"""Everything a caller can do, each written once as steps.
+
+What belongs here: which operations a call takes, in which order, and what becomes of the replies.
+What does not: performing a step; the blocking door (`client`) and the asyncio one (`aio`) do, and
+have no logic of their own.
+
+A flow is a generator: it yields steps and is sent their replies; what a step raises is raised in
+the flow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar, cast, get_args
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from boundary.jobs.core import cron as crons
+from boundary.jobs.core import lifecycle, stats, wire
+from boundary.jobs.core.job import JSON, Job, Priority, Status
+from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.operations import (
+    BATCH,
+    Cancel,
+    DeadLetters,
+    Delete,
+    Enqueue,
+    Find,
+    History,
+    Operation,
+    Purge,
+    PutSchedule,
+    RemoveSchedule,
+    Retry,
+    Schedule,
+    Schedules,
+    Search,
+    SetPaused,
+    Snapshot,
+    Stats,
+    Time,
+    Topic,
+)
+from boundary.jobs.core.priority import name as priority_name
+from boundary.jobs.core.stats import Counters, JobStats, QueueStats, WorkerInfo
+from boundary.jobs.core.wire import Millis, Record
+from boundary.jobs.errors import (
+    IllegalTransition,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    ResultTimeout,
+    UsageError,
+)
+from boundary.jobs.shell.draft import Draft, job_of
+from boundary.jobs.shell.options import as_id, as_instant, as_span
+from boundary.jobs.shell.registry import schedule_of
+
+R = TypeVar("R")
+
+PAGE = 200
+"""Most jobs of one answer, as `operations.Search` has it."""
+
+RECHECK = 5.0
+"""Longest seconds a wait relies on a notice, which may get lost."""
+
+
+class Listen(Struct, frozen=True):
+    """Hear of these topics from now on, to the end of the flow."""
+
+    topics: tuple[Topic, ...]
+
+
+class Wait(Struct, frozen=True):
+    """Go on at the next notice, or after so many seconds."""
+
+    seconds: float
+
+
+Step: TypeAlias = Operation[Any] | Listen | Wait
+Flow: TypeAlias = Generator[Step, Any, R]
+JobId: TypeAlias = UUID | str
+
+
+class JobPage(Struct, frozen=True):
+    """Some of the jobs a search found, newest first.
+
+    Attributes:
+        cursor: Where the next page begins; None: this was the last. A page may be short, even
+            empty, and not be the last.
+    """
+
+    jobs: tuple[Job, ...]
+    cursor: str | None = None
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self.jobs)
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+
+class ScheduleInfo(Struct, frozen=True, kw_only=True):
+    """A standing order for jobs.
+
+    Attributes:
+        cron: Its expression, in the local time of `timezone`; or
+        every: its interval.
+        next_at: Its next tick.
+        args: What each job is given.
+    """
+
+    name: str
+    job_type: str
+    queue: str
+    priority: Priority
+    args: dict[str, JSON]
+    cron: str | None
+    every: timedelta | None
+    timezone: str
+    next_at: datetime
+
+
+def ask(operation: Operation[R]) -> Flow[R]:
+    """The store's answer."""
+    return cast("R", (yield operation))
+
+
+# Jobs come in
+
+
+def enqueue(draft: Draft) -> Flow[Job]:
+    """The job as stored; one round trip, two if its id was there already."""
+    (job,) = yield from _enqueue_batch([draft])
+    return job
+
+
+def enqueue_many(drafts: Iterable[Draft]) -> Flow[list[Job]]:
+    """The jobs as stored, one round trip a batch; drafts are drawn as they are needed."""
+    source = iter(drafts)
+    jobs: list[Job] = []
+    while batch := list(islice(source, BATCH)):
+        jobs += yield from _enqueue_batch(batch)
+    return jobs
+
+
+def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
+    for draft in drafts:
+        if not isinstance(cast("object", draft), Draft):
+            raise UsageError(f"enqueue_many takes what handler.job(…) makes, not {draft!r:.80}")
+    reply = yield from ask(Enqueue(tuple([one.new for one in drafts])))
+    moment = wire.at(reply.now)
+    jobs = [job_of(one, reply.now, moment) for one in drafts]
+    if all(reply.fresh):
+        return jobs
+    again = [place for place, fresh in enumerate(reply.fresh) if not fresh]
+    found = yield from ask(Find(tuple([drafts[place].new.id for place in again])))
+    for place, record in zip(again, found, strict=True):
+        if record is not None:
+            jobs[place] = wire.job_of(record)
+    return jobs
+
+
+# One job
+
+
+def _one(job_id: JobId) -> Flow[Record | None]:
+    (record,) = yield from ask(Find((as_id(job_id),)))
+    return record
+
+
+def find(job_id: JobId) -> Flow[Job | None]:
+    """The job, or None."""
+    record = yield from _one(job_id)
+    return None if record is None else wire.job_of(record)
+
+
+def result(job_id: JobId, timeout: float | timedelta | None) -> Flow[JSON]:
+    """What the job's handler returned, once it has.
+
+    Listens first and looks then, so an end in between is not missed.
+    """
+    limit = None if timeout is None else as_span("timeout", timeout) / 1000
+    until = None if limit is None else time.monotonic() + limit
+    record = yield from _one(job_id)
+    if record is None or record.status in lifecycle.FINISHED:
+        return _value(job_id, record)
+    yield Listen((Topic.RESULT,))
+    while True:
+        record = yield from _one(job_id)
+        if record is None or record.status in lifecycle.FINISHED:
+            return _value(job_id, record)
+        left = RECHECK if until is None else until - time.monotonic()
+        if left <= 0:
+            raise ResultTimeout(
+                f"job {job_id} ({record.job_type}) is {record.status} after {limit:g} s; it goes "
+                "on, ask for its result later"
+            )
+        yield Wait(min(left, RECHECK))
+
+
+def _value(job_id: JobId, record: Record | None) -> JSON:
+    """The value of a finished job, or why there is none."""
+    if record is None:
+        raise JobNotFound(
+            f"no job {job_id} is stored: it was never enqueued, was deleted, or its result was "
+            "not kept so long"
+        )
+    job = wire.job_of(record)
+    if job.status == "completed":
+        return job.result
+    name = f"job {job.id} ({job.job_type})"
+    if job.status == "cancelled":
+        raise JobCancelled(f"{name} was cancelled: {job.reason or 'by request'}")
+    error = job.error
+    if error is None:
+        raise JobFailed(f"{name} failed", error_type="", stacktrace=None)
+    raise JobFailed(
+        f"{name} failed: {error.type}: {error.message}",
+        error_type=error.type,
+        stacktrace=error.stacktrace,
+    )
+
+
+def cancel(job_id: JobId, keep_ms: int) -> Flow[Job | None]:
+    """The job never runs, or its run is asked to stop. None: no such job."""
+    before = yield from find(job_id)
+    if before is None:
+        return None
+    own = before.keep_result
+    kept = keep_ms if own is None else round(own / timedelta(milliseconds=1))
+    (verdict,) = yield from ask(Cancel((before.id.bytes,), kept))
+    if verdict == "missing":
+        return None
+    job = (yield from find(job_id)) or replace(before, status="cancelled")
+    if verdict == "refused":
+        raise IllegalTransition(
+            f"job {job.id} is {job.status}, there is nothing left to cancel",
+            status=job.status,
+            event="cancel",
+        )
+    return job
+
+
+def retry(job_id: JobId) -> Flow[Job | None]:
+    """The failed job waits in its queue with a full budget. None: no such job."""
+    (verdict,) = yield from ask(Retry((as_id(job_id),)))
+    if verdict == "missing":
+        return None
+    job = yield from find(job_id)
+    if verdict == "refused" and job is not None:
+        raise IllegalTransition(
+            f"job {job.id} is {job.status}; only a failed job can be retried",
+            status=job.status,
+            event="retry",
+        )
+    return job
+
+
+def retry_failed(
+    queue: str | None, job_type: str | None, limit: int | None
+) -> Flow[int]:
+    """Every dead letter that matches waits again, each at most once. How many.
+
+    Goes through the jobs from the newest on, so those that fail again meanwhile do not stand in
+    the way of the older ones.
+    """
+    if limit is not None:
+        limit = checked_limit(limit, None)
+    search = Search("failed", _queue(queue), _job_type(job_type), limit=PAGE)
+    count = 0
+    while limit is None or count < limit:
+        page = yield from ask(search)
+        dead = [record.id for record in page.records if record.ending in lifecycle.DEAD]
+        dead = dead if limit is None else dead[: limit - count]
+        if dead:
+            verdicts = yield from ask(Retry(tuple(dead)))
+            count += verdicts.count("done")
+        if page.cursor is None:
+            break
+        search = replace(search, cursor=page.cursor)
+    return count
+
+
+def delete(job_id: JobId) -> Flow[bool]:
+    """No such job is stored. Whether it was."""
+    (was,) = yield from ask(Delete((as_id(job_id),)))
+    return was
+
+
+# Many jobs
+
+
+def search(
+    *,
+    status: Status | None,
+    job_type: str | None,
+    queue: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    text: str | None,
+    limit: int,
+    cursor: str | None,
+) -> Flow[JobPage]:
+    """The jobs that match all conditions, newest first, a page of them."""
+    if status is not None and status not in get_args(Status):
+        raise UsageError(
+            f"there is no status {status!r}; it is one of {', '.join(get_args(Status))}"
+        )
+    page = yield from ask(
+        Search(
+            status,
+            _job_type(job_type),
+            _queue(queue),
+            None if since is None else as_instant("since", since),
+            None if until is None else as_instant("until", until),
+            text,
+            checked_limit(limit, PAGE),
+            cursor,
+        )
+    )
+    return JobPage(tuple([wire.job_of(record) for record in page.records]), page.cursor)
+
+
+def failed(limit: int) -> Flow[list[Job]]:
+    """The newest dead letters first."""
+    records = yield from ask(DeadLetters(checked_limit(limit, None)))
+    return [wire.job_of(record) for record in records]
+
+
+def history(job_type: str, limit: int) -> Flow[list[Job]]:
+    """The newest finished jobs of a type."""
+    name = checked_name("job type", job_type)
+    records = yield from ask(History(name, checked_limit(limit, None)))
+    return [wire.job_of(record) for record in records]
+
+
+def checked_limit(limit: object, most: int | None) -> int:
+    """The number of jobs asked for.
+
+    Raises:
+        UsageError: It is not a whole number from 1 to `most`.
+    """
+    if isinstance(limit, int) and limit is not True and 1 <= limit <= (most or limit):
+        return limit
+    upper = "on" if most is None else f"to {most}"
+    raise UsageError(f"limit is a whole number from 1 {upper}, not {limit!r:.40}")
+
+
+def _queue(name: str | None) -> str | None:
+    return None if name is None else checked_name("queue", name)
+
+
+def _job_type(name: str | None) -> str | None:
+    return None if name is None else checked_name("job type", name)
+
+
+# Queues and workers
+
+
+def job_stats() -> Flow[JobStats]:
+    """Totals, queues and workers at one moment."""
+    snapshot = yield from ask(Stats())
+    return stats.job_stats(_queues(snapshot), _workers(snapshot))
+
+
+def queue_stats(queue: str) -> Flow[QueueStats]:
+    """One queue; zeros for one nobody used."""
+    name = checked_name("queue", queue)
+    rows = _queues((yield from ask(Stats(name))))
+    return rows[0] if rows else QueueStats(queue_name=name)
+
+
+def queues() -> Flow[list[QueueStats]]:
+    """Every queue with jobs, counters or a pause, by name."""
+    return _queues((yield from ask(Stats())))
+
+
+def workers() -> Flow[list[WorkerInfo]]:
+    """The workers that are alive."""
+    return _workers((yield from ask(Stats())))
+
+
+def _queues(snapshot: Snapshot) -> list[QueueStats]:
+    loads = {load.queue: load for load in snapshot.loads}
+    counters = {row.queue: row for row in snapshot.counters}
+    return [
+        stats.queue_stats(
+            counters.get(name, Counters(name)),
+            ready=load.ready if (load := loads.get(name)) else 0,
+            scheduled=load.scheduled if load else 0,
+            running=load.running if load else 0,
+            paused=load.paused if load else False,
+        )
+        for name in sorted({*loads, *counters})
+    ]
+
+
+def _workers(snapshot: Snapshot) -> list[WorkerInfo]:
+    infos = [
+        stats.worker_info(
+            row.worker, row.info, wire.at(row.expires),
+            tuple([UUID(bytes=id) for id in row.held]),
+        )
+        for row in snapshot.workers
+        if row.expires > snapshot.now
+    ]
+    return [info for info in infos if info is not None]
+
+
+def set_paused(queue: str, *, paused: bool) -> Flow[bool]:
+    """Workers pass over the queue, or no longer do. Whether that is a change."""
+    return (yield from ask(SetPaused(checked_name("queue", queue), paused)))
+
+
+def purge(queue: str) -> Flow[int]:
+    """Jobs of the queue that wait are gone. How many."""
+    name = checked_name("queue", queue)
+    count = 0
+    while gone := (yield from ask(Purge(name))):
+        count += gone
+    return count
+
+
+# Schedules
+
+
+def schedule(
+    name: str,
+    draft: Draft,
+    *,
+    cron: str | None,
+    every: float | timedelta | None,
+    timezone: str,
+) -> Flow[ScheduleInfo]:
+    """A job like this draft is enqueued at each tick, once, however many workers there are."""
+    checked_name("schedule", name)
+    if (cron is None) == (every is None):
+        raise UsageError("give cron (an expression) or every (an interval), one of the two")
+    every_ms = None if every is None else as_span("every", every, 1)
+    now = yield from ask(Time())
+    stored = yield from ask(
+        PutSchedule(
+            schedule_of(
+                name, draft, cron=cron, every_ms=every_ms, timezone=timezone,
+                next_at=_first_tick(cron, every_ms, timezone, now),
+            )
+        )
+    )
+    return _info(stored)
+
+
+def _first_tick(cron: str | None, every_ms: int | None, timezone: str, now: Millis) -> Millis:
+    if cron is not None:
+        return wire.millis(crons.next_tick(cron, timezone, wire.at(now)))
+    return now + (every_ms or 0)
+
+
+def unschedule(name: str) -> Flow[bool]:
+    """No schedule has this name. Whether one had."""
+    return (yield from ask(RemoveSchedule(checked_name("schedule", name))))
+
+
+def schedules() -> Flow[list[ScheduleInfo]]:
+    """All schedules, by name."""
+    return [_info(one) for one in (yield from ask(Schedules()))]
+
+
+def _info(one: Schedule) -> ScheduleInfo:
+    return ScheduleInfo(
+        name=one.name,
+        job_type=one.job_type,
+        queue=one.queue,
+        priority=priority_name(one.priority),
+        args=wire.decode_payload(one.payload).args,
+        cron=one.cron,
+        every=None if one.every_ms is None else timedelta(milliseconds=one.every_ms),
+        timezone=one.timezone,
+        next_at=wire.at(one.next_at),
+    )

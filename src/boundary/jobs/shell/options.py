@@ -1,0 +1,222 @@
+"""What a caller may say about a job besides its arguments.
+
+What belongs here: the options of `handler`, `using` and `enqueue`, checked and turned into what a
+store keeps. What does not: arguments (`signature`), and making the job (`draft`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, cast
+from uuid import UUID
+
+from msgspec import Struct
+
+from boundary.jobs.core import priority, retry, wire
+from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.records import (
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_QUEUE,
+    JSON,
+    Priority,
+    RetryPolicy,
+)
+from boundary.jobs.core.wire import Millis
+from boundary.jobs.errors import UsageError
+
+_LONGEST_MS = 100 * 366 * 86_400_000
+"""A hundred years; what lies beyond is a mistake of units."""
+
+
+class HandlerOptions(TypedDict, total=False):
+    """Options a handler gives all its jobs.
+
+    Attributes:
+        queue: The queue its jobs wait in.
+        priority: Order within the queue.
+        max_retries: Retries after the first run, 0 to 1000.
+        retry: How long retries wait.
+        timeout: Longest a run may take: seconds above 0, or a timedelta. None: no limit.
+        expires: Not started later than this after the enqueue; cancelled instead.
+        metadata: For people and tools; JSON values by name.
+        keep_result: How long the record stays once finished. False: not at all; None or True: as
+            configured.
+    """
+
+    queue: str
+    priority: Priority
+    max_retries: int
+    retry: RetryPolicy
+    timeout: float | timedelta | None
+    expires: float | timedelta | None
+    metadata: Mapping[str, Any] | None
+    keep_result: float | timedelta | bool | None
+
+
+class EnqueueOptions(HandlerOptions, total=False):
+    """Options of one enqueue, over those of the handler.
+
+    Attributes:
+        delay: Not before this long after the store took it: seconds, or a timedelta.
+        run_at: Not before this instant (an aware datetime); instead of `delay`.
+        job_id: The job's id; the same id again makes no second job.
+    """
+
+    delay: float | timedelta | None
+    run_at: datetime | None
+    job_id: UUID | str | None
+
+
+class Options(Struct, frozen=True):
+    """The options in force for a job, checked, as the store keeps them."""
+
+    queue: str = DEFAULT_QUEUE
+    priority: int = priority.RANKS["normal"]
+    max_retries: int = DEFAULT_MAX_RETRIES
+    retry: RetryPolicy = RetryPolicy()
+    timeout: int | None = None
+    expires: int | None = None
+    metadata: dict[str, JSON] | None = None
+    keep_result: int | None = None
+    delay: int = 0
+    run_at: Millis | None = None
+    job_id: bytes | None = None
+
+
+def over(before: Options, given: Mapping[str, Any]) -> Options:
+    """The options, those given now over those from before. Metadata is merged key by key.
+
+    Raises:
+        UsageError: An option is unknown or its value is not what it may be.
+    """
+    if not given:
+        return before
+    if given.get("delay") is not None and given.get("run_at") is not None:
+        raise UsageError("give delay (from now) or run_at (an instant), not both")
+    values = {name: getattr(before, name) for name in Options.__struct_fields__}
+    if "delay" in given or "run_at" in given:
+        values.update(delay=0, run_at=None)
+    for name, value in given.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            raise UsageError(f"there is no option {name!r}; there are {', '.join(_CHECKS)}")
+        values[name] = check(value)
+    if before.metadata and values["metadata"]:
+        values["metadata"] = {**before.metadata, **values["metadata"]}
+    return Options(**values)
+
+
+def as_id(job_id: object) -> bytes:
+    """The 16 bytes of an id.
+
+    Raises:
+        UsageError: It is no UUID, nor the text of one.
+    """
+    try:
+        return (job_id if isinstance(job_id, UUID) else UUID(cast("str", job_id))).bytes
+    except (ValueError, TypeError, AttributeError):
+        raise UsageError(
+            f"{job_id!r:.80} is no job id; it is a UUID or its text, such as "
+            "'01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001'"
+        ) from None
+
+
+def as_instant(what: str, moment: object) -> Millis:
+    """The instant of an aware datetime.
+
+    Raises:
+        UsageError: It is naive, so it is no instant, or no datetime at all.
+    """
+    if not isinstance(moment, datetime):
+        raise UsageError(f"{what} is an aware datetime, not {moment!r:.80}")
+    if moment.utcoffset() is None:
+        raise UsageError(
+            f"{what} ({moment.isoformat()}) has no time zone, so it is no instant; "
+            "give it one, as in datetime.now(UTC) or moment.replace(tzinfo=ZoneInfo(…))"
+        )
+    return wire.millis(moment)
+
+
+def as_span(what: str, span: object, least_ms: int = 0) -> int:
+    """A duration in milliseconds.
+
+    Raises:
+        UsageError: It is no number of seconds and no timedelta, or is too small or too large.
+    """
+    if isinstance(span, timedelta):
+        seconds: float = span.total_seconds()
+    elif isinstance(span, int | float) and not isinstance(span, bool):
+        seconds = span
+    else:
+        raise UsageError(f"{what} is a number of seconds or a timedelta, not {span!r:.80}")
+    if not 0 <= seconds * 1000 <= _LONGEST_MS or (least_ms and seconds == 0):
+        least = "above 0" if least_ms else "from 0"
+        raise UsageError(f"{what} is a time {least} up to a hundred years, not {span!r:.80}")
+    return max(least_ms, round(seconds * 1000))
+
+
+def named(what: str, values: Mapping[Any, Any]) -> dict[str, Any]:
+    """A mapping with text for its keys, as a new one.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not isinstance(cast("object", values), Mapping):
+        raise UsageError(f"{what} is a mapping of names to values, not {values!r:.80}")
+    given = dict(values)
+    for name in given:
+        if not isinstance(name, str):
+            raise UsageError(f"{what} has texts for its keys, not {name!r:.80}")
+    return given
+
+
+def _delay(value: object) -> int:
+    return 0 if value is None else as_span("delay", value)
+
+
+def _expires(value: object) -> int | None:
+    return None if value is None else as_span("expires", value)
+
+
+def _timeout(value: object) -> int | None:
+    return None if value is None else as_span("timeout", value, 1)
+
+
+def _run_at(value: object) -> Millis | None:
+    return None if value is None else as_instant("run_at", value)
+
+
+def _keep_result(value: object) -> int | None:
+    if value is None or value is True:
+        return None
+    return 0 if value is False else as_span("keep_result", value)
+
+
+def _metadata(value: Mapping[str, Any] | None) -> dict[str, JSON] | None:
+    if value is None:
+        return None
+    given = named("metadata", value)
+    return {name: wire.json_value(each, f"metadata {name!r}") for name, each in given.items()}
+
+
+def _retry(value: object) -> RetryPolicy:
+    if not isinstance(value, RetryPolicy):
+        raise UsageError(f"retry is a RetryPolicy, not {value!r:.80}")
+    return retry.checked(value)
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "queue": lambda name: checked_name("queue", name),
+    "priority": priority.rank,
+    "max_retries": retry.checked_retries,
+    "retry": _retry,
+    "timeout": _timeout,
+    "expires": _expires,
+    "metadata": _metadata,
+    "keep_result": _keep_result,
+    "delay": _delay,
+    "run_at": _run_at,
+    "job_id": lambda given: None if given is None else as_id(given),
+}
+"""How each option is checked; the names are those of `EnqueueOptions`."""

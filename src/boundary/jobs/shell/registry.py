@@ -1,0 +1,317 @@
+"""Handlers, and what a worker finds by job type.
+
+What belongs here: the registered functions with their options, middleware, the lifespan, and the
+schedules declared in code. What does not: storing a job (`flows`), running one (`executor`).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast
+
+from msgspec import Struct
+
+from boundary.jobs.core import cron, wire
+from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.operations import Fire, Schedule
+from boundary.jobs.core.wire import Millis, NewJob
+from boundary.jobs.errors import DuplicateHandler, UsageError
+from boundary.jobs.shell import ids, options
+from boundary.jobs.shell.draft import Draft, Drafting
+from boundary.jobs.shell.options import EnqueueOptions, Options
+from boundary.jobs.shell.signature import Signature
+
+if TYPE_CHECKING:
+
+    from boundary.jobs.core.records import Job
+    from boundary.jobs.shell.context import Context
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Door(Protocol):
+    """What a handler needs to enqueue itself."""
+
+    def drafting(self, job_type: str, chosen: Options) -> Drafting:
+        """A maker of drafts under this door's ids and limits."""
+        ...
+
+    def send(self, draft: Draft) -> Job:
+        """The job as stored; blocks."""
+        ...
+
+    async def asend(self, draft: Draft) -> Job:
+        """As `send`, awaited."""
+        ...
+
+
+class Sender(Generic[P]):
+    """A handler's enqueue under one set of options."""
+
+    __slots__ = ("_door", "_drafting", "_signature")
+
+    def __init__(self, door: Door, signature: Signature, drafting: Drafting) -> None:
+        self._door = door
+        self._signature = signature
+        self._drafting = drafting
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """The job, stored to run with these arguments. Blocks.
+
+        Raises:
+            TypeError: The arguments do not fit, as for a plain call; nothing was enqueued.
+            SerializationError: JSON cannot carry one of them; it is named.
+            PayloadTooLarge: Together they are above the limit.
+            BackendError: The store cannot take it.
+        """
+        return self._door.send(self.job(*args, **kwargs))
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """As `enqueue`, awaited."""
+        return await self._door.asend(self.job(*args, **kwargs))
+
+    def job(self, *args: P.args, **kwargs: P.kwargs) -> Draft:
+        """The job as a value for `enqueue_many`; nothing is stored.
+
+        Raises:
+            TypeError, SerializationError, PayloadTooLarge: As `enqueue`.
+        """
+        return self._drafting.draft(self._signature.bind(args, kwargs))
+
+
+class Handler(Generic[P, R_co]):
+    """A function that runs jobs of one type. Calling it calls the function, here and now.
+
+    Attributes:
+        function: The function as it was written.
+        is_async: Whether it is awaited on the loop; a blocking one runs in a thread.
+        context_parameter: Its parameter that gets the `Context`, if it has one.
+        options: What its jobs are enqueued with, unless an enqueue says otherwise.
+    """
+
+    def __init__(
+        self, function: Callable[..., R_co], job_type: str, chosen: Options, door: Door
+    ) -> None:
+        _check_kind(function, job_type)
+        self.job_type = checked_name("job type", job_type)
+        self.function = function
+        self.options = chosen
+        self.is_async = _is_async(function)
+        self.signature = Signature(job_type, function)
+        self.context_parameter = self.signature.context_parameter
+        self._door = door
+        sender: Sender[P] = Sender(door, self.signature, door.drafting(job_type, chosen))
+        self._sender = sender
+        self.job = sender.job
+        functools.update_wrapper(cast("Callable[..., Any]", self), function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<handler {self.job_type}>"
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """As `Sender.enqueue`."""
+        return self._sender.enqueue(*args, **kwargs)
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """As `Sender.aenqueue`."""
+        return await self._sender.aenqueue(*args, **kwargs)
+
+    def using(self, **given: Unpack[EnqueueOptions]) -> Sender[P]:
+        """The same handler under other options, for one enqueue or many.
+
+        Raises:
+            UsageError: An option is not what it may be.
+        """
+        chosen = options.over(self.options, given)
+        return Sender(self._door, self.signature, self._door.drafting(self.job_type, chosen))
+
+    def arguments(self, args: dict[str, Any]) -> dict[str, Any]:
+        """The stored arguments in the types the function's annotations name, in a new mapping.
+
+        Raises:
+            UsageError: One is missing, unknown, or of another type.
+        """
+        return self.signature.convert(args)
+
+
+class ContextHandler(Handler[P, R_co]):
+    """A handler whose first parameter is the `Context`: called with it, enqueued without."""
+
+    def __call__(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, context: Context, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R_co:
+        return self.function(context, *args, **kwargs)
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - an instance with an async __call__
+    )
+
+
+def _check_kind(function: Callable[..., Any], job_type: str) -> None:
+    if isinstance(function, Handler):
+        raise UsageError(f"{job_type} is a handler already; use @jobs.handler once")
+    if not callable(function) or inspect.isclass(function):
+        raise UsageError(f"a handler is a function, not {function!r:.80}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise UsageError(f"{job_type} is a generator function; a handler returns its result")
+
+
+class Declared(Struct, frozen=True):
+    """A schedule written above a handler."""
+
+    name: str
+    cron: str
+    timezone: str
+    draft: Draft
+
+
+class Registry:
+    """What a worker knows: handlers by job type, and what goes around them.
+
+    Attributes:
+        handlers: By job type.
+        middleware: Around every run, the first outermost.
+        lifespan: Opens what handlers find in `Context.state`.
+    """
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler[..., Any]] = {}
+        self.middleware: list[Callable[..., Any]] = []
+        self.lifespan: Lifespan | None = None
+        self._declared: dict[str, Declared] = {}
+
+    def find(self, job_type: str) -> Handler[..., Any] | None:
+        """The handler of a type, or None."""
+        return self.handlers.get(job_type)
+
+    def add(self, handler: Handler[..., Any]) -> None:
+        """The handler runs jobs of its type.
+
+        Raises:
+            DuplicateHandler: The type has a handler.
+        """
+        known = self.handlers.get(handler.job_type)
+        if known is not None:
+            raise DuplicateHandler(
+                f"job type {handler.job_type!r} has a handler already ({_place(known.function)}); "
+                f"give {_place(handler.function)} another name, as in @jobs.handler(name=…)"
+            )
+        self.handlers[handler.job_type] = handler
+
+    def add_middleware(self, function: Callable[..., Any]) -> None:
+        """The function is around every run, inside those before it.
+
+        Raises:
+            UsageError: It is not async.
+        """
+        if not _is_async(function):
+            raise UsageError(
+                f"middleware is `async def`, as {_place(function)} is not; write "
+                "`async def mw(ctx, call_next): return await call_next(ctx)`"
+            )
+        self.middleware.append(function)
+
+    def set_lifespan(self, function: Callable[..., Any]) -> None:
+        """Each worker opens this before its first job and closes it after its last.
+
+        Raises:
+            UsageError: There is one.
+        """
+        if self.lifespan is not None:
+            raise UsageError("there is a lifespan already; open everything in one function")
+        is_bare = inspect.isasyncgenfunction(function)
+        self.lifespan = asynccontextmanager(function) if is_bare else function
+
+    def declare(self, handler: Handler[..., Any], expression: str, timezone: str) -> None:
+        """Workers keep a schedule for the handler, named after its job type.
+
+        Raises:
+            UsageError: The handler needs arguments.
+        """
+        try:
+            draft = handler.job()
+        except TypeError as error:
+            raise UsageError(
+                f"a cron tick calls {handler.job_type} without arguments, but {error}; give them "
+                "defaults, or use jobs.schedule(…, args=…)"
+            ) from error
+        name, number = handler.job_type, 1
+        while name in self._declared:
+            number += 1
+            name = f"{handler.job_type}.{number}"
+        self._declared[name] = Declared(name, expression, timezone, draft)
+
+    def schedules(self, now: Millis) -> list[Schedule]:
+        """The schedules declared in code, with their next ticks after now."""
+        return [
+            schedule_of(
+                one.name, one.draft, cron=one.cron, timezone=one.timezone,
+                next_at=wire.millis(cron.next_tick(one.cron, one.timezone, wire.at(now))),
+            )
+            for one in self._declared.values()
+        ]
+
+    def tick(self, schedule: Schedule, now: Millis) -> Fire:
+        """What to ask of the store for a tick that is due; of a missed series the last fires."""
+        return Fire(
+            schedule.name,
+            schedule.next_at,
+            _next_at(schedule, now),
+            NewJob(
+                ids.of_tick(schedule.name, _latest_at(schedule, now)),
+                schedule.job_type, schedule.queue, schedule.priority, schedule.payload,
+            ),
+        )
+
+
+def schedule_of(
+    name: str,
+    draft: Draft,
+    *,
+    next_at: Millis,
+    cron: str | None = None,
+    every_ms: int | None = None,
+    timezone: str = "UTC",
+) -> Schedule:
+    """A standing order for jobs like this draft."""
+    new = draft.new
+    return Schedule(
+        name, new.job_type, new.queue, new.priority, new.payload, next_at, cron, every_ms, timezone
+    )
+
+
+def _next_at(schedule: Schedule, now: Millis) -> Millis:
+    after = max(now, schedule.next_at)
+    if schedule.cron is not None:
+        return wire.millis(cron.next_tick(schedule.cron, schedule.timezone, wire.at(after)))
+    return cron.next_interval(schedule.next_at, schedule.every_ms or 1, after)
+
+
+def _latest_at(schedule: Schedule, now: Millis) -> Millis:
+    if now <= schedule.next_at:
+        return schedule.next_at
+    if schedule.cron is not None:
+        first = wire.at(schedule.next_at)
+        latest = cron.latest_tick(schedule.cron, schedule.timezone, first, wire.at(now))
+        return wire.millis(latest)
+    every = schedule.every_ms or 1
+    return cron.next_interval(schedule.next_at, every, now) - every
+
+
+def _place(function: Any) -> str:
+    """Where a function is written, for people."""
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", repr(function))
+    return name if code is None else f"{name}, {code.co_filename}:{code.co_firstlineno}"
