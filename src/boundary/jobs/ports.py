@@ -27,6 +27,10 @@ class Clock(Protocol):
         """Milliseconds since the epoch."""
         ...
 
+    def mono(self) -> int:
+        """Milliseconds the machine has been running: never set, the same for all its processes."""
+        ...
+
     def u(self) -> float:
         """A number drawn evenly from [0, 1)."""
         ...

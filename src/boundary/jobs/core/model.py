@@ -528,11 +528,12 @@ def _set_paused(state: State, operation: SetPaused, now: Millis) -> bool:
 
 
 def _purge(state: State, operation: Purge, now: Millis) -> int:
-    waiting = [
-        record.id
+    later = sorted(
+        (record.due, record.seq, record.id)
         for record in state.jobs.values()
-        if record.queue == operation.queue and _waits(record)
-    ]
+        if record.due is not None and record.queue == operation.queue
+    )
+    waiting = [*_waiting(state, operation.queue), *(id for _, _, id in later)]
     doomed = waiting[: operation.limit]
     for id in doomed:
         _delete_one(state, id)

@@ -364,7 +364,8 @@ class SetPaused(Operation[bool], frozen=True):
 class Purge(Operation[int], frozen=True):
     """Up to `limit` jobs of the queue that wait (ready, scheduled or retrying) are gone.
 
-    How many; call again until it is 0.
+    First those that are ready, in the order of a claim, then by their instant. How many; call
+    again until it is 0.
     """
 
     queue: str

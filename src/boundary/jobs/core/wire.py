@@ -461,13 +461,13 @@ def as_its_status_has_it(record: Record, now: Millis) -> Record:
     record = replace(record, due=None, parked=record.status == "pending")
     if record.status == "running":
         worker = record.worker or f"saved:{record.id.hex()}"
-        return replace(record, worker=worker, ending="", prune_at=None)
+        return replace(record, worker=worker, ending="", completed=None, prune_at=None)
     record = replace(record, worker=None, cancelling=False)
     if record.status in lifecycle.FINISHED:
         ending = record.ending or lifecycle.ENDINGS[record.status]
         completed = now if record.completed is None else record.completed
         return replace(record, ending=ending, completed=completed)
-    record = replace(record, ending="", prune_at=None)
+    record = replace(record, ending="", completed=None, prune_at=None)
     if record.status == "pending":
         return record
     due = now if record.execute_at is None else record.execute_at

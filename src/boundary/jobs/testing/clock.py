@@ -23,12 +23,17 @@ class FakeClock:
         us: Sequence[float] = (0.5,),
     ) -> None:
         self._now = _millis(start)
+        self._mono = 0
         self._us = tuple(us)
         self._drawn = 0
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
         return self._now
+
+    def mono(self) -> int:
+        """Milliseconds it was advanced by; `set` leaves it alone."""
+        return self._mono
 
     def u(self) -> float:
         """The next of the numbers given."""
@@ -43,7 +48,9 @@ class FakeClock:
     def advance(self, by: float | timedelta) -> None:
         """It is so much later: seconds (rounded to milliseconds) or a timedelta."""
         span = by if isinstance(by, timedelta) else timedelta(seconds=by)
-        self._now += round(span / timedelta(milliseconds=1))
+        passed = round(span / timedelta(milliseconds=1))
+        self._now += passed
+        self._mono += passed
 
 
 def _millis(instant: int | datetime) -> int:

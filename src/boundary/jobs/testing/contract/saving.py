@@ -186,6 +186,7 @@ class SaveCases:
         for name in ("a", "b"):
             job = yield from the(name)
             assert (job.worker, job.cancelling, job.prune_at, job.ending) == (None, False, None, "")
+            assert job.completed is None
         assert (yield Prune()) == 0
         assert (yield DeadLetters()) == ()
         assert (yield History("send_email")) == ()

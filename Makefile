@@ -1,0 +1,52 @@
+# The words a person types. Each works on a fresh machine with Python 3.11 and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SOAK   ?= long
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check coverage fmt bench soak docs clean
+
+help:  ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ ##/' | awk -F' ## *' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Preparing $(VENV) (once, about half a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## See it run: a small shop's jobs on an SQLite file
+	@$(BIN)/boundary-jobs demo $(if $(REDIS_URL),--url '$(REDIS_URL)')
+
+test: $(READY)  ## All tests, on real files and real processes
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)  ## Style, types, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+coverage: $(READY)  ## The tests, and which branches they miss
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+
+fmt: $(READY)  ## Put the code in its form
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+bench: $(READY)  ## Measure on this machine, beside huey
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
+	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
+
+docs: $(READY)  ## Write the generated pages of docs/ anew
+	@$(BIN)/python docs/generate.py
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist

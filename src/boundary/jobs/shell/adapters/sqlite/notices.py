@@ -1,0 +1,247 @@
+"""How processes that share a file wake each other: a named pipe for each listener.
+
+What belongs here: ears (pipes in a folder beside the file) and telling them. What does not: what
+is worth telling (`core.operations.notices`).
+
+A listener's pipe has its topics in its name. Whoever has committed something looks into the
+folder and writes one byte into each pipe that wants to know; with nobody listening that is one
+look at an empty folder. A pipe whose reader died refuses the byte and is removed. Where pipes
+cannot be made, a listener looks at the file's version every few milliseconds instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+import select
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from boundary.jobs.core.operations import Topic
+
+POLL = 0.015
+"""Seconds between looks where there are no pipes."""
+
+_DRAIN = 4096
+
+
+def tell(folder: Path, topics: Iterable[Topic]) -> None:
+    """Every listener of these topics hears of it; never blocks, never fails."""
+    wanted = {topic.value for topic in topics}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        if not name.startswith(".") and wanted.intersection(name.split(".")[:-1]):
+            _poke(folder / name)
+
+
+def _poke(pipe: Path) -> None:
+    try:
+        end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            # Nobody reads: its process is gone.
+            with contextlib.suppress(OSError):
+                pipe.unlink()
+        return
+    try:
+        os.write(end, b"!")
+    except OSError:
+        # Full: it has enough notices it did not read yet.
+        pass
+    finally:
+        os.close(end)
+
+
+class Ear:
+    """The reading end of one listener's pipe; `fd` becomes readable at a notice."""
+
+    def __init__(self, folder: Path, topics: Sequence[Topic]) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        name = ".".join([*(topic.value for topic in topics), secrets.token_hex(8)])
+        hidden, self.path = folder / f".{name}", folder / name
+        os.mkfifo(hidden, 0o600)
+        self.fd = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
+        # Shown only once somebody reads it: until then a teller would take it for a dead one.
+        hidden.rename(self.path)
+        # A reader without writers is readable at once on some systems; with one of its own never.
+        self._own = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+
+    def drain(self) -> bool:
+        """Whether there was a notice; there is none now."""
+        heard = False
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.fd, _DRAIN):
+                heard = True
+        return heard
+
+    def poke(self) -> None:
+        """A notice from the listener itself."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._own, b"!")
+
+    def close(self) -> None:
+        """The pipe is gone."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+        os.close(self._own)
+        os.close(self.fd)
+
+
+class PipeListener:
+    """`ports.Listener` over an ear."""
+
+    def __init__(self, ear: Ear) -> None:
+        self._ear = ear
+        self._closed = False
+        self._waiting = threading.Lock()
+        self._poll = select.poll()
+        self._poll.register(ear.fd, select.POLLIN)
+
+    def wait(self, timeout: float) -> bool:
+        """As `ports.Listener.wait`; False at once when closed."""
+        with self._waiting:
+            if not self._closed:
+                self._poll.poll(max(timeout, 0.0) * 1000)
+            return not self._closed and self._ear.drain()
+
+    def close(self) -> None:
+        """As `ports.Listener.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._ear.poke()
+        with self._waiting:
+            self._ear.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncPipeListener:
+    """`ports.AsyncListener` over an ear."""
+
+    def __init__(self, ear: Ear) -> None:
+        self._ear = ear
+        self._loop = asyncio.get_running_loop()
+        self._heard = asyncio.Event()
+        self._closed = False
+        self._loop.add_reader(ear.fd, self._readable)
+
+    def _readable(self) -> None:
+        if self._ear.drain():
+            self._heard.set()
+
+    async def wait(self, timeout: float) -> bool:
+        """As `ports.AsyncListener.wait`; False at once when closed."""
+        if not self._heard.is_set() and not self._closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._heard.wait()
+        heard = self._heard.is_set() and not self._closed
+        if not self._closed:
+            self._heard.clear()
+        return heard
+
+    async def close(self) -> None:
+        """As `ports.AsyncListener.close`."""
+        if not self._closed:
+            self._closed = True
+            self._heard.set()
+            self._loop.remove_reader(self._ear.fd)
+            self._ear.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class PollingListener:
+    """`ports.Listener` where pipes cannot be made: any commit to the file counts as a notice.
+
+    Args:
+        version: Tells a number that changes with each commit.
+    """
+
+    def __init__(self, version: Callable[[], int]) -> None:
+        self._version = version
+        self._seen = version()
+        self._closing = threading.Event()
+
+    def wait(self, timeout: float) -> bool:
+        """As `ports.Listener.wait`; False at once when closed."""
+        left = timeout
+        while not self._closing.is_set():
+            now = self._version()
+            if now != self._seen:
+                self._seen = now
+                return True
+            if left <= 0:
+                return False
+            self._closing.wait(min(POLL, left))
+            left -= POLL
+        return False
+
+    def close(self) -> None:
+        """As `ports.Listener.close`."""
+        self._closing.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncPollingListener:
+    """`ports.AsyncListener` over a `PollingListener`."""
+
+    def __init__(self, polling: PollingListener) -> None:
+        self._polling = polling
+
+    async def wait(self, timeout: float) -> bool:
+        """As `ports.AsyncListener.wait`."""
+        return await asyncio.to_thread(self._polling.wait, timeout)
+
+    async def close(self) -> None:
+        """As `ports.AsyncListener.close`."""
+        self._polling.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

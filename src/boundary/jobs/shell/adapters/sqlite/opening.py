@@ -1,0 +1,195 @@
+"""From a path to a connection over a file of ours.
+
+What belongs here: making the file, knowing ours from others', bringing an older one up to date,
+and what each of SQLite's errors means to a caller. What does not: running operations (`backend`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from boundary.jobs.errors import BackendError, BackendUnavailable, StoreFormatError, StoreFull
+
+APPLICATION_ID: Final = 0x626A_6F62
+"""Marks a file as ours ("bjob")."""
+
+SCHEMA: Final = 1
+MIGRATIONS: Final[Mapping[int, str]] = {}
+"""Schema version → the script that makes the next one of it."""
+
+OLDEST_SQLITE: Final = (3, 37, 0)
+
+_PRAGMAS: Final = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA cache_size = -8000",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA busy_timeout = 0",
+)
+"""FULL: what was told to be stored survives a power cut. Waiting for a lock is the driver's."""
+
+
+def connect(path: Path, timeout: float) -> sqlite3.Connection:
+    """A connection to the store at `path`, which is made if there is none.
+
+    Raises:
+        StoreFormatError: The file is not ours, is damaged or of a newer version.
+        BackendUnavailable: It cannot be opened or read.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise BackendUnavailable(
+            f"SQLite {sqlite3.sqlite_version} is too old; boundary-jobs needs 3.37 or newer"
+        )
+    _make_private(path)
+    with meaning(path):
+        connection = sqlite3.connect(
+            path, timeout=timeout, isolation_level=None, check_same_thread=False,
+            cached_statements=256,
+        )
+        try:
+            _make_ours(connection, path)
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """The file exists; if it did not, only its owner may read it (so -wal and -shm follow)."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if path.is_dir():
+            raise BackendUnavailable(
+                f"{path} is a folder; name a file in it, such as {path / 'jobs.db'}"
+            ) from None
+    except FileNotFoundError as error:
+        raise BackendUnavailable(
+            f"the folder {path.parent} does not exist, so {path.name} cannot be made in it; "
+            "make the folder first"
+        ) from error
+    except OSError as error:
+        raise BackendUnavailable(f"{path} cannot be made: {error.strerror}") from error
+
+
+def _make_ours(connection: sqlite3.Connection, path: Path) -> None:
+    # While another process makes the file, waiting here is the shortest way.
+    connection.execute("PRAGMA busy_timeout = 5000")
+    _check_owner(connection, path)
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+        raise BackendUnavailable(
+            f"{path} cannot use write-ahead logging, which several processes need; "
+            "put it on a local disk"
+        )
+    if _version(connection) == SCHEMA:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _check_owner(connection, path)
+        _bring_up_to_date(connection)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if owner != APPLICATION_ID and (owner or tables):
+        raise StoreFormatError(
+            f"{path} is an SQLite database of another program ({tables} tables); "
+            "nothing was changed, name another file"
+        )
+    if owner == APPLICATION_ID and _version(connection) > SCHEMA:
+        raise StoreFormatError(
+            f"{path} has schema version {_version(connection)}, this library knows {SCHEMA}; "
+            "run it with a newer boundary-jobs, nothing was changed"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Inside a transaction: the schema is the present one."""
+    version = _version(connection)
+    if version == 0:
+        _run(connection, files(__package__).joinpath("schema.sql").read_text())
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        version = SCHEMA
+    while version < SCHEMA:
+        _run(connection, MIGRATIONS[version])
+        version += 1
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
+    """Each statement of a script, inside the transaction (`executescript` would end it)."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line.split("--", 1)[0] + "\n"
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+
+
+@contextlib.contextmanager
+def meaning(path: Path) -> Iterator[None]:
+    """SQLite's errors, as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+
+
+def translated(error: sqlite3.Error, path: Path) -> BackendError:
+    """What an error of SQLite means to a caller."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    kind, text = _MEANINGS.get(code, (BackendUnavailable, "{path} cannot be used: {error}"))
+    return kind(text.format(path=path, error=error))
+
+
+_MEANINGS: Final[dict[int, tuple[type[BackendError], str]]] = {
+    sqlite3.SQLITE_BUSY: (
+        BackendUnavailable,
+        "{path} is locked by another process ({error}); if none of yours is stuck, try again",
+    ),
+    sqlite3.SQLITE_FULL: (
+        StoreFull,
+        "there is no room for {path} ({error}); free some disk space, nothing was lost",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        BackendUnavailable,
+        "{path} cannot be read or written ({error}); look at its disk",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        StoreFormatError,
+        "{path} is not an SQLite database ({error}); nothing was changed, name another file",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        StoreFormatError,
+        "{path} is damaged ({error}); stop the workers, copy it, and restore a backup or try "
+        "sqlite3's .recover",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        BackendUnavailable,
+        "{path} cannot be opened ({error}); look at its folder and permissions",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        BackendUnavailable,
+        "{path} cannot be written ({error}); give this user the right to, in its folder too",
+    ),
+    sqlite3.SQLITE_PERM: (BackendUnavailable, "{path} may not be used by this user ({error})"),
+}

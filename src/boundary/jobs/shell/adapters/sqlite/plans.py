@@ -1,0 +1,728 @@
+"""What each operation does in SQL, as pure generators.
+
+What belongs here: for each operation a plan that yields statements, is sent their rows, and
+returns the reply. What does not: a connection, a transaction, a clock. The driver runs a plan
+inside one transaction, so a plan is one atomic step; rules of a job come from `core`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from msgspec.structs import replace
+
+from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import operations as ops
+from boundary.jobs.core.operations import cursor_position, lease_end, queue_order
+from boundary.jobs.core.stats import Counters
+from boundary.jobs.core.wire import Millis, NewJob, Record
+from boundary.jobs.shell.adapters.sqlite import statements as sql
+
+R = TypeVar("R")
+
+
+class Ask(NamedTuple):
+    """Run a statement once; answered with its rows."""
+
+    sql: str
+    values: Sequence[Any] = ()
+
+
+class Do(NamedTuple):
+    """Run a statement for each row of values; answered with how many rows it changed."""
+
+    sql: str
+    rows: Sequence[Sequence[Any]]
+
+
+Row: TypeAlias = tuple[Any, ...]
+Plan: TypeAlias = Generator[Ask | Do, Any, R]
+
+NOWHERE = 2**63 - 1
+"""Above every `seq`."""
+
+
+def plan(operation: ops.Operation[R], now: Millis) -> Plan[R]:
+    """The steps of an operation."""
+    return _PLANS[type(operation)](operation, now)
+
+
+def only_looks(operation: ops.Operation[Any]) -> bool:
+    """Whether the operation changes nothing."""
+    return type(operation) in _LOOKS
+
+
+def shortcut(operation: ops.Operation[R], now: Millis) -> Plan[R | None] | None:
+    """A plan that only looks and may answer the operation without a change; None: there is none.
+
+    An idle worker's claim finds nothing to do; then it should not cost a write to the disk.
+    """
+    return _idle_claim(operation, now) if isinstance(operation, ops.Claim) else None  # type: ignore[return-value]
+
+
+def _records(rows: Iterable[Row]) -> tuple[Record, ...]:
+    return tuple([_record(row) for row in rows])
+
+
+def _record(row: Row) -> Record:
+    record = Record(*row)
+    # SQLite has no booleans.
+    return replace(record, cancelling=bool(record.cancelling), parked=bool(record.parked))
+
+
+# Places in a lane
+
+
+class Lanes:
+    """Hands out the next free places of lanes, asking for each lane once."""
+
+    def __init__(self, probe: str, step: int) -> None:
+        self._probe = probe
+        self._step = step
+        self._last: dict[tuple[str, int], int] = {}
+
+    def next(self, queue: str, priority: int) -> Plan[int]:
+        """A place behind (or before) all others of the lane."""
+        lane = (queue, priority)
+        last = self._last.get(lane)
+        if last is None:
+            ((found,),) = yield Ask(self._probe, lane)
+            last = 0 if found is None else found
+        place = self._last[lane] = last + self._step
+        return place
+
+
+def _tails() -> Lanes:
+    return Lanes(sql.TAIL, 1)
+
+
+def _heads() -> Lanes:
+    return Lanes(sql.HEAD, -1)
+
+
+# A job comes in
+
+
+def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
+    jobs, tails = operation.jobs, _tails()
+    ((newest,),) = yield Ask(sql.NEWEST)
+    rows: list[Row] = []
+    for job in jobs:
+        position, due, execute_at = yield from _standing(job, now, tails)
+        rows.append(
+            (
+                job.id, job.job_type, job.queue, job.priority, job.payload, now, now, position,
+                due, execute_at,
+            )
+        )
+    if (yield Do(sql.INSERT, rows)) == len(jobs):
+        return ops.Enqueued(now, (True,) * len(jobs))
+    return ops.Enqueued(now, (yield from _sort_out(jobs, newest or 0, now)))
+
+
+def _standing(
+    job: NewJob, now: Millis, tails: Lanes
+) -> Plan[tuple[int | None, Millis | None, Millis | None]]:
+    """Where a new job stands: its place, what it waits for, what it was told to wait for."""
+    if job.parked:
+        return None, None, None
+    due = job.run_at if job.run_at is not None else now + job.delay_ms
+    if due > now:
+        return None, due, due
+    return (yield from tails.next(job.queue, job.priority)), None, job.run_at
+
+
+def _sort_out(jobs: tuple[NewJob, ...], newest: int, now: Millis) -> Plan[tuple[bool, ...]]:
+    """Which of the jobs are new; those that were parked start to wait."""
+    rows = yield Ask(sql.IDS_AFTER, (newest,))
+    new = {id for (id,) in rows}
+    fresh: list[bool] = []
+    for job in jobs:
+        if job.id in new:
+            new.discard(job.id)
+            fresh.append(True)
+        else:
+            fresh.append((yield from _unpark(job, now)))
+    return tuple(fresh)
+
+
+def _unpark(job: NewJob, now: Millis) -> Plan[bool]:
+    (record,) = _records((yield Ask(sql.BY_ID, (job.id,))))
+    if not record.parked or job.parked:
+        return False
+    position, due, execute_at = yield from _standing(job, now, _tails())
+    values = (job.queue, job.priority, now, position, due, execute_at, record.seq)
+    yield Ask(sql.UNPARK, values)
+    return True
+
+
+# A worker's cycle
+
+
+def _idle_claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed | None]:
+    """The reply of a claim that has nothing to do, or None."""
+    lease = yield Ask(sql.LEASE, (operation.worker,))
+    if not lease or lease_end(lease[0][0], now, operation.lease_ms) != lease[0][0]:
+        return None
+    if operation.promote and (yield Ask(sql.DUE, (now, 1))):
+        return None
+    for queue in (yield from _served(operation)):
+        if (yield Ask(sql.ANY_READY, (queue,))):
+            return None
+    return (yield from _claimed(operation, (), now))
+
+
+def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
+    lease = yield Ask(sql.LEASE, (operation.worker,))
+    if not lease and not operation.join:
+        return ops.Claimed(now, (), alive=False)
+    yield from _renew(operation.worker, lease[0][0] if lease else now, now, operation.lease_ms)
+    if operation.promote:
+        yield from _promote_due(operation.promote, now)
+    jobs: list[Record] = []
+    ahead = dict(operation.ahead)
+    for queue in (yield from _served(operation)):
+        room = operation.slots + ahead.get(queue, 0) - len(jobs)
+        if room > 0:
+            rows = yield Ask(sql.PICK, (queue, room))
+            jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
+    if jobs:
+        yield Do(sql.HAND_OVER, [(operation.worker, now, now, job.seq) for job in jobs])
+    return (yield from _claimed(operation, tuple(jobs), now))
+
+
+def _renew(worker: str, expires: Millis, now: Millis, lease_ms: int) -> Plan[None]:
+    end = lease_end(expires, now, lease_ms)
+    if end != expires:
+        yield Ask(sql.RENEW, (worker, end))
+
+
+def _served(operation: ops.Claim) -> Plan[list[str]]:
+    """The queues to look into, in order."""
+    rows = yield Ask(sql.PAUSED)
+    paused = {queue for (queue,) in rows}
+    if operation.queues is None:
+        rows = yield Ask(sql.QUEUES)
+        names: Iterable[str] = queue_order(queue for (queue,) in rows)
+    else:
+        names = dict.fromkeys(operation.queues)
+    return [name for name in names if name not in paused]
+
+
+def _handed_over(row: Row, worker: str, now: Millis) -> Record:
+    (
+        seq, id, job_type, queue, priority, payload, created, execute_at, token, retry_count,
+        crashes, trail,
+    ) = row
+    return Record(
+        seq, id, job_type, queue, priority, payload, created, now, "running", None, execute_at,
+        now, None, worker, token + 1, retry_count, crashes, False, "", trail,
+    )
+
+
+def _claimed(
+    operation: ops.Claim, jobs: tuple[Record, ...], now: Millis
+) -> Plan[ops.Claimed]:
+    asked = yield Ask(sql.CANCELLING, (operation.worker,))
+    ((tick,),) = yield Ask(sql.NEXT_TICK)
+    instants = [] if tick is None else [tick]
+    if operation.promote:
+        ((due,),) = yield Ask(sql.NEXT_DUE)
+        instants += [] if due is None else [due]
+    ticks: tuple[ops.Schedule, ...] = ()
+    if tick is not None and tick <= now:
+        ticks = tuple(one for one in (yield from _all_schedules()) if one.next_at <= now)
+    cancelling = tuple([id for (id,) in asked])
+    return ops.Claimed(now, jobs, min(instants, default=None), cancelling, ticks)
+
+
+def _promote_due(limit: int, now: Millis) -> Plan[int]:
+    rows = yield Ask(sql.DUE, (now, limit))
+    tails = _tails()
+    placed: list[Row] = []
+    for seq, queue, priority in rows:
+        place = yield from tails.next(queue, priority)
+        placed.append((place, now, seq))
+    if placed:
+        yield Do(sql.PLACE, placed)
+    return len(placed)
+
+
+class Ending:
+    """Collects what the outcomes of one batch change, statement by statement."""
+
+    def __init__(self, now: Millis) -> None:
+        self.now = now
+        self._rows: dict[str, list[Row]] = {}
+        self._counts: dict[str, Counters] = {}
+        self._heads = _heads()
+
+    def finish(
+        self, seq: int, event: str, trail: bytes, retry_count: int, keep_ms: int | None
+    ) -> None:
+        """The job reaches its end."""
+        if keep_ms == 0:
+            self._put(sql.FORGET, (seq,))
+            return
+        status = lifecycle.after("running", event)
+        prune_at = None if keep_ms is None else self.now + keep_ms
+        now = self.now
+        self._put(
+            sql.FINISH, (status, event, now, now, trail, retry_count, prune_at, seq)
+        )
+
+    def postpone(self, seq: int, event: str, due: Millis, trail: bytes, retry_count: int) -> None:
+        """The job waits for an instant."""
+        status = lifecycle.after("running", event)
+        self._put(sql.POSTPONE, (status, due, due, self.now, trail, retry_count, seq))
+
+    def release(
+        self, seq: int, lane: tuple[str, int], trail: bytes, retry_count: int
+    ) -> Plan[None]:
+        """The job is at the head of its lane."""
+        place = yield from self._heads.next(*lane)
+        self._put(sql.RELEASE, (place, self.now, trail, retry_count, seq))
+
+    def count(self, queue: str, event: str, duration_ms: float = 0.0) -> None:
+        """The event is counted, if it is one that is."""
+        field = lifecycle.COUNTED.get(event)
+        if field is not None:
+            one = Counters(queue, **{field: 1}, duration_ms=duration_ms)  # type: ignore[arg-type]
+            was = self._counts.get(queue)
+            self._counts[queue] = one if was is None else was.add(one)
+
+    def write(self) -> Plan[None]:
+        """Run what was collected."""
+        for statement, rows in self._rows.items():
+            yield Do(statement, rows)
+        for one in self._counts.values():
+            values = (one.queue, one.succeeded, one.failed, one.retried, one.duration_ms)
+            yield Ask(sql.COUNT, values)
+
+    def _put(self, statement: str, row: Row) -> None:
+        self._rows.setdefault(statement, []).append(row)
+
+
+def _settle(operation: ops.Settle, now: Millis) -> Plan[ops.Settled]:
+    rows = yield Ask(sql.HELD, (operation.worker,))
+    held = {row[0]: row for row in rows}
+    ending = Ending(now)
+    accepted: list[bool] = []
+    for outcome in operation.outcomes:
+        row = held.get(outcome.id)
+        if row is None or row[2] != outcome.token:
+            accepted.append(False)
+            continue
+        del held[outcome.id]
+        yield from _accept(ending, row, outcome)
+        accepted.append(True)
+    yield from ending.write()
+    return ops.Settled(now, tuple(accepted))
+
+
+def _accept(ending: Ending, row: Row, outcome: ops.Outcome) -> Plan[None]:
+    _, seq, _, cancelling, queue, priority, _ = row
+    event = lifecycle.settling(outcome.event, cancelling=bool(cancelling))
+    ending.count(queue, event, outcome.duration_ms)
+    if lifecycle.after("running", event) in lifecycle.FINISHED:
+        ending.finish(seq, event, outcome.trail, outcome.retry_count, outcome.keep_ms)
+    elif event == "release" and outcome.delay_ms == 0:
+        yield from ending.release(seq, (queue, priority), outcome.trail, outcome.retry_count)
+    else:
+        due = ending.now + outcome.delay_ms
+        ending.postpone(seq, event, due, outcome.trail, outcome.retry_count)
+
+
+def _settle_and_claim(
+    operation: ops.SettleAndClaim, now: Millis
+) -> Plan[tuple[ops.Settled, ops.Claimed]]:
+    settled = yield from _settle(operation.settle, now)
+    return settled, (yield from _claim(operation.claim, now))
+
+
+def _heartbeat(operation: ops.Heartbeat, now: Millis) -> Plan[ops.Beat]:
+    lease = yield Ask(sql.LEASE, (operation.worker,))
+    if not lease and not operation.join:
+        return ops.Beat(now, alive=False)
+    expires = max(lease[0][0] if lease else now, now + operation.lease_ms)
+    yield Ask(sql.BEAT, (operation.worker, expires, operation.info))
+    asked = yield Ask(sql.CANCELLING, (operation.worker,))
+    return ops.Beat(now, alive=True, cancelling=tuple([id for (id,) in asked]))
+
+
+def _depart(operation: ops.Depart, now: Millis) -> Plan[int]:
+    held = yield from _whole("worker = ?", (operation.worker,))
+    ending = Ending(now)
+    for record in held:
+        yield from _give_back(ending, record, "release", operation.keep_ms)
+    yield from ending.write()
+    yield Ask("DELETE FROM worker WHERE worker = ?", (operation.worker,))
+    return len(held)
+
+
+def _whole(condition: str, values: Sequence[Any]) -> Plan[tuple[Record, ...]]:
+    """Whole records, latest enqueued first."""
+    rows = yield Ask(
+        f"SELECT {sql.COLUMNS} FROM job WHERE {condition} ORDER BY seq DESC", values  # noqa: S608
+    )
+    return _records(rows)
+
+
+def _give_back(
+    ending: Ending, record: Record, event: str, keep_ms: int | None
+) -> Plan[None]:
+    """A job leaves its worker unfinished: to the head of its lane, or to its end."""
+    event = lifecycle.settling(event, cancelling=record.cancelling)
+    ending.count(record.queue, event)
+    lane = (record.queue, record.priority)
+    if lifecycle.after("running", event) in lifecycle.FINISHED:
+        ending.finish(record.seq, event, record.trail, record.retry_count, keep_ms)
+    else:
+        yield from ending.release(record.seq, lane, record.trail, record.retry_count)
+
+
+def _report(operation: ops.Report, now: Millis) -> Plan[bool]:
+    values = (operation.progress, operation.id, operation.token)
+    return bool((yield Ask(sql.REPORT, values)))
+
+
+# Duties any worker may carry out
+
+
+def _promote(operation: ops.Promote, now: Millis) -> Plan[int]:
+    return (yield from _promote_due(operation.limit, now))
+
+
+def _reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
+    rows = yield Ask(sql.LAPSED, (now,))
+    held: list[Record] = []
+    for (worker,) in rows:
+        held += yield from _whole("worker = ?", (worker,))
+    taken = sorted(held, key=lambda record: -record.seq)[: operation.limit]
+    ending = Ending(now)
+    for record in taken:
+        crashes = record.crashes + 1
+        yield Ask("UPDATE job SET crashes = ? WHERE seq = ?", (crashes, record.seq))
+        hopeless = crashes >= operation.max_crashes and not record.cancelling
+        yield from _give_back(
+            ending, record, "crash" if hopeless else "reclaim", operation.keep_ms
+        )
+    yield from ending.write()
+    left = {record.worker for record in held} - {record.worker for record in taken}
+    busy = left | {record.worker for record in held if record not in taken}
+    gone = [(worker,) for (worker,) in rows if worker not in busy]
+    yield Do("DELETE FROM worker WHERE worker = ?", gone)
+    return tuple([record.id for record in taken])
+
+
+def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
+    return len((yield Ask(sql.PRUNE, (now, operation.limit))))
+
+
+# Schedules
+
+_SCHEDULE = "name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone"
+
+
+def _all_schedules() -> Plan[tuple[ops.Schedule, ...]]:
+    rows = yield Ask(f"SELECT {_SCHEDULE} FROM schedule ORDER BY name")  # noqa: S608
+    return tuple([ops.Schedule(*row) for row in rows])
+
+
+def _one_schedule(name: str) -> Plan[ops.Schedule | None]:
+    rows = yield Ask(f"SELECT {_SCHEDULE} FROM schedule WHERE name = ?", (name,))  # noqa: S608
+    return ops.Schedule(*rows[0]) if rows else None
+
+
+def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[ops.Schedule]:
+    new = operation.schedule
+    old = yield from _one_schedule(new.name)
+    if old is not None and old.ticks == new.ticks:
+        new = replace(new, next_at=old.next_at)
+    values = (
+        new.name, new.job_type, new.queue, new.priority, new.payload, new.next_at, new.cron,
+        new.every_ms, new.timezone,
+    )
+    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+    return new
+
+
+def _remove_schedule(operation: ops.RemoveSchedule, now: Millis) -> Plan[bool]:
+    gone = yield Ask("DELETE FROM schedule WHERE name = ? RETURNING name", (operation.name,))
+    return bool(gone)
+
+
+def _schedules(operation: ops.Schedules, now: Millis) -> Plan[tuple[ops.Schedule, ...]]:
+    return (yield from _all_schedules())
+
+
+def _fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
+    moved = yield Ask(
+        "UPDATE schedule SET next_at = ? WHERE name = ? AND next_at = ? RETURNING name",
+        (operation.next_at, operation.name, operation.tick),
+    )
+    if moved:
+        yield from _enqueue(ops.Enqueue((operation.job,)), now)
+    return bool(moved)
+
+
+# What operators ask
+
+
+def _cancel(operation: ops.Cancel, now: Millis) -> Plan[tuple[ops.Verdict, ...]]:
+    verdicts: list[ops.Verdict] = []
+    for id in operation.ids:
+        verdicts.append((yield from _cancel_one(id, operation.keep_ms, now)))
+    return tuple(verdicts)
+
+
+def _cancel_one(id: bytes, keep_ms: int | None, now: Millis) -> Plan[ops.Verdict]:
+    found = _records((yield Ask(sql.BY_ID, (id,))))
+    if not found:
+        return "missing"
+    record = found[0]
+    if record.status in lifecycle.FINISHED:
+        return "refused"
+    if record.status == "running":
+        yield Ask(sql.STOP, (record.seq,))
+        return "requested"
+    ending = Ending(now)
+    ending.finish(record.seq, "cancel", record.trail, record.retry_count, keep_ms)
+    yield from ending.write()
+    return "done"
+
+
+def _retry(operation: ops.Retry, now: Millis) -> Plan[tuple[ops.Verdict, ...]]:
+    tails, verdicts = _tails(), []
+    for id in operation.ids:
+        verdicts.append((yield from _retry_one(tails, id, now)))
+    return tuple(verdicts)
+
+
+def _retry_one(tails: Lanes, id: bytes, now: Millis) -> Plan[ops.Verdict]:
+    rows = yield Ask("SELECT seq, status, queue, priority FROM job WHERE id = ?", (id,))
+    if not rows:
+        return "missing"
+    seq, status, queue, priority = rows[0]
+    if status != "failed":
+        return "refused"
+    place = yield from tails.next(queue, priority)
+    yield Ask(sql.RETRY, (place, now, seq))
+    return "done"
+
+
+def _delete(operation: ops.Delete, now: Millis) -> Plan[tuple[bool, ...]]:
+    gone: list[bool] = []
+    for id in operation.ids:
+        gone.append(bool((yield Ask("DELETE FROM job WHERE id = ? RETURNING seq", (id,)))))
+    return tuple(gone)
+
+
+def _set_paused(operation: ops.SetPaused, now: Millis) -> Plan[bool]:
+    if operation.paused:
+        statement = "INSERT INTO paused (queue) VALUES (?) ON CONFLICT DO NOTHING RETURNING queue"
+    else:
+        statement = "DELETE FROM paused WHERE queue = ? RETURNING queue"
+    return bool((yield Ask(statement, (operation.queue,))))
+
+
+def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
+    doomed = yield Ask(sql.READY_IN, (operation.queue, operation.limit))
+    if len(doomed) < operation.limit:
+        doomed = doomed + (
+            yield Ask(sql.DUE_IN, (operation.queue, operation.limit - len(doomed)))
+        )
+    yield Do(sql.FORGET, doomed)
+    return len(doomed)
+
+
+def _take(operation: ops.Take, now: Millis) -> Plan[Record | None]:
+    found = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    if not found or found[0].status not in {"pending", "retrying"}:
+        return None
+    lease = yield Ask(sql.LEASE, (operation.worker,))
+    expires = lease[0][0] if lease else now
+    yield Ask(sql.RENEW, (operation.worker, max(expires, now + operation.lease_ms)))
+    yield Ask(sql.HAND_OVER, (operation.worker, now, now, found[0].seq))
+    (taken,) = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    return taken
+
+
+def _save(operation: ops.Save, now: Millis) -> Plan[ops.Verdict]:
+    given = operation.record
+    known = _records((yield Ask(sql.BY_ID, (given.id,))))
+    if known:
+        return (yield from _amend(known[0], given))
+    record = wire.as_its_status_has_it(given, now)
+    if record.worker is not None:
+        lease = yield Ask(sql.LEASE, (record.worker,))
+        expires = lease[0][0] if lease else now
+        yield Ask(sql.RENEW, (record.worker, max(expires, now + operation.lease_ms)))
+    yield Ask(
+        sql.SAVE,
+        (
+            record.id, record.job_type, record.queue, record.priority, record.payload,
+            record.created, record.updated, record.status, record.due, record.execute_at,
+            record.started, record.completed, record.worker, record.token, record.retry_count,
+            record.crashes, record.cancelling, record.ending, record.trail, record.progress,
+            record.prune_at,
+        ),
+    )
+    return "done"
+
+
+def _amend(known: Record, given: Record) -> Plan[ops.Verdict]:
+    if (known.status, known.token) != (given.status, given.token):
+        return "refused"
+    values = (given.payload, given.trail, given.progress, given.started, given.updated, known.seq)
+    yield Ask(sql.AMEND, values)
+    return "done"
+
+
+# What one can look at
+
+
+def _time(operation: ops.Time, now: Millis) -> Plan[Millis]:
+    return now
+    yield
+
+
+def _find(operation: ops.Find, now: Millis) -> Plan[tuple[Record | None, ...]]:
+    found: list[Record | None] = []
+    for id in operation.ids:
+        rows = yield Ask(sql.BY_ID, (id,))
+        found.append(_record(rows[0]) if rows else None)
+    return tuple(found)
+
+
+def _peek(operation: ops.Peek, now: Millis) -> Plan[tuple[Record, ...]]:
+    return _records((yield Ask(sql.PEEK, (operation.queue, operation.limit))))
+
+
+def _search(operation: ops.Search, now: Millis) -> Plan[ops.Page]:
+    below = cursor_position(operation.cursor)
+    stretch, values = _stretch(operation, NOWHERE if below is None else below)
+    ((looked, last),) = yield Ask(f"SELECT count(*), min(seq) FROM ({stretch})", values)  # noqa: S608
+    condition, more = _conditions(operation)
+    rows = yield Ask(
+        f"SELECT {sql.COLUMNS} FROM job WHERE seq IN ({stretch}) {condition} "  # noqa: S608
+        f"ORDER BY seq DESC LIMIT {operation.limit + 1}",
+        (*values, *more),
+    )
+    found = _records(rows)
+    if len(found) > operation.limit:
+        return ops.Page(found[:-1], str(found[-1].seq + 1))
+    return ops.Page(found, str(last) if looked == operation.scan else None)
+
+
+def _stretch(operation: ops.Search, below: int) -> tuple[str, tuple[Any, ...]]:
+    """The jobs to look at, and the values of that statement."""
+    if operation.status in {"failed", "cancelled", "retrying"}:
+        return sql.STRETCHES["uncommon"], (below, operation.scan, operation.status)
+    kind = "running" if operation.status == "running" else None
+    return sql.STRETCHES[kind], (below, operation.scan)
+
+
+def _conditions(operation: ops.Search) -> tuple[str, tuple[Any, ...]]:
+    text = None if operation.text is None else operation.text.encode(errors="surrogatepass")
+    parts = [
+        ("status = ?", operation.status),
+        ("job_type = ?", operation.job_type),
+        ("queue = ?", operation.queue),
+        ("created >= ?", operation.since),
+        ("created < ?", operation.until),
+        ("instr(payload || x'00' || trail, ?) > 0" if text != b"" else "? IS NOT NULL", text),
+    ]
+    used = [(clause, value) for clause, value in parts if value is not None]
+    return "".join(f" AND {clause}" for clause, _ in used), tuple(value for _, value in used)
+
+
+def _dead_letters(operation: ops.DeadLetters, now: Millis) -> Plan[tuple[Record, ...]]:
+    values = (operation.queue, operation.job_type, operation.limit)
+    return _records((yield Ask(sql.DEAD_LETTERS, values)))
+
+
+def _history(operation: ops.History, now: Millis) -> Plan[tuple[Record, ...]]:
+    return _records((yield Ask(sql.HISTORY, (operation.job_type, operation.limit))))
+
+
+def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
+    ready, due, running = yield from _counts(operation.queue)
+    rows = yield Ask("SELECT queue, succeeded, failed, retried, duration_ms FROM counter")
+    counters = {row[0]: Counters(*row) for row in rows}
+    rows = yield Ask(sql.PAUSED)
+    paused = {queue for (queue,) in rows}
+    names = {*ready, *due, *running, *counters, *paused}
+    if operation.queue is not None:
+        names &= {operation.queue}
+    loads = tuple(
+        ops.QueueLoad(
+            name, ready.get(name, 0), due.get(name, 0), running.get(name, 0), name in paused
+        )
+        for name in sorted(names)
+    )
+    told = tuple(counters[name] for name in sorted(names) if name in counters)
+    workers = () if operation.queue is not None else (yield from _worker_rows())
+    return ops.Snapshot(now, loads, told, workers)
+
+
+def _counts(queue: str | None) -> Plan[tuple[dict[str, int], dict[str, int], dict[str, int]]]:
+    if queue is None:
+        asked = [Ask(sql.READY_COUNTS), Ask(sql.DUE_COUNTS), Ask(sql.RUNNING_COUNTS)]
+    else:
+        statements = (sql.READY_COUNT, sql.DUE_COUNT, sql.RUNNING_COUNT)
+        asked = [Ask(statement, (queue,)) for statement in statements]
+    found: list[dict[str, int]] = []
+    for ask in asked:
+        rows = yield ask
+        found.append({name: count for name, count in rows if count})
+    return found[0], found[1], found[2]
+
+
+def _worker_rows() -> Plan[tuple[ops.WorkerRow, ...]]:
+    rows = yield Ask("SELECT worker, info, expires FROM worker ORDER BY worker")
+    held: dict[str, list[bytes]] = {}
+    for worker, id in (yield Ask("SELECT worker, id FROM job WHERE worker IS NOT NULL")):
+        held.setdefault(worker, []).append(id)
+    return tuple(
+        ops.WorkerRow(worker, info, expires, tuple(sorted(held.get(worker, ()))))
+        for worker, info, expires in rows
+    )
+
+
+_LOOKS = {
+    ops.Time, ops.Find, ops.Peek, ops.Search, ops.DeadLetters, ops.History, ops.Stats,
+    ops.Schedules,
+}
+
+_PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
+    ops.Enqueue: _enqueue,
+    ops.Claim: _claim,
+    ops.Settle: _settle,
+    ops.SettleAndClaim: _settle_and_claim,
+    ops.Heartbeat: _heartbeat,
+    ops.Depart: _depart,
+    ops.Report: _report,
+    ops.Promote: _promote,
+    ops.Reclaim: _reclaim,
+    ops.Prune: _prune,
+    ops.PutSchedule: _put_schedule,
+    ops.RemoveSchedule: _remove_schedule,
+    ops.Schedules: _schedules,
+    ops.Fire: _fire,
+    ops.Cancel: _cancel,
+    ops.Retry: _retry,
+    ops.Delete: _delete,
+    ops.SetPaused: _set_paused,
+    ops.Purge: _purge,
+    ops.Take: _take,
+    ops.Save: _save,
+    ops.Time: _time,
+    ops.Find: _find,
+    ops.Peek: _peek,
+    ops.Search: _search,
+    ops.DeadLetters: _dead_letters,
+    ops.History: _history,
+    ops.Stats: _stats,
+}

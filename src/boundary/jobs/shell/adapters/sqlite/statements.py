@@ -1,0 +1,180 @@
+"""The SQL, each statement by name.
+
+What belongs here: statements that more than one line of thought goes into, and those that are run
+for every job: each of these finds its rows in an index alone, which a test asks SQLite about. What
+does not: when they are run (`plans`).
+"""
+
+from __future__ import annotations
+
+COLUMNS = (
+    "seq, id, job_type, queue, priority, payload, created, updated, status, due, execute_at, "
+    "started, completed, worker, token, retry_count, crashes, cancelling, ending, trail, "
+    "progress, position IS NULL AND due IS NULL AND status = 'pending', prune_at"
+)
+"""A `Record`, field by field."""
+
+# A job comes in
+
+INSERT = (
+    "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position, due, "
+    "execute_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+)
+NEWEST = "SELECT max(seq) FROM job"
+IDS_AFTER = "SELECT id FROM job WHERE seq > ?"
+TAIL = (
+    "SELECT max(position) FROM job WHERE queue = ? AND priority = ? AND position IS NOT NULL"
+)
+HEAD = (
+    "SELECT min(position) FROM job WHERE queue = ? AND priority = ? AND position IS NOT NULL"
+)
+UNPARK = (
+    "UPDATE job SET queue = ?, priority = ?, updated = ?, position = ?, due = ?, execute_at = ? "
+    "WHERE seq = ?"
+)
+
+# A worker's cycle
+
+LEASE = "SELECT expires FROM worker WHERE worker = ?"
+RENEW = (
+    "INSERT INTO worker (worker, expires) VALUES (?, ?) "
+    "ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires"
+)
+QUEUES = """
+WITH RECURSIVE found (name) AS (
+    SELECT (SELECT queue FROM job WHERE position IS NOT NULL ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT queue FROM job
+        WHERE position IS NOT NULL AND queue > found.name ORDER BY queue LIMIT 1
+    )
+    FROM found WHERE found.name IS NOT NULL
+)
+SELECT name FROM found WHERE name IS NOT NULL
+"""
+"""Queues with ready jobs, by leaps through the index: as many steps as there are queues."""
+
+PAUSED = "SELECT queue FROM paused"
+PICK = """
+SELECT job.seq, id, job_type, job.queue, job.priority, payload, created, execute_at, token,
+       retry_count, crashes, trail
+FROM (
+    SELECT seq, priority AS rank, position AS place FROM job
+    WHERE queue = ? AND position IS NOT NULL ORDER BY priority, position LIMIT ?
+) AS next
+JOIN job ON job.seq = next.seq
+ORDER BY next.rank, next.place
+"""
+ANY_READY = "SELECT 1 FROM job WHERE queue = ? AND position IS NOT NULL LIMIT 1"
+HAND_OVER = (
+    "UPDATE job SET status = 'running', worker = ?, token = token + 1, started = ?, updated = ?, "
+    "due = NULL, position = NULL, cancelling = 0, progress = x'' WHERE seq = ?"
+)
+DUE = (
+    "SELECT seq, queue, priority FROM job WHERE due IS NOT NULL AND due <= ? "
+    "ORDER BY due, seq LIMIT ?"
+)
+NEXT_DUE = "SELECT min(due) FROM job WHERE due IS NOT NULL"
+NEXT_TICK = "SELECT min(next_at) FROM schedule"
+PLACE = (
+    "UPDATE job SET status = 'pending', due = NULL, worker = NULL, cancelling = 0, position = ?, "
+    "updated = ? WHERE seq = ?"
+)
+CANCELLING = "SELECT id FROM job WHERE cancelling = 1 AND worker = ? ORDER BY seq"
+HELD = "SELECT id, seq, token, cancelling, queue, priority, trail FROM job WHERE worker = ?"
+FINISH = (
+    "UPDATE job SET status = ?, ending = ?, completed = ?, updated = ?, trail = ?, "
+    "retry_count = ?, prune_at = ?, worker = NULL, due = NULL, position = NULL, cancelling = 0 "
+    "WHERE seq = ?"
+)
+POSTPONE = (
+    "UPDATE job SET status = ?, due = ?, execute_at = ?, updated = ?, trail = ?, "
+    "retry_count = ?, worker = NULL, cancelling = 0 WHERE seq = ?"
+)
+RELEASE = (
+    "UPDATE job SET status = 'pending', position = ?, updated = ?, trail = ?, retry_count = ?, "
+    "worker = NULL, cancelling = 0 WHERE seq = ?"
+)
+FORGET = "DELETE FROM job WHERE seq = ?"
+COUNT = (
+    "INSERT INTO counter (queue, succeeded, failed, retried, duration_ms) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (queue) DO UPDATE SET succeeded = succeeded + excluded.succeeded, "
+    "failed = failed + excluded.failed, retried = retried + excluded.retried, "
+    "duration_ms = duration_ms + excluded.duration_ms"
+)
+BEAT = (
+    "INSERT INTO worker (worker, expires, info) VALUES (?, ?, ?) "
+    "ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, info = excluded.info"
+)
+REPORT = (
+    "UPDATE job SET progress = ? WHERE id = ? AND token = ? AND status = 'running' RETURNING seq"
+)
+
+# Duties any worker may carry out
+
+LAPSED = "SELECT worker FROM worker WHERE expires <= ?"
+PRUNE = (
+    "DELETE FROM job WHERE seq IN (SELECT seq FROM job WHERE prune_at IS NOT NULL "
+    "AND prune_at <= ? ORDER BY prune_at LIMIT ?) RETURNING seq"
+)
+
+# What operators ask
+
+RETRY = (
+    "UPDATE job SET status = 'pending', retry_count = 0, crashes = 0, ending = '', "
+    "execute_at = NULL, completed = NULL, prune_at = NULL, position = ?, updated = ? "
+    "WHERE seq = ?"
+)
+STOP = "UPDATE job SET cancelling = 1 WHERE seq = ?"
+READY_IN = (
+    "SELECT seq FROM job WHERE queue = ? AND position IS NOT NULL "
+    "ORDER BY priority, position LIMIT ?"
+)
+DUE_IN = "SELECT seq FROM job WHERE due IS NOT NULL AND queue = ? ORDER BY due, seq LIMIT ?"
+SAVE = (
+    "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, due, "
+    "execute_at, started, completed, worker, token, retry_count, crashes, cancelling, ending, "
+    "trail, progress, prune_at) VALUES "
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+AMEND = (
+    "UPDATE job SET payload = ?, trail = ?, progress = ?, started = ?, updated = ? WHERE seq = ?"
+)
+
+# What one can look at
+
+BY_ID = f"SELECT {COLUMNS} FROM job WHERE id = ?"
+PEEK = f"""
+SELECT {COLUMNS} FROM job WHERE seq IN (
+    SELECT seq FROM job WHERE queue = ? AND position IS NOT NULL
+    ORDER BY priority, position LIMIT ?
+)
+ORDER BY priority, position
+"""
+HISTORY = (
+    f"SELECT {COLUMNS} FROM job WHERE job_type = ? AND completed IS NOT NULL "
+    "ORDER BY completed DESC, seq DESC LIMIT ?"
+)
+DEAD_LETTERS = (
+    f"SELECT {COLUMNS} FROM job WHERE ending IN ('exhaust', 'crash', 'quarantine') "
+    "AND (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR job_type = ?2) "
+    "ORDER BY completed DESC, seq DESC LIMIT ?3"
+)
+READY_COUNTS = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL GROUP BY queue"
+DUE_COUNTS = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL GROUP BY queue"
+RUNNING_COUNTS = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL GROUP BY queue"
+READY_COUNT = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL AND queue = ?"
+DUE_COUNT = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL AND queue = ?"
+RUNNING_COUNT = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL AND queue = ?"
+
+STRETCHES = {
+    None: "SELECT seq FROM job WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+    "uncommon": (
+        "SELECT seq FROM job WHERE status IN ('failed', 'cancelled', 'retrying') "
+        "AND status = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2"
+    ),
+    "running": (
+        "SELECT seq FROM job WHERE worker IS NOT NULL AND seq < ?1 ORDER BY seq DESC LIMIT ?2"
+    ),
+}
+"""The jobs one call of a search looks at, newest first: all, or those of a status with an index."""
