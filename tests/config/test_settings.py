@@ -1,4 +1,4 @@
-"""Settings: where they come from, and what is said of a bad one (S87-S94)."""
+"""Settings: where they come from, and what is said of a bad one (S97-S99)."""
 
 from __future__ import annotations
 

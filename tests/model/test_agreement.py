@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -65,14 +65,14 @@ from boundary.jobs.testing import FakeClock
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 PROFILE = settings(
-    max_examples=2_000 if THOROUGH else 30,
+    max_examples=3_000 if THOROUGH else 80,
     stateful_step_count=80 if THOROUGH else 40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 
-IDS = tuple(bytes([letter]) * 16 for letter in b"abcdefghij")
-QUEUES = ("default", "mail", "z")
+IDS = tuple(bytes([letter]) * 16 for letter in b"abcdefgh")
+QUEUES = ("default", "mail")
 TYPES = ("send", "read")
 WORKERS = ("w1", "w2", "w3")
 NAMES = ("daily", "beat")
@@ -93,36 +93,34 @@ new_jobs = st.builds(
     ids,
     st.sampled_from(TYPES),
     queues,
-    st.integers(0, 3),
+    st.sampled_from([2, 2, 2, 0, 1, 3]),
     blobs,
-    delay_ms=st.sampled_from([0, 0, 0, 1, 100, 400]),
+    delay_ms=st.sampled_from([0, 0, 0, 0, 0, 1, 100, 400]),
     run_at=st.none(),
-    parked=st.sampled_from([False, False, False, True]),
+    parked=st.sampled_from([False] * 7 + [True]),
 )
-batches = st.lists(new_jobs, min_size=1, max_size=5).map(tuple)
-served = st.none() | st.lists(queues, max_size=4).map(tuple)
+batches = st.lists(new_jobs, min_size=2, max_size=6).map(tuple)
+served = st.sampled_from([None, None, None, QUEUES, ("mail", "default", "mail"), ("mail",), ()])
 events = st.sampled_from(
     ["succeed", "fail", "exhaust", "discard", "cancel", "release", "snooze", "quarantine"]
 )
-aheads = st.lists(
-    st.tuples(queues, st.integers(0, 3)), max_size=2, unique_by=lambda one: one[0]
-).map(tuple)
+aheads = st.sampled_from([(), (), (("mail", 2),), (("default", 1), ("mail", 3))])
 claims = st.builds(
     Claim,
     workers,
     served,
-    st.integers(0, 4),
-    st.sampled_from([1, LEASE, 2 * LEASE]),
+    st.sampled_from([3, 2, 1, 0, 5]),
+    st.sampled_from([LEASE, LEASE, 1, 2 * LEASE]),
     ahead=aheads,
-    promote=st.sampled_from([0, 1, BATCH, BATCH]),
-    join=st.sampled_from([True, True, True, False]),
+    promote=st.sampled_from([BATCH, BATCH, BATCH, 0, 1]),
+    join=st.sampled_from([True] * 5 + [False]),
 )
 
 
 class Draft(Struct, frozen=True):
-    """An outcome for a job yet to be chosen: which one, and under how old a token."""
+    """An outcome for a job yet to be chosen: which of those held, and under how old a token."""
 
-    id: bytes
+    place: int
     stale: int
     outcome: Outcome
 
@@ -130,8 +128,8 @@ class Draft(Struct, frozen=True):
 drafts = st.lists(
     st.builds(
         Draft,
-        ids,
-        st.sampled_from([0, 0, 0, 0, 1, -1]),
+        st.integers(0, len(IDS) - 1),
+        st.sampled_from([0, 0, 0, 0, 0, 1, -1]),
         st.builds(
             Outcome,
             st.just(b""),
@@ -139,14 +137,31 @@ drafts = st.lists(
             events,
             trail=blobs,
             retry_count=st.integers(0, 3),
-            delay_ms=st.sampled_from([0, 0, 1, 400]),
+            delay_ms=st.sampled_from([0, 0, 0, 1, 400]),
             keep_ms=keeps,
             duration_ms=st.sampled_from([0.0, 0.5, 250.5]),
         ),
     ),
     min_size=1,
-    max_size=6,
+    max_size=4,
 )
+
+asks: st.SearchStrategy[Operation[Any]] = st.one_of(
+    st.builds(Cancel, some_ids, keeps),
+    st.builds(Retry, st.just(IDS)),
+    st.builds(Retry, some_ids),
+    st.builds(Delete, some_ids),
+    st.builds(SetPaused, queues, st.booleans()),
+    st.builds(Purge, queues),
+    st.builds(Promote, limits),
+    st.builds(Prune, limits),
+    st.builds(Depart, workers, keeps),
+    st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
+    st.builds(Take, ids, workers, spans),
+    st.builds(RemoveSchedule, st.sampled_from(NAMES)),
+    st.builds(DeadLetters, limits, st.none() | queues, st.sampled_from([None, *TYPES])),
+)
+"""What can be asked without knowing how things stand."""
 
 
 class Agreement(RuleBasedStateMachine):
@@ -174,22 +189,26 @@ class Agreement(RuleBasedStateMachine):
         assert seen(reply) == seen(expected), operation
         return expected
 
-    def token(self, id: bytes) -> int:
-        """The job's latest token, by the model."""
-        record = self.state.jobs.get(id)
-        return record.token if record else 1
+    def held(self) -> list[Record]:
+        """What runs, by the model, or else what could."""
+        records = list(self.state.jobs.values())
+        return [one for one in records if one.status == "running"] or records
 
-    def holder(self, id: bytes, otherwise: str) -> str:
-        """Who holds the job, by the model."""
-        record = self.state.jobs.get(id)
-        return record.worker if record and record.worker else otherwise
-
-    def outcomes(self, drafts: list[Draft]) -> tuple[Outcome, ...]:
-        """The outcomes meant by the drafts, as things stand."""
-        return tuple(
-            replace(one.outcome, id=one.id, token=self.token(one.id) - one.stale)
-            for one in drafts
+    def outcomes(self, drafts: list[Draft]) -> tuple[str, tuple[Outcome, ...]]:
+        """The outcomes meant by the drafts, and the worker that holds the first of the jobs."""
+        held = self.held()
+        if not held:
+            return "w1", ()
+        chosen = [held[one.place % len(held)] for one in drafts]
+        return chosen[0].worker or "w1", tuple(
+            replace(draft.outcome, id=record.id, token=record.token - draft.stale)
+            for draft, record in zip(drafts, chosen, strict=True)
         )
+
+    @initialize(jobs=batches, claim=claims)
+    def begin_with_something(self, jobs: tuple[NewJob, ...], claim: Claim) -> None:
+        self.agree(Enqueue(jobs))
+        self.agree(claim)
 
     @rule(jobs=batches)
     def enqueue(self, jobs: tuple[NewJob, ...]) -> None:
@@ -207,33 +226,33 @@ class Agreement(RuleBasedStateMachine):
     def claim(self, claim: Claim) -> None:
         self.agree(claim)
 
-    @rule(worker=workers, drafts=drafts)
-    def settle(self, worker: str, drafts: list[Draft]) -> None:
-        self.agree(Settle(worker, self.outcomes(drafts)))
+    @rule(drafts=drafts)
+    def settle(self, drafts: list[Draft]) -> None:
+        worker, outcomes = self.outcomes(drafts)
+        self.agree(Settle(worker, outcomes))
 
-    @rule(worker=workers, drafts=drafts)
-    def settle_what_the_first_one_holds(self, worker: str, drafts: list[Draft]) -> None:
-        self.agree(Settle(self.holder(drafts[0].id, worker), self.outcomes(drafts)))
+    @rule(drafts=drafts, claim=claims, worker=workers, mixed=st.sampled_from([False, False, True]))
+    def settle_and_claim(
+        self, drafts: list[Draft], claim: Claim, worker: str, *, mixed: bool
+    ) -> None:
+        holder, outcomes = self.outcomes(drafts)
+        settling = worker if mixed else holder
+        self.agree(SettleAndClaim(Settle(settling, outcomes), replace(claim, worker=settling)))
 
-    @rule(claim=claims, drafts=drafts)
-    def settle_and_claim(self, claim: Claim, drafts: list[Draft]) -> None:
-        self.agree(SettleAndClaim(Settle(claim.worker, self.outcomes(drafts)), claim))
+    @rule(ask=asks)
+    def ask(self, ask: Operation[Any]) -> None:
+        self.agree(ask)
 
-    @rule(worker=workers, lease_ms=spans, info=blobs, join=st.booleans())
-    def heartbeat(self, worker: str, lease_ms: int, info: bytes, *, join: bool) -> None:
-        self.agree(Heartbeat(worker, lease_ms, info, join))
+    @rule(place=st.integers(0, 7), stale=st.sampled_from([0, 0, 1, -1]), progress=blobs)
+    def report(self, place: int, stale: int, progress: bytes) -> None:
+        if held := self.held():
+            record = held[place % len(held)]
+            self.agree(Report(record.id, record.token - stale, progress))
 
-    @rule(worker=workers, keep_ms=keeps)
-    def depart(self, worker: str, keep_ms: int | None) -> None:
-        self.agree(Depart(worker, keep_ms))
-
-    @rule(id=ids, stale=st.sampled_from([0, 0, 1]), progress=blobs)
-    def report(self, id: bytes, stale: int, progress: bytes) -> None:
-        self.agree(Report(id, self.token(id) - stale, progress))
-
-    @rule(limit=limits)
-    def promote(self, limit: int) -> None:
-        self.agree(Promote(limit))
+    @rule(place=st.integers(0, 7), keep_ms=keeps)
+    def stop_one_that_runs(self, place: int, keep_ms: int | None) -> None:
+        if held := self.held():
+            self.agree(Cancel((held[place % len(held)].id,), keep_ms))
 
     @rule(limit=limits, keep_ms=keeps)
     def reclaim(self, limit: int, keep_ms: int | None) -> None:
@@ -243,10 +262,6 @@ class Agreement(RuleBasedStateMachine):
     def everything_is_lost(self) -> None:
         self.clock.advance(3 * LEASE / 1000)
         self.agree(Reclaim(MAX_CRASHES, None))
-
-    @rule(limit=limits)
-    def prune(self, limit: int) -> None:
-        self.agree(Prune(limit))
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -259,39 +274,11 @@ class Agreement(RuleBasedStateMachine):
         next_at = self.clock.now() + next_in
         self.agree(PutSchedule(Schedule(name, "t", "mail", 1, b"", next_at, cron, every, timezone)))
 
-    @rule(name=st.sampled_from(NAMES))
-    def remove_schedule(self, name: str) -> None:
-        self.agree(RemoveSchedule(name))
-
     @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=new_jobs)
     def fire(self, name: str, off: int, job: NewJob) -> None:
         known = self.state.schedules.get(name)
         tick = known.next_at if known else self.clock.now()
         self.agree(Fire(name, tick + off, self.clock.now() + 400, job))
-
-    @rule(ids=some_ids, keep_ms=keeps)
-    def cancel(self, ids: tuple[bytes, ...], keep_ms: int | None) -> None:
-        self.agree(Cancel(ids, keep_ms))
-
-    @rule(ids=some_ids)
-    def retry(self, ids: tuple[bytes, ...]) -> None:
-        self.agree(Retry(ids))
-
-    @rule(ids=some_ids)
-    def delete(self, ids: tuple[bytes, ...]) -> None:
-        self.agree(Delete(ids))
-
-    @rule(queue=queues, paused=st.booleans())
-    def pause(self, queue: str, *, paused: bool) -> None:
-        self.agree(SetPaused(queue, paused))
-
-    @rule(queue=queues)
-    def purge(self, queue: str) -> None:
-        self.agree(Purge(queue))
-
-    @rule(id=ids, worker=workers, lease_ms=spans)
-    def take(self, id: bytes, worker: str, lease_ms: int) -> None:
-        self.agree(Take(id, worker, lease_ms))
 
     @rule(
         job=new_jobs,
@@ -350,10 +337,6 @@ class Agreement(RuleBasedStateMachine):
         search = Search(**conditions, limit=limit, scan=scan)
         found, now = walk(self.backend.execute, search), self.clock.now()
         assert found == walk(lambda one: model.step(self.state, one, now)[1], search)
-
-    @rule(limit=limits, queue=st.none() | queues, job_type=st.sampled_from([None, *TYPES]))
-    def dead_letters(self, limit: int, queue: str | None, job_type: str | None) -> None:
-        self.agree(DeadLetters(limit, queue, job_type))
 
     @invariant()
     def all_that_can_be_seen_agrees(self) -> None:

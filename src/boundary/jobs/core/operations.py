@@ -39,6 +39,10 @@ Settling: TypeAlias = Literal[
 """The life-cycle events by which a worker ends its hold on a job."""
 
 
+ENQUEUE_BATCH = 500
+"""Most jobs one `Enqueue` carries."""
+
+
 class Topic(StrEnum):
     """What a listener can be told of. A notice is a hint: it may come late, twice or never."""
 

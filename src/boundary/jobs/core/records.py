@@ -24,7 +24,7 @@ DEFAULT_QUEUE = "default"
 DEFAULT_MAX_RETRIES = 3
 
 
-class RetryPolicy(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True, gc=False):
     """How long a failed job waits before it runs again.
 
     Attributes:
@@ -45,7 +45,7 @@ class RetryPolicy(Struct, frozen=True):
     jitter: bool = True
 
 
-class JobError(Struct, frozen=True):
+class JobError(Struct, frozen=True, gc=False):
     """Why a run failed, as text: nothing in it can be executed or imported."""
 
     message: str
@@ -53,7 +53,7 @@ class JobError(Struct, frozen=True):
     stacktrace: str | None = None
 
 
-class FailedRun(Struct, frozen=True):
+class FailedRun(Struct, frozen=True, gc=False):
     """One failed run of a job: the attempt's number (1 is the first run), when, and why."""
 
     attempt: int
@@ -61,14 +61,14 @@ class FailedRun(Struct, frozen=True):
     error: JobError
 
 
-class Progress(Struct, frozen=True):
+class Progress(Struct, frozen=True, gc=False):
     """How far a running job has come: `fraction` in [0, 1], and a word for people."""
 
     fraction: float
     message: str | None = None
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class Job(Struct, frozen=True, kw_only=True, gc=False):
     """One job, as it was when it was read. Instants are aware UTC datetimes.
 
     Attributes:

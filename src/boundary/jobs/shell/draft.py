@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from boundary.jobs.core import priority, wire
 from boundary.jobs.core.records import JSON, Job
@@ -20,7 +21,7 @@ from boundary.jobs.errors import PayloadTooLarge, SerializationError
 from boundary.jobs.shell.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -92,16 +93,30 @@ def json_args(given: Mapping[str, Any]) -> dict[str, JSON]:
         raise
 
 
-def job_of(draft: Draft, now: Millis, moment: datetime) -> Job:
-    """The job as it stands in a store that took it just now.
+def jobs_of(drafts: Sequence[Draft], now: Millis) -> list[Job]:
+    """The jobs as they stand in a store that took them at `now`, its time.
 
-    Args:
-        now: The store's time of it, and `moment` the same as a datetime (a batch shares it).
+    Drafts of one kind differ in id and arguments only, so each job is made from the first.
     """
+    moment = wire.at(now)
+    kinds: dict[tuple[str, int], Job] = {}
+    jobs: list[Job] = []
+    for draft in drafts:
+        kind = (draft.new.job_type, id(draft.options))
+        pattern = kinds.get(kind)
+        if pattern is None:
+            pattern = kinds[kind] = _job_of(draft, now, moment)
+        name = UUID(int=int.from_bytes(draft.new.id, "big"))
+        metadata = dict(draft.options.metadata or ())
+        jobs.append(replace(pattern, id=name, args=draft.args, metadata=metadata))
+    return jobs
+
+
+def _job_of(draft: Draft, now: Millis, moment: datetime) -> Job:
     new, options = draft.new, draft.options
     expires = options.expires
     return Job(
-        id=UUID(int=int.from_bytes(new.id, "big")),
+        id=UUID(bytes=new.id),
         job_type=new.job_type,
         queue=new.queue,
         args=draft.args,
@@ -114,7 +129,6 @@ def job_of(draft: Draft, now: Millis, moment: datetime) -> Job:
         timeout=_span(options.timeout),
         expires_at=None if expires is None else moment + expires * _MILLISECOND,
         keep_result=_span(options.keep_result),
-        metadata=dict(options.metadata) if options.metadata else {},
     )
 
 

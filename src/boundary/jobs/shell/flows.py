@@ -25,6 +25,7 @@ from boundary.jobs.core import lifecycle, stats, wire
 from boundary.jobs.core.job import JSON, Job, Priority, Status
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
+    ENQUEUE_BATCH,
     BATCH,
     Cancel,
     DeadLetters,
@@ -57,7 +58,7 @@ from boundary.jobs.errors import (
     ResultTimeout,
     UsageError,
 )
-from boundary.jobs.shell.draft import Draft, job_of
+from boundary.jobs.shell.draft import Draft, jobs_of
 from boundary.jobs.shell.options import as_id, as_instant, as_span
 from boundary.jobs.shell.registry import schedule_of
 
@@ -144,7 +145,7 @@ def enqueue_many(drafts: Iterable[Draft]) -> Flow[list[Job]]:
     """The jobs as stored, one round trip a batch; drafts are drawn as they are needed."""
     source = iter(drafts)
     jobs: list[Job] = []
-    while batch := list(islice(source, BATCH)):
+    while batch := list(islice(source, ENQUEUE_BATCH)):
         jobs += yield from _enqueue_batch(batch)
     return jobs
 
@@ -154,8 +155,7 @@ def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
         if not isinstance(cast("object", draft), Draft):
             raise UsageError(f"enqueue_many takes what handler.job(…) makes, not {draft!r:.80}")
     reply = yield from ask(Enqueue(tuple([one.new for one in drafts])))
-    moment = wire.at(reply.now)
-    jobs = [job_of(one, reply.now, moment) for one in drafts]
+    jobs = jobs_of(drafts, reply.now)
     if all(reply.fresh):
         return jobs
     again = [place for place, fresh in enumerate(reply.fresh) if not fresh]
@@ -262,6 +262,14 @@ def retry(job_id: JobId) -> Flow[Job | None]:
     return job
 
 
+def retry_if_failed(job_id: JobId) -> Flow[Job | None]:
+    """As `retry`; None too if the job has not failed."""
+    try:
+        return (yield from retry(job_id))
+    except IllegalTransition:
+        return None
+
+
 def retry_failed(
     queue: str | None, job_type: str | None, limit: int | None
 ) -> Flow[int]:
@@ -325,6 +333,25 @@ def search(
         )
     )
     return JobPage(tuple([wire.job_of(record) for record in page.records]), page.cursor)
+
+
+def found(
+    *, status: Status | None, job_type: str | None, queue: str | None, limit: int
+) -> Flow[list[Job]]:
+    """The newest jobs that match, over as many pages as it takes."""
+    jobs: list[Job] = []
+    cursor: str | None = None
+    checked_limit(limit, None)
+    while len(jobs) < limit:
+        page = yield from search(
+            status=status, job_type=job_type, queue=queue, since=None, until=None, text=None,
+            limit=min(limit - len(jobs), PAGE), cursor=cursor,
+        )
+        jobs += page.jobs
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return jobs
 
 
 def failed(limit: int) -> Flow[list[Job]]:

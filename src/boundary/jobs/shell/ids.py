@@ -52,17 +52,17 @@ class Ids:
                 self._chance = getrandbits(_CHANCE_BITS - 1)
             else:
                 self._chance += 1 + getrandbits(32)
-            return _laid_out(self._last, self._chance)
+            value = _value(self._last, self._chance)
+        return value.to_bytes(16, "big")
 
 
 def of_tick(name: str, tick: Millis) -> bytes:
     """The id of the job a schedule makes at a tick: the same, whichever worker makes it."""
     digest = hashlib.blake2b(f"{name}@{tick}".encode(), digest_size=16).digest()
-    return _laid_out(tick, int.from_bytes(digest, "big") >> (128 - _CHANCE_BITS))
+    chance = int.from_bytes(digest, "big") >> (128 - _CHANCE_BITS)
+    return _value(min(max(tick, 0), _LATEST), chance).to_bytes(16, "big")
 
 
-def _laid_out(millis: Millis, chance: int) -> bytes:
-    high, low = chance >> _LOW_BITS, chance & _LOW
-    stamp = min(max(millis, 0), _LATEST)
-    value = (stamp << 80) | _VERSION | ((high & 0xFFF) << 64) | _VARIANT | low
-    return value.to_bytes(16, "big")
+def _value(millis: Millis, chance: int) -> int:
+    high = (chance >> _LOW_BITS) & 0xFFF
+    return (millis << 80) | _VERSION | (high << 64) | _VARIANT | (chance & _LOW)

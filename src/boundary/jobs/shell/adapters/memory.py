@@ -13,14 +13,24 @@ import asyncio
 from collections.abc import Sequence
 from threading import Condition, Lock
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import Operation, Topic, notices
 from boundary.jobs.ports import Clock
 from boundary.jobs.shell.clock import SystemClock
 
+if TYPE_CHECKING:
+    from boundary.jobs.shell.seed import JobsSystem
+
 R = TypeVar("R")
+
+
+def create_in_memory_jobs_system(clock: Clock | None = None) -> JobsSystem:
+    """The seed's queue, store and statistics over one new store in this process."""
+    from boundary.jobs.shell.seed import Pool, jobs_system  # here: the seed's doors alone need it
+
+    return jobs_system(Pool(MemoryStore(clock), clock=clock))
 
 
 class MemoryStore:

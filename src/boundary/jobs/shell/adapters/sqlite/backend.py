@@ -229,7 +229,7 @@ def _perform(connection: sqlite3.Connection, steps: Plan[R]) -> R:
         if isinstance(step, Ask):
             answer = connection.execute(step.sql, step.values).fetchall()
         else:
-            answer = connection.executemany(step.sql, step.rows).rowcount
+            answer = connection.executemany(step.sql, step.rows).rowcount if step.rows else 0
 
 
 def _perform_apart(connection: sqlite3.Connection, entry: Entry, now: Millis) -> None:

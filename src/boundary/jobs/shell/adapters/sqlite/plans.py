@@ -8,6 +8,7 @@ inside one transaction, so a plan is one atomic step; rules of a job come from `
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from msgspec.structs import replace
@@ -82,15 +83,22 @@ class Lanes:
         self._step = step
         self._last: dict[tuple[str, int], int] = {}
 
-    def next(self, queue: str, priority: int) -> Plan[int]:
-        """A place behind (or before) all others of the lane."""
+    def look(self, queue: str, priority: int) -> Plan[None]:
+        """Learn where the lane ends."""
         lane = (queue, priority)
-        last = self._last.get(lane)
-        if last is None:
+        if lane not in self._last:
             ((found,),) = yield Ask(self._probe, lane)
-            last = 0 if found is None else found
-        place = self._last[lane] = last + self._step
+            self._last[lane] = 0 if found is None else found
+
+    def take(self, queue: str, priority: int) -> int:
+        """A place behind (or before) all others of a lane that was looked at."""
+        place = self._last[queue, priority] = self._last[queue, priority] + self._step
         return place
+
+    def next(self, queue: str, priority: int) -> Plan[int]:
+        """Both."""
+        yield from self.look(queue, priority)
+        return self.take(queue, priority)
 
 
 def _tails() -> Lanes:
@@ -107,51 +115,61 @@ def _heads() -> Lanes:
 def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
     jobs, tails = operation.jobs, _tails()
     ((newest,),) = yield Ask(sql.NEWEST)
-    rows: list[Row] = []
-    for job in jobs:
-        position, due, execute_at = yield from _standing(job, now, tails)
-        rows.append(
-            (
-                job.id, job.job_type, job.queue, job.priority, job.payload, now, now, position,
-                due, execute_at,
-            )
-        )
-    if (yield Do(sql.INSERT, rows)) == len(jobs):
+    for queue, priority in {(job.queue, job.priority) for job in jobs}:
+        yield from tails.look(queue, priority)
+    rows = [
+        (job.id, job.job_type, job.queue, job.priority, job.payload, now, now)
+        + _standing(job, now, tails)
+        for job in jobs
+    ]
+    if (yield from _insert(rows)) == len(jobs):
         return ops.Enqueued(now, (True,) * len(jobs))
-    return ops.Enqueued(now, (yield from _sort_out(jobs, newest or 0, now)))
+    return ops.Enqueued(now, (yield from _sort_out(jobs, rows, newest or 0)))
+
+
+def _insert(rows: list[Row]) -> Plan[int]:
+    """How many of the rows are new."""
+    whole = len(rows) - len(rows) % sql.TOGETHER
+    chunks = [
+        tuple(chain.from_iterable(rows[start : start + sql.TOGETHER]))
+        for start in range(0, whole, sql.TOGETHER)
+    ]
+    together: int = yield Do(sql.INSERT_TOGETHER, chunks)
+    alone: int = yield Do(sql.INSERT, rows[whole:])
+    return together + alone
 
 
 def _standing(
     job: NewJob, now: Millis, tails: Lanes
-) -> Plan[tuple[int | None, Millis | None, Millis | None]]:
+) -> tuple[int | None, Millis | None, Millis | None]:
     """Where a new job stands: its place, what it waits for, what it was told to wait for."""
     if job.parked:
         return None, None, None
     due = job.run_at if job.run_at is not None else now + job.delay_ms
     if due > now:
         return None, due, due
-    return (yield from tails.next(job.queue, job.priority)), None, job.run_at
+    return tails.take(job.queue, job.priority), None, job.run_at
 
 
-def _sort_out(jobs: tuple[NewJob, ...], newest: int, now: Millis) -> Plan[tuple[bool, ...]]:
-    """Which of the jobs are new; those that were parked start to wait."""
-    rows = yield Ask(sql.IDS_AFTER, (newest,))
-    new = {id for (id,) in rows}
+def _sort_out(jobs: tuple[NewJob, ...], rows: list[Row], newest: int) -> Plan[tuple[bool, ...]]:
+    """Which of the jobs are new; those that were parked take the places meant for them."""
+    found = yield Ask(sql.IDS_AFTER, (newest,))
+    new = {id for (id,) in found}
     fresh: list[bool] = []
-    for job in jobs:
+    for job, row in zip(jobs, rows, strict=True):
         if job.id in new:
             new.discard(job.id)
             fresh.append(True)
         else:
-            fresh.append((yield from _unpark(job, now)))
+            fresh.append((yield from _unpark(job, row)))
     return tuple(fresh)
 
 
-def _unpark(job: NewJob, now: Millis) -> Plan[bool]:
+def _unpark(job: NewJob, row: Row) -> Plan[bool]:
     (record,) = _records((yield Ask(sql.BY_ID, (job.id,))))
     if not record.parked or job.parked:
         return False
-    position, due, execute_at = yield from _standing(job, now, _tails())
+    *_, now, position, due, execute_at = row
     values = (job.queue, job.priority, now, position, due, execute_at, record.seq)
     yield Ask(sql.UNPARK, values)
     return True
@@ -177,7 +195,10 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
     lease = yield Ask(sql.LEASE, (operation.worker,))
     if not lease and not operation.join:
         return ops.Claimed(now, (), alive=False)
-    yield from _renew(operation.worker, lease[0][0] if lease else now, now, operation.lease_ms)
+    expires = lease[0][0] if lease else now
+    end = lease_end(expires, now, operation.lease_ms)
+    if end != expires or not lease:
+        yield Ask(sql.RENEW, (operation.worker, end))
     if operation.promote:
         yield from _promote_due(operation.promote, now)
     jobs: list[Record] = []
@@ -188,14 +209,12 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
             rows = yield Ask(sql.PICK, (queue, room))
             jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
     if jobs:
-        yield Do(sql.HAND_OVER, [(operation.worker, now, now, job.seq) for job in jobs])
+        yield from _hand_over(operation.worker, [job.seq for job in jobs], now)
     return (yield from _claimed(operation, tuple(jobs), now))
 
 
-def _renew(worker: str, expires: Millis, now: Millis, lease_ms: int) -> Plan[None]:
-    end = lease_end(expires, now, lease_ms)
-    if end != expires:
-        yield Ask(sql.RENEW, (worker, end))
+def _hand_over(worker: str, seqs: list[int], now: Millis) -> Plan[None]:
+    yield Ask(sql.HAND_OVER, (worker, now, now, str(seqs)))
 
 
 def _served(operation: ops.Claim) -> Plan[list[str]]:
@@ -255,6 +274,7 @@ class Ending:
     def __init__(self, now: Millis) -> None:
         self.now = now
         self._rows: dict[str, list[Row]] = {}
+        self._finished: dict[Row, list[int]] = {}
         self._counts: dict[str, Counters] = {}
         self._heads = _heads()
 
@@ -267,10 +287,9 @@ class Ending:
             return
         status = lifecycle.after("running", event)
         prune_at = None if keep_ms is None else self.now + keep_ms
-        now = self.now
-        self._put(
-            sql.FINISH, (status, event, now, now, trail, retry_count, prune_at, seq)
-        )
+        # Jobs that end alike (most do: completed, no result) are written by one statement.
+        alike = (status, event, self.now, self.now, trail, retry_count, prune_at)
+        self._finished.setdefault(alike, []).append(seq)
 
     def postpone(self, seq: int, event: str, due: Millis, trail: bytes, retry_count: int) -> None:
         """The job waits for an instant."""
@@ -296,6 +315,7 @@ class Ending:
         """Run what was collected."""
         for statement, rows in self._rows.items():
             yield Do(statement, rows)
+        yield Do(sql.FINISH, [(*alike, str(seqs)) for alike, seqs in self._finished.items()])
         for one in self._counts.values():
             values = (one.queue, one.succeeded, one.failed, one.retried, one.duration_ms)
             yield Ask(sql.COUNT, values)
@@ -544,7 +564,7 @@ def _take(operation: ops.Take, now: Millis) -> Plan[Record | None]:
     lease = yield Ask(sql.LEASE, (operation.worker,))
     expires = lease[0][0] if lease else now
     yield Ask(sql.RENEW, (operation.worker, max(expires, now + operation.lease_ms)))
-    yield Ask(sql.HAND_OVER, (operation.worker, now, now, found[0].seq))
+    yield from _hand_over(operation.worker, [found[0].seq], now)
     (taken,) = _records((yield Ask(sql.BY_ID, (operation.id,))))
     return taken
 

@@ -16,10 +16,18 @@ COLUMNS = (
 
 # A job comes in
 
-INSERT = (
-    "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position, due, "
-    "execute_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-)
+def _insert(rows: int) -> str:
+    values = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
+    return (
+        "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position, "
+        f"due, execute_at) VALUES {values} ON CONFLICT (id) DO NOTHING"
+    )
+
+
+TOGETHER = 25
+"""Rows in one INSERT: a statement has a price of its own, about that of a row."""
+
+INSERT, INSERT_TOGETHER = _insert(1), _insert(TOGETHER)
 NEWEST = "SELECT max(seq) FROM job"
 IDS_AFTER = "SELECT id FROM job WHERE seq > ?"
 TAIL = (
@@ -68,8 +76,12 @@ ORDER BY next.rank, next.place
 ANY_READY = "SELECT 1 FROM job WHERE queue = ? AND position IS NOT NULL LIMIT 1"
 HAND_OVER = (
     "UPDATE job SET status = 'running', worker = ?, token = token + 1, started = ?, updated = ?, "
-    "due = NULL, position = NULL, cancelling = 0, progress = x'' WHERE seq = ?"
+    "due = NULL, position = NULL, cancelling = 0, progress = x'' "
+    "WHERE seq IN (SELECT value FROM json_each(?))"
 )
+"""One statement for a whole batch: a step for each job would hand the interpreter's lock to and
+fro as often."""
+
 DUE = (
     "SELECT seq, queue, priority FROM job WHERE due IS NOT NULL AND due <= ? "
     "ORDER BY due, seq LIMIT ?"
@@ -80,12 +92,12 @@ PLACE = (
     "UPDATE job SET status = 'pending', due = NULL, worker = NULL, cancelling = 0, position = ?, "
     "updated = ? WHERE seq = ?"
 )
-CANCELLING = "SELECT id FROM job WHERE cancelling = 1 AND worker = ? ORDER BY seq"
+CANCELLING = "SELECT id FROM job WHERE worker = ? AND cancelling = 1 ORDER BY seq"
 HELD = "SELECT id, seq, token, cancelling, queue, priority, trail FROM job WHERE worker = ?"
 FINISH = (
     "UPDATE job SET status = ?, ending = ?, completed = ?, updated = ?, trail = ?, "
     "retry_count = ?, prune_at = ?, worker = NULL, due = NULL, position = NULL, cancelling = 0 "
-    "WHERE seq = ?"
+    "WHERE seq IN (SELECT value FROM json_each(?))"
 )
 POSTPONE = (
     "UPDATE job SET status = ?, due = ?, execute_at = ?, updated = ?, trail = ?, "
