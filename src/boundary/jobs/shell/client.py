@@ -19,6 +19,7 @@ from typing import (
     ParamSpec,
     Protocol,
     Self,
+    TypeAlias,
     TypeVar,
     Unpack,
     cast,
@@ -55,21 +56,36 @@ H = TypeVar("H", bound=Handler[..., Any])
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TakesContext(Protocol[R_co]):
-    """A function with a parameter `ctx: Context` wherever; `docs/decisions/0001`."""
+class _Anything:
+    """What only a parameter typed `Any` or `object`, or not at all, would take."""
 
-    def __call__(self, *args: Any, ctx: Context, **kwargs: Any) -> R_co: ...
+
+class _Named(Protocol[R_co]):
+    def __call__(self, first: Any, /, *, ctx: Context) -> R_co: ...
+
+
+Loose: TypeAlias = (
+    Callable[Concatenate[_Anything, ...], R]
+    | Callable[[Any, Context], R]
+    | Callable[[Any, Any, Context], R]
+    | Callable[[Any, Any, Any, Context], R]
+    | Callable[[Any, Any, Any, Any, Context], R]
+    | _Named[R]
+)
+"""Functions of which types cannot say what an enqueue takes; see `docs/decisions/0001`."""
 
 
 class Decorator(Protocol):
     """What `jobs.handler(…)` with options returns."""
 
     @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload] - no function fits both
+        self, function: Loose[R], /
+    ) -> Handler[..., R]: ...
+    @overload
     def __call__(
         self, function: Callable[Concatenate[Context, P], R], /
     ) -> ContextHandler[P, R]: ...
-    @overload
-    def __call__(self, function: TakesContext[R], /) -> Handler[..., R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Handler[P, R]: ...
 
@@ -152,11 +168,13 @@ class Jobs:
     # Registering
 
     @overload
+    def handler(  # pyright: ignore[reportOverlappingOverload] - as above
+        self, function: Loose[R], /
+    ) -> Handler[..., R]: ...
+    @overload
     def handler(
         self, function: Callable[Concatenate[Context, P], R], /
     ) -> ContextHandler[P, R]: ...
-    @overload
-    def handler(self, function: TakesContext[R], /) -> Handler[..., R]: ...
     @overload
     def handler(self, function: Callable[P, R], /) -> Handler[P, R]: ...
     @overload
@@ -306,7 +324,7 @@ class Jobs:
         return self.send(self.draft(job_type, args, given))
 
     def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
-        """The jobs as stored, in the order given; one round trip a batch of 250.
+        """The jobs as stored, in the order given; one round trip a batch of 500.
 
         The iterable is drawn from batch by batch, so it may be long. A batch is stored wholly or
         not at all; if one fails, those before it are stored.

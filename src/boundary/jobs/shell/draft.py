@@ -107,7 +107,7 @@ def jobs_of(drafts: Sequence[Draft], now: Millis) -> list[Job]:
         if pattern is None:
             pattern = kinds[kind] = _job_of(draft, now, moment)
         name = UUID(int=int.from_bytes(draft.new.id, "big"))
-        metadata = dict(draft.options.metadata or ())
+        metadata: dict[str, JSON] = dict(draft.options.metadata or ())
         jobs.append(replace(pattern, id=name, args=draft.args, metadata=metadata))
     return jobs
 

@@ -26,7 +26,6 @@ from boundary.jobs.core.job import JSON, Job, Priority, Status
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
-    BATCH,
     Cancel,
     DeadLetters,
     Delete,
@@ -280,7 +279,7 @@ def retry_failed(
     """
     if limit is not None:
         limit = checked_limit(limit, None)
-    search = Search("failed", _queue(queue), _job_type(job_type), limit=PAGE)
+    search = Search("failed", _job_type(job_type), _queue(queue), limit=PAGE)
     count = 0
     while limit is None or count < limit:
         page = yield from ask(search)

@@ -147,7 +147,7 @@ class Handler(Generic[P, R_co]):
 class ContextHandler(Handler[P, R_co]):
     """A handler whose first parameter is the `Context`: called with it, enqueued without."""
 
-    def __call__(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(  # type: ignore[override]
         self, context: Context, /, *args: P.args, **kwargs: P.kwargs
     ) -> R_co:
         return self.function(context, *args, **kwargs)

@@ -159,12 +159,11 @@ def _context_parameter(
 def _is_context(annotation: Any, function: Callable[..., Any]) -> bool:
     """Whether it means our `Context`; one that is out of sight here counts by its name."""
     if isinstance(annotation, str):
-        if "Context" not in annotation:
-            return False
         try:
             annotation = _evaluated(annotation, function)
         except Exception:  # noqa: BLE001 - whatever evaluating somebody's text raises
-            return "Context" in {part.strip().split(".")[-1] for part in annotation.split("|")}
+            names = {part.strip(" '\"").split(".")[-1] for part in annotation.split("|")}
+            return "Context" in names
     if get_origin(annotation) in {Annotated, Union, UnionType}:
         return Context in get_args(annotation)
     return annotation is Context
@@ -180,7 +179,9 @@ def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
     if not hasattr(inner, "__code__"):
         inner = type(inner).__call__
     seen = {**inner.__globals__, **_enclosed(inner)}
-    return eval(annotation, seen)  # noqa: S307 - the user's own source
+    while isinstance(annotation, str):  # quoted, and text by the module's choice as well
+        annotation = eval(annotation, seen)  # noqa: S307 - the user's own source
+    return annotation
 
 
 def _enclosed(function: Any) -> dict[str, Any]:
