@@ -39,8 +39,14 @@ RESULT = "81a6726573756c7481aa6d6573736167655f6964a76d73672d313233"
 HALF_WAY = "92cb3fe0000000000000a868616c6620776179"
 
 FULL_PAYLOAD = Payload(
-    1, {"n": 1, "deep": [True, None, {"x": 1.5}]}, 5, ("linear", 2_000, 30_000, False),
-    20_000, 3_600_000, 86_400_000, {"user_id": 7},
+    1,
+    {"n": 1, "deep": [True, None, {"x": 1.5}]},
+    5,
+    ("linear", 2_000, 30_000, False),
+    20_000,
+    3_600_000,
+    86_400_000,
+    {"user_id": 7},
 )
 
 
@@ -78,18 +84,39 @@ class TestGoldenVersion1:
 
     def test_every_field_reaches_the_job(self) -> None:
         full = record(
-            payload=bytes.fromhex(FULL), retry_count=2, execute_at=T0 + 1, started=T0 + 2,
-            worker="w1", token=7, crashes=1, cancelling=True, status="running", priority=0,
+            payload=bytes.fromhex(FULL),
+            retry_count=2,
+            execute_at=T0 + 1,
+            started=T0 + 2,
+            worker="w1",
+            token=7,
+            crashes=1,
+            cancelling=True,
+            status="running",
+            priority=0,
             updated=T0 + 2,
         )
         assert wire.job_of(full) == Job(
-            id=ID, job_type="send_email", queue="mail", args=FULL_PAYLOAD.args, status="running",
-            priority="critical", retry_count=2, max_retries=5,
+            id=ID,
+            job_type="send_email",
+            queue="mail",
+            args=FULL_PAYLOAD.args,
+            status="running",
+            priority="critical",
+            retry_count=2,
+            max_retries=5,
             retry=RetryPolicy("linear", 2.0, 30.0, jitter=False),
-            execute_at=wire.at(T0 + 1), created_at=wire.at(T0), updated_at=wire.at(T0 + 2),
-            started_at=wire.at(T0 + 2), timeout=timedelta(seconds=20),
-            expires_at=wire.at(T0 + 3_600_000), keep_result=timedelta(days=1),
-            metadata={"user_id": 7}, crash_count=1, cancel_requested=True, worker="w1",
+            execute_at=wire.at(T0 + 1),
+            created_at=wire.at(T0),
+            updated_at=wire.at(T0 + 2),
+            started_at=wire.at(T0 + 2),
+            timeout=timedelta(seconds=20),
+            expires_at=wire.at(T0 + 3_600_000),
+            keep_result=timedelta(days=1),
+            metadata={"user_id": 7},
+            crash_count=1,
+            cancel_requested=True,
+            worker="w1",
             fencing_token=7,
         )
 
@@ -209,11 +236,19 @@ class TestDamage:
     @pytest.mark.parametrize(
         "data",
         [
-            b"", b"\xc1", b"\x00", b"\x98\x01", b"garbage", bytes.fromhex(SMALL)[:-1],
-            msgpack.encode([1, [], 3]), msgpack.encode([1, {}, "three"]),
+            b"",
+            b"\xc1",
+            b"\x00",
+            b"\x98\x01",
+            b"garbage",
+            bytes.fromhex(SMALL)[:-1],
+            msgpack.encode([1, [], 3]),
+            msgpack.encode([1, {}, "three"]),
             msgpack.encode([1, {}, 3, ["sometimes", 1, 1, True]]),
             msgpack.encode([1, {}, 3, ["linear", 0, 1, True]]),
-            b"\x93\x01\x81\xa1\xff\x01\x03", b"\x91" * 5_000, msgpack.encode(["1"]),
+            b"\x93\x01\x81\xa1\xff\x01\x03",
+            b"\x91" * 5_000,
+            msgpack.encode(["1"]),
         ],
     )
     def test_bytes_that_are_no_payload(self, data: bytes) -> None:
@@ -228,8 +263,15 @@ class TestDamage:
     @pytest.mark.parametrize(
         "trail",
         [
-            {"error": 5}, {"error": ["m"]}, {"error": [1, 2, 3]}, {"errors": 7},
-            {"errors": [[1]]}, {"errors": [["1", T0, "m", "T", None]]}, {"reason": 9}, [], 5,
+            {"error": 5},
+            {"error": ["m"]},
+            {"error": [1, 2, 3]},
+            {"errors": 7},
+            {"errors": [[1]]},
+            {"errors": [["1", T0, "m", "T", None]]},
+            {"reason": 9},
+            [],
+            5,
         ],
     )
     def test_a_trail_of_another_shape(self, trail: object) -> None:
@@ -240,7 +282,11 @@ class TestDamage:
     def test_instants_and_durations_beyond_what_python_has(self) -> None:
         huge = 2**62
         far = record(
-            created=-huge, updated=huge, execute_at=huge, started=huge, completed=10**15,
+            created=-huge,
+            updated=huge,
+            execute_at=huge,
+            started=huge,
+            completed=10**15,
             payload=msgpack.encode([1, {}, 3, None, 2**63, 2**63, 2**63]),
             trail=msgpack.encode({"errors": [[1, huge, "m", "T", None]]}),
         )
@@ -259,7 +305,8 @@ class TestDamage:
         assert job.id == ID
 
     @given(
-        st.integers(0, 60), st.binary(min_size=1, max_size=3),
+        st.integers(0, 60),
+        st.binary(min_size=1, max_size=3),
         st.sampled_from([bytes.fromhex(FULL), bytes.fromhex(FAILED_TWICE)]),
     )
     def test_a_flipped_byte_does_not_make_it_raise(
@@ -292,9 +339,18 @@ class TestJsonValue:
     @pytest.mark.parametrize(
         ("value", "plain"),
         [
-            (None, None), (True, True), (7, 7), (1.5, 1.5), ("zoë", "zoë"), (Colour.RED, "red"),
-            ([1, [2, []]], [1, [2, []]]), ((1, 2), [1, 2]), ({"a": {}}, {"a": {}}),
-            ({1: "a"}, {"1": "a"}), (ID, str(ID)), (Decimal("1.10"), "1.10"),
+            (None, None),
+            (True, True),
+            (7, 7),
+            (1.5, 1.5),
+            ("zoë", "zoë"),
+            (Colour.RED, "red"),
+            ([1, [2, []]], [1, [2, []]]),
+            ((1, 2), [1, 2]),
+            ({"a": {}}, {"a": {}}),
+            ({1: "a"}, {"1": "a"}),
+            (ID, str(ID)),
+            (Decimal("1.10"), "1.10"),
             (Path("/tmp/x"), "/tmp/x"),
             (Address("High", date(2026, 1, 2)), {"street": "High", "since": "2026-01-02"}),
             (NOON, "2026-01-02T12:00:00.123000Z"),
@@ -322,8 +378,11 @@ class TestJsonValue:
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
@@ -338,14 +397,15 @@ JOBS = st.builds(
     job_type=st.just("send_email"),
     queue=st.sampled_from(["default", "mail"]),
     args=st.dictionaries(TEXT, JSON_VALUES, max_size=3),
-    status=st.sampled_from(
-        ["pending", "running", "completed", "failed", "retrying", "cancelled"]
-    ),
+    status=st.sampled_from(["pending", "running", "completed", "failed", "retrying", "cancelled"]),
     priority=st.sampled_from(["critical", "high", "normal", "low"]),
     retry_count=st.integers(0, 1_000),
     max_retries=st.integers(0, 1_000),
     retry=st.builds(
-        RetryPolicy, st.sampled_from(["exponential", "linear", "constant"]), SHORT, LONG,
+        RetryPolicy,
+        st.sampled_from(["exponential", "linear", "constant"]),
+        SHORT,
+        LONG,
         st.booleans(),
     ),
     execute_at=st.none() | INSTANTS,
@@ -358,9 +418,9 @@ JOBS = st.builds(
     keep_result=SPANS,
     result=JSON_VALUES,
     error=st.none() | ERRORS,
-    errors=st.lists(
-        st.builds(FailedRun, st.integers(1, 99), INSTANTS, ERRORS), max_size=3
-    ).map(tuple),
+    errors=st.lists(st.builds(FailedRun, st.integers(1, 99), INSTANTS, ERRORS), max_size=3).map(
+        tuple
+    ),
     reason=st.none() | TEXT,
     metadata=st.dictionaries(TEXT, JSON_VALUES, max_size=2),
     progress=st.none() | st.builds(Progress, st.floats(0, 1), st.none() | TEXT),
@@ -381,7 +441,11 @@ class TestWholeJobs:
 
     def test_retention_counts_from_the_end(self) -> None:
         job = Job(
-            id=ID, job_type="t", created_at=NOON, updated_at=NOON, status="completed",
+            id=ID,
+            job_type="t",
+            created_at=NOON,
+            updated_at=NOON,
+            status="completed",
             completed_at=NOON,
         )
         noon = wire.millis(NOON)

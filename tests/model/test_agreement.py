@@ -299,7 +299,12 @@ class Agreement(RuleBasedStateMachine):
         self.agree(
             Save(
                 replace(
-                    record, status=status, execute_at=at, worker=worker, completed=at, token=1,
+                    record,
+                    status=status,
+                    execute_at=at,
+                    worker=worker,
+                    completed=at,
+                    token=1,
                     prune_at=kept,
                 ),
                 LEASE,
@@ -313,7 +318,11 @@ class Agreement(RuleBasedStateMachine):
             self.agree(
                 Save(
                     replace(
-                        known, payload=blob, trail=blob, progress=blob, token=known.token - stale,
+                        known,
+                        payload=blob,
+                        trail=blob,
+                        progress=blob,
+                        token=known.token - stale,
                         updated=self.clock.now(),
                     ),
                     LEASE,

@@ -162,17 +162,21 @@ def _wait(state: State, record: Record, due: Millis) -> None:
     heappush(state.due, (due, record.seq, record.id))
 
 
-def _finish(
-    state: State, record: Record, event: str, now: Millis, keep_ms: int | None
-) -> None:
+def _finish(state: State, record: Record, event: str, now: Millis, keep_ms: int | None) -> None:
     """The job has reached its end."""
     if keep_ms == 0:
         state.jobs.pop(record.id, None)
         return
     prune_at = None if keep_ms is None else now + keep_ms
     state.jobs[record.id] = replace(
-        record, ending=event, completed=now, due=None, worker=None, cancelling=False,
-        parked=False, prune_at=prune_at,
+        record,
+        ending=event,
+        completed=now,
+        due=None,
+        worker=None,
+        cancelling=False,
+        parked=False,
+        prune_at=prune_at,
     )
     if prune_at is not None:
         heappush(state.ended, (prune_at, record.seq, record.id))
@@ -276,8 +280,16 @@ def _hand_over(state: State, id: bytes, worker: str, now: Millis) -> Record:
     record = state.jobs[id]
     _lift(state, record)
     record = state.jobs[id] = replace(
-        record, status="running", worker=worker, token=record.token + 1, started=now, updated=now,
-        due=None, cancelling=False, progress=b"", parked=False,
+        record,
+        status="running",
+        worker=worker,
+        token=record.token + 1,
+        started=now,
+        updated=now,
+        due=None,
+        cancelling=False,
+        progress=b"",
+        parked=False,
     )
     state.workers[worker].held[id] = None
     return record
@@ -331,8 +343,13 @@ def _accept(state: State, holder: Holder | None, outcome: Outcome, now: Millis) 
     del holder.held[outcome.id]
     event = lifecycle.settling(outcome.event, cancelling=record.cancelling)
     record = replace(
-        record, status=lifecycle.after("running", event), trail=outcome.trail,
-        retry_count=outcome.retry_count, updated=now, worker=None, cancelling=False,
+        record,
+        status=lifecycle.after("running", event),
+        trail=outcome.trail,
+        retry_count=outcome.retry_count,
+        updated=now,
+        worker=None,
+        cancelling=False,
     )
     _count(state, record.queue, event, outcome.duration_ms)
     if record.status in lifecycle.FINISHED:
@@ -375,13 +392,14 @@ def _latest_first(state: State, held: Iterable[bytes]) -> list[Record]:
     return sorted((state.jobs[id] for id in held), key=lambda one: one.seq, reverse=True)
 
 
-def _give_back(
-    state: State, record: Record, event: str, now: Millis, keep_ms: int | None
-) -> None:
+def _give_back(state: State, record: Record, event: str, now: Millis, keep_ms: int | None) -> None:
     """A job leaves its worker unfinished: to the head of its queue, or to its end."""
     event = lifecycle.settling(event, cancelling=record.cancelling)
     record = replace(
-        record, status=lifecycle.after("running", event), worker=None, updated=now,
+        record,
+        status=lifecycle.after("running", event),
+        worker=None,
+        updated=now,
         cancelling=False,
     )
     _count(state, record.queue, event)
@@ -499,8 +517,15 @@ def _retry_one(state: State, id: bytes, now: Millis) -> Verdict:
     _ready(
         state,
         replace(
-            record, status="pending", retry_count=0, crashes=0, ending="", updated=now,
-            execute_at=None, completed=None, prune_at=None,
+            record,
+            status="pending",
+            retry_count=0,
+            crashes=0,
+            ending="",
+            updated=now,
+            execute_at=None,
+            completed=None,
+            prune_at=None,
         ),
     )
     return "done"
@@ -576,8 +601,12 @@ def _amend(state: State, known: Record, given: Record) -> Verdict:
     if (known.status, known.token) != (given.status, given.token):
         return "refused"
     state.jobs[known.id] = replace(
-        known, payload=given.payload, trail=given.trail, progress=given.progress,
-        started=given.started, updated=given.updated,
+        known,
+        payload=given.payload,
+        trail=given.trail,
+        progress=given.progress,
+        started=given.started,
+        updated=given.updated,
     )
     return "done"
 
@@ -600,9 +629,7 @@ def _peek(state: State, operation: Peek, now: Millis) -> tuple[Record, ...]:
 
 def _search(state: State, operation: Search, now: Millis) -> Page:
     before = cursor_position(operation.cursor)
-    older = (
-        one for one in reversed(state.jobs.values()) if before is None or one.seq < before
-    )
+    older = (one for one in reversed(state.jobs.values()) if before is None or one.seq < before)
     found: list[Record] = []
     for looked, record in enumerate(older):
         matches = operation.matches(record)

@@ -44,7 +44,8 @@ ERRORS_KEPT = 10
 MESSAGE_LIMIT = 4_096
 STACK_LIMIT = 8_192
 
-_FIRST, _LAST = (extreme.replace(tzinfo=UTC) for extreme in (datetime.min, datetime.max))
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 _LONGEST_MS = timedelta.max // timedelta(milliseconds=1)
 
 
@@ -240,7 +241,10 @@ def retry_fields(policy: RetryPolicy) -> RetryFields | None:
     if policy == RetryPolicy():
         return None
     return (
-        policy.strategy, _delay_ms(policy.initial_delay), _delay_ms(policy.max_delay), policy.jitter
+        policy.strategy,
+        _delay_ms(policy.initial_delay),
+        _delay_ms(policy.max_delay),
+        policy.jitter,
     )
 
 

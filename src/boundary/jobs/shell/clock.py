@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 
-
 _RUNNING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while a Linux machine sleeps; elsewhere the next best."""
 
@@ -27,4 +26,4 @@ class SystemClock:
 
     def u(self) -> float:
         """A number drawn evenly from [0, 1)."""
-        return random.random()  # noqa: S311 (spreads retries, guards nothing)
+        return random.random()

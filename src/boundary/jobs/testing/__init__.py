@@ -9,7 +9,7 @@ import pytest
 
 pytest.register_assert_rewrite("boundary.jobs.testing.contract")  # before it is imported
 
-from boundary.jobs.testing.clock import FakeClock  # noqa: E402
-from boundary.jobs.testing.contract import AdapterContract  # noqa: E402
+from boundary.jobs.testing.clock import FakeClock
+from boundary.jobs.testing.contract import AdapterContract
 
 __all__ = ["AdapterContract", "FakeClock"]

@@ -166,13 +166,14 @@ class AsyncMemoryListener:
     """`ports.AsyncListener` on the loop it was made on; steps come from any thread.
 
     `_told` is set from the notice until a wait has taken it, so that a burst of notices wakes
-    the loop once.
+    the loop once. `_changed` only says: look again.
     """
 
     def __init__(self, store: MemoryStore, topics: Sequence[Topic]) -> None:
         self.topics = frozenset(topics)
         self._store = store
         self._told = False
+        self._late = False
         self._closed = False
         self._lock = Lock()
         self._loop = asyncio.get_running_loop()
@@ -190,19 +191,24 @@ class AsyncMemoryListener:
         except RuntimeError:  # its loop was closed and nobody closed the ear
             self._store.detach(self)
 
-    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 (a quiet time is an answer)
+    async def wait(self, timeout: float) -> bool:
         """As `ports.AsyncListener.wait`; False at once when closed."""
-        if self._closed:
-            return False
+        self._late = False
+        alarm = self._loop.call_later(timeout, self._ring)
         try:
-            async with asyncio.timeout(timeout):
+            while not (self._told or self._late or self._closed):
+                self._changed.clear()
                 await self._changed.wait()
-        except TimeoutError:
-            return False
+        finally:
+            alarm.cancel()
         with self._lock:
+            heard = self._told and not self._closed
             self._told = False
-            self._changed.clear()
-        return not self._closed
+        return heard
+
+    def _ring(self) -> None:
+        self._late = True
+        self._changed.set()
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""

@@ -101,7 +101,7 @@ def _run_blocking(case: Case, store: Store) -> None:
         while True:
             try:
                 reply = _serve(request, here, there)
-            except Exception as error:  # noqa: BLE001 (the case says which it expects)
+            except Exception as error:
                 request = case.throw(error)
             else:
                 request = case.send(reply)
@@ -144,7 +144,7 @@ async def _run_asyncio(case: Case, store: Store) -> None:
         while True:
             try:
                 reply = await _serve_asyncio(request, here, there)
-            except Exception as error:  # noqa: BLE001 (the case says which it expects)
+            except Exception as error:
                 request = case.throw(error)
             else:
                 request = case.send(reply)

@@ -130,8 +130,12 @@ class LookCases:
         yield from claim()
         yield from enqueue("a b")
         expected = {
-            "pending": "b a", "running": "running", "completed": "done", "failed": "dead",
-            "retrying": "retrying", "cancelled": "cancelled",
+            "pending": "b a",
+            "running": "running",
+            "completed": "done",
+            "failed": "dead",
+            "retrying": "retrying",
+            "cancelled": "cancelled",
         }
         for status, names in expected.items():
             assert (yield from walk(status=status)) == names

@@ -75,7 +75,10 @@ class OperatorCases:
         yield from run("c", "cancel")
         before = yield from the("a")
         assert (yield Cancel(idents("a b c d"), None)) == (
-            "refused", "refused", "refused", "missing",
+            "refused",
+            "refused",
+            "refused",
+            "missing",
         )
         assert (yield from the("a")) == before
 

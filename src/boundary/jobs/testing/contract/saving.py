@@ -160,7 +160,9 @@ class SaveCases:
     @on_both_doors
     def test_an_unknown_finished_job_is_finished(self, clock: FakeClock) -> Case:
         for status, ending in (
-            ("completed", "succeed"), ("failed", "exhaust"), ("cancelled", "cancel"),
+            ("completed", "succeed"),
+            ("failed", "exhaust"),
+            ("cancelled", "cancel"),
         ):
             given = whole(status, clock, status=status, completed=7, worker="w5", prune_at=50)
             yield from save(given)
@@ -197,8 +199,16 @@ class SaveCases:
         held = yield from claim_one()
         clock.advance(1)
         given = replace(
-            held, payload=b"new", trail=b"\x80", progress=b"p", started=3, updated=4,
-            queue="other", priority=LOW, worker="w9", retry_count=9,
+            held,
+            payload=b"new",
+            trail=b"\x80",
+            progress=b"p",
+            started=3,
+            updated=4,
+            queue="other",
+            priority=LOW,
+            worker="w9",
+            retry_count=9,
         )
         assert (yield from save(given)) == "done"
         assert (yield from the("a")) == replace(

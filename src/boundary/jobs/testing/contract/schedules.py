@@ -32,8 +32,14 @@ from boundary.jobs.testing.contract.words import (
 def daily(clock: FakeClock, name: str = "report", next_in: int = 1_000) -> Schedule:
     """A schedule by cron, its next tick so many ms away."""
     return Schedule(
-        name, "make_report", "reports", HIGH, PAYLOAD, clock.now() + next_in,
-        cron="0 8 * * *", timezone="Europe/Amsterdam",
+        name,
+        "make_report",
+        "reports",
+        HIGH,
+        PAYLOAD,
+        clock.now() + next_in,
+        cron="0 8 * * *",
+        timezone="Europe/Amsterdam",
     )
 
 

@@ -118,7 +118,10 @@ class SettleCases:
         yield from settle(ended(record, "release"))
         job = yield from the("a")
         assert (job.status, job.due, job.worker, job.started) == (
-            "pending", None, None, record.started,
+            "pending",
+            None,
+            None,
+            record.started,
         )
         assert (yield from waiting()) == "a b c"
 

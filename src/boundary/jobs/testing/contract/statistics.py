@@ -108,7 +108,8 @@ class StatsCases:
             yield from settle(*(ended(job, event) for job, event in outcomes))
         snapshot: Snapshot = yield Stats()
         assert [(one.succeeded, one.failed, one.retried) for one in snapshot.counters] == [
-            (3, 3, 6), (3, 3, 6),
+            (3, 3, 6),
+            (3, 3, 6),
         ]
 
     @on_both_doors
