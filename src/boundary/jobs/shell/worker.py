@@ -580,8 +580,10 @@ class Shift:
     async def _flush_reports(self, ids: set[bytes]) -> None:
         """Progress of these jobs is stored; before their outcomes, or never."""
         for id in ids & self._reports.keys() if self._reports else ():
-            record, progress = self._reports.pop(id)
-            await self._try(Report(id, record.token, progress))
+            # Another flush, of an exchange or of the sender, may have taken it meanwhile.
+            report = self._reports.pop(id, None)
+            if report is not None:
+                await self._try(Report(id, report[0].token, report[1]))
 
     # Parts
 

@@ -1,0 +1,98 @@
+"""The commands put together, and what happens when one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boundary.jobs.errors import JobsError
+from boundary.jobs.shell.cli import act, look
+from boundary.jobs.shell.cli import run as going
+from boundary.jobs.shell.cli.doctor import doctor
+from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
+
+app = typer.Typer(
+    name="boundary-jobs",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+COMMANDS = {
+    "Start": (going.worker, going.demo, going.bench),
+    "Look": (
+        look.stats, look.queues, look.workers, look.failed, look.search, look.show,
+        look.schedules, look.top, doctor,
+    ),
+    "Act": (act.enqueue, act.retry, act.cancel, act.delete, act.pause, act.resume, act.purge),
+}
+
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"boundary-jobs {version('boundary-jobs')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    url: Annotated[str | None, typer.Option(help="The store: sqlite:///jobs.db, memory://.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; NO_COLOR=1 does it too.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say it and leave.")
+    ] = False,
+) -> None:
+    """Background jobs: run them, see them, mend them.
+
+    Try it: [bold]boundary-jobs demo[/bold]. Run your own: [bold]boundary-jobs worker tasks[/bold].
+    """
+    context.obj = Terminal(url, config, not no_color)
+
+
+GLOBAL = {"--url": True, "--config": True, "--no-color": False}
+"""Options of the whole command, and whether a value follows."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of the command with these arguments."""
+    try:
+        app(_hoisted(arguments))
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except JobsError as error:
+        say_error(Terminal(color="--no-color" not in arguments).err, error.message)
+        return exit_code(error)
+    return 0
+
+
+def _hoisted(arguments: Sequence[str]) -> list[str]:
+    """Global options first, wherever they were written."""
+    front: list[str] = []
+    rest: list[str] = []
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            rest += [word, *left]
+            break
+        name = word.partition("=")[0]
+        if name not in GLOBAL:
+            rest.append(word)
+            continue
+        front.append(word)
+        if GLOBAL[name] and "=" not in word and left:
+            front.append(left.pop(0))
+    return front + rest
+

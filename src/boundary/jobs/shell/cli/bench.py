@@ -1,0 +1,61 @@
+"""`boundary-jobs bench`: what this machine does, in a few seconds.
+
+What belongs here: a quick look for a person. What does not: claims; those are measured beside
+peers by `make bench`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import Progress
+
+from boundary.jobs import Jobs
+from boundary.jobs.shell.cli import tables
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from boundary.jobs.shell.cli.terminal import Terminal
+
+SINGLE = 300
+
+
+def measure(terminal: Terminal, count: int) -> RenderableType:
+    """Three figures as a table, on an SQLite file in a temporary folder (or the --url given)."""
+    with (
+        tempfile.TemporaryDirectory(prefix="boundary-jobs-bench-") as folder,
+        Progress(console=terminal.err, transient=True) as progress,
+        Jobs(terminal.url or f"sqlite:///{Path(folder) / 'bench.db'}") as jobs,
+    ):
+
+        @jobs.handler(name="boundary-jobs-bench", queue="boundary-jobs-bench")
+        async def noop(number: int) -> None:
+            """Nothing."""
+
+        task = progress.add_task("measuring", total=3)
+        began = time.perf_counter()
+        for number in range(SINGLE):
+            noop.enqueue(number=number)
+        single = SINGLE / (time.perf_counter() - began)
+        progress.advance(task)
+        began = time.perf_counter()
+        jobs.enqueue_many(noop.job(number=number) for number in range(count))
+        bulk = count / (time.perf_counter() - began)
+        progress.advance(task)
+        began = time.perf_counter()
+        jobs.worker(queues=["boundary-jobs-bench"]).run_until_empty()
+        drain = (count + SINGLE) / (time.perf_counter() - began)
+        progress.advance(task)
+        return tables.table(
+            f"{jobs.store.url}, {count:,} jobs that do nothing",
+            ("what", ">jobs a second"),
+            [
+                ("enqueue, one after another", f"{single:,.0f}"),
+                ("enqueue_many", f"{bulk:,.0f}"),
+                ("run, one worker", f"{drain:,.0f}"),
+            ],
+        )

@@ -1,0 +1,344 @@
+"""Plays the shop's story: a real worker, real jobs, a kill -9, and a view of it all.
+
+What belongs here: the story and its picture. What does not: handlers (`shop`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from boundary.jobs import Job, Jobs
+from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli.demo import pictures
+from boundary.jobs.shell.cli.terminal import Terminal, interactive
+
+LEASE_MS = 2_000
+PATIENCE = 20.0
+LINES = 14
+CUSTOMERS = (("Ada", "ada@example.com"), ("Grace", "grace@example.com"), ("Alan", "alan@example.com"))
+PICTURES = ("tea", "cups", "garden")
+
+
+class Demo:
+    """One play: its folder, its store, its worker, and what was said so far."""
+
+    def __init__(self, terminal: Terminal, folder: Path, *, quiet: bool) -> None:
+        self.folder = folder
+        self.url = terminal.url or f"sqlite:///{folder / 'shop.db'}"
+        os.environ |= {
+            "BOUNDARY_JOBS_URL": self.url,
+            "BOUNDARY_JOBS_WORKERS_LEASE": str(LEASE_MS),
+            "SHOP_FOLDER": str(folder),
+        }
+        for name in ("outbox", "pictures", "reports"):
+            (folder / name).mkdir(exist_ok=True)
+        from boundary.jobs.shell.cli.demo import shop
+
+        shop.folder = folder
+        self.shop = shop
+        self.jobs: Jobs = shop.jobs
+        self.console = terminal.out
+        self.said: list[Text] = []
+        self.worker: subprocess.Popen[bytes] | None = None
+        self._live: Live | None = None
+        self._quiet = quiet
+        self._began = time.monotonic()
+
+    # Speaking and showing
+
+    def say(self, markup: str) -> None:
+        """One line of the story."""
+        line = Text.from_markup(f"[dim]{time.monotonic() - self._began:5.1f} s[/dim]  {markup}")
+        self.said.append(line)
+        if self._live is None:
+            self.console.print(line, soft_wrap=True)
+        else:
+            self.refresh()
+
+    def view(self) -> Group:
+        """What has been said, and how things stand."""
+        stats = self.jobs.stats()
+        latest = [job for job in self.jobs.search(limit=12) if job.job_type != "count_stock"][:6]
+        return Group(
+            Text("\nboundary-jobs demo: half a minute in a small shop\n", style="bold"),
+            *self.said[-LINES:],
+            Text(""),
+            tables.queues(stats.queues),
+            tables.workers(stats.workers),
+            tables.table(
+                "Latest jobs", ("type", "status", ">run", "when", "note"),
+                [
+                    (job.job_type, tables.status(job.status), job.retry_count + 1,
+                     tables.ago(job.updated_at), _note(job))
+                    for job in latest
+                ],
+            ),
+        )
+
+    def refresh(self) -> None:
+        """The picture is up to date."""
+        if self._live is not None:
+            self._live.update(self.view(), refresh=True)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """A live picture, if somebody looks at a terminal."""
+        if self._quiet:
+            yield
+            return
+        with Live(self.view(), console=self.console, auto_refresh=False, transient=True) as live:
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def wait(self, what: str, look: Callable[[], Any]) -> Any:
+        """The first true answer; the picture moves meanwhile."""
+        end = time.monotonic() + PATIENCE
+        while not (answer := look()):
+            if time.monotonic() > end:
+                raise RuntimeError(f"the demo waited {PATIENCE:g} s in vain for {what}")
+            self.refresh()
+            time.sleep(0.1)
+        self.refresh()
+        return answer
+
+    def ended(self, job: Job) -> Job:
+        """The job, once it has reached its end."""
+        return self.wait(
+            job.job_type,
+            lambda: (found := self.jobs.find(job.id))
+            and found.status in {"completed", "failed", "cancelled"}
+            and found,
+        )
+
+    # The worker
+
+    def start_worker(self) -> int:
+        """A worker in a process of its own; its process id."""
+        with (self.folder / "worker.log").open("ab") as log:
+            self.worker = subprocess.Popen(
+                [sys.executable, "-m", "boundary.jobs", "worker", f"{__package__}.shop"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )
+        pid = self.worker.pid
+        self.wait(
+            "the worker", lambda: any(one.pid == pid for one in self.jobs.workers())
+        )
+        return pid
+
+    def stop_worker(self, number: int = signal.SIGTERM) -> None:
+        """The worker is gone."""
+        worker, self.worker = self.worker, None
+        if worker is not None:
+            worker.send_signal(number)
+            try:
+                worker.wait(10)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+
+def _note(job: Job) -> Text:
+    if job.progress is not None and job.status == "running":
+        return _bar(job.progress.fraction, job.progress.message or "")
+    if job.error is not None:
+        return tables.text(f"{job.error.type}: {job.error.message}"[:44], "red")
+    if job.status == "pending" and job.execute_at is not None:
+        return tables.text(f"due {tables.ago(job.execute_at)}", "dim")
+    return tables.text("" if job.result is None else str(job.result)[:44], "dim")
+
+
+def _bar(fraction: float, message: str) -> Text:
+    full = round(fraction * 12)
+    return Text.assemble(("━" * full, "blue"), ("━" * (12 - full), "dim"), f" {message}"[:32])
+
+
+def play(demo: Demo) -> None:
+    """The story."""
+    jobs, shop = demo.jobs, demo.shop
+    pid = demo.start_worker()
+    demo.say(f"A worker has started, process [bold]{pid}[/bold]. No server: the store is one SQLite file.")
+    reminder = shop.reminder.using(delay=9).enqueue(about="water the plants")
+    demo.say("A [bold]reminder[/bold] is scheduled for nine seconds from now; a cron counts the stock every three.")
+    _morning(demo)
+    _payment(demo)
+    _dead_letter(demo)
+    _kill(demo)
+    done = demo.ended(reminder)
+    assert done.started_at is not None
+    assert done.execute_at is not None
+    late = (done.started_at - done.execute_at).total_seconds() * 1000
+    demo.say(f"The [bold]reminder[/bold] went out {late:.0f} ms after its moment.")
+    ticks = len(jobs.history("count_stock"))
+    demo.say(f"The cron has ticked [bold]{ticks}[/bold] times, each tick once, through the kill.")
+
+
+def _morning(demo: Demo) -> None:
+    """Mails, pictures and a report, all at once."""
+    shop = demo.shop
+    for number, name in enumerate(PICTURES):
+        pictures.write(demo.folder / "pictures" / f"{name}.png", pictures.draw(320, 200, 40 * number))
+    mails = [shop.welcome_mail.enqueue(to=to, name=name) for name, to in CUSTOMERS]
+    resized = [shop.resize.enqueue(picture=f"{name}.png", widths=[160, 80, 32]) for name in PICTURES]
+    report = shop.sales_report.enqueue(orders=4_000)
+    demo.say("Enqueued: three [bold]welcome mails[/bold], three [bold]pictures[/bold] to resize, a [bold]sales report[/bold].")
+    for job in (*mails, *resized):
+        demo.ended(job)
+    demo.say("[green]Done[/green]: three mails in the outbox, nine smaller pictures.")
+    result = demo.ended(report).result
+    demo.say(f"[green]Done[/green]: the report, {result['orders']:,} orders, {result['total']:,.2f} in all.")
+
+
+def _payment(demo: Demo) -> None:
+    """A failure that heals by itself."""
+    job = demo.shop.charge.enqueue(order=1017, amount=49.9)
+    demo.say("A [bold]payment[/bold]. This bank refuses twice; the job is retried with growing delays.")
+    done = demo.ended(job)
+    tries = len(done.errors) + 1
+    demo.say(f"[green]Paid[/green] in run {tries}: nobody had to do anything.")
+
+
+def _dead_letter(demo: Demo) -> None:
+    """A failure that needs a person."""
+    job = demo.shop.sync_warehouse.enqueue(articles=12)
+    dead = demo.ended(job)
+    assert dead.error is not None
+    demo.say(f"The [bold]warehouse sync[/bold] is a [red]dead letter[/red] after {len(dead.errors)} runs: {dead.error.message}")
+    (demo.folder / "warehouse.online").touch()
+    if interactive() and demo.console.is_terminal:
+        demo.say("You switch the warehouse on. Press [bold]Enter[/bold] to retry it (or wait).")
+        _key_or(6.0, demo)
+    else:
+        demo.say("The warehouse is switched on, and the job retried (boundary-jobs retry ID).")
+    demo.jobs.retry(job.id)
+    demo.ended(job)
+    demo.say("[green]Synced[/green]: a dead letter comes back with a full budget of retries.")
+
+
+def _key_or(seconds: float, demo: Demo) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ready, _, _ = select.select([sys.stdin], [], [], 0.1)
+        if ready:
+            sys.stdin.readline()
+            return
+        demo.refresh()
+
+
+def _kill(demo: Demo) -> None:
+    """The worst that can happen to a worker."""
+    job = demo.shop.pack_order.enqueue(order=1018)
+    demo.wait(
+        "packing to begin", lambda: (found := demo.jobs.find(job.id)) and found.progress
+    )
+    assert demo.worker is not None
+    pid = demo.worker.pid
+    demo.stop_worker(signal.SIGKILL)
+    demo.say(f"[bold red]kill -9 {pid}[/bold red], in the middle of packing an order. Another worker starts.")
+    fresh = demo.start_worker()
+    done = demo.ended(job)
+    demo.say(
+        f"[green]Packed[/green] by process {fresh}: the lost worker's lease ended after "
+        f"{LEASE_MS // 1000} s and the job was taken back ({done.crash_count} crash, nothing lost)."
+    )
+
+
+def run_demo(
+    terminal: Terminal, *, folder: Path | None, keep: bool, capture: Path | None
+) -> None:
+    """The whole demonstration; stops cleanly at Ctrl-C.
+
+    Args:
+        folder: Where its files go; None: a temporary folder, removed unless `keep`.
+        capture: Write `demo.svg` and `demo.txt` into this folder.
+    """
+    with contextlib.ExitStack() as stack:
+        if folder is None and not keep:
+            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="boundary-jobs-demo-"))
+            folder = Path(made)
+        elif folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="boundary-jobs-demo-"))
+        folder.mkdir(parents=True, exist_ok=True)
+        live = terminal.out.is_terminal and capture is None
+        demo = Demo(terminal, folder.absolute(), quiet=not live)
+        stack.callback(demo.jobs.close)
+        stack.callback(demo.stop_worker)
+        try:
+            with demo.shown():
+                play(demo)
+            demo.stop_worker()
+        except KeyboardInterrupt:
+            terminal.out.print("\nstopped; no process is left behind")
+            raise typer.Exit(130) from None
+        except RuntimeError as error:
+            log = (folder / "worker.log").read_text(errors="replace")
+            terminal.err.print(log[-2000:], markup=False)
+            terminal.fail(f"{error}; above is the worker's log")
+        _ending(demo, kept=keep or terminal.url is not None or "boundary-jobs-demo-" not in str(folder))
+        if capture is not None:
+            _capture(demo, capture)
+
+
+def _ending(demo: Demo, *, kept: bool) -> None:
+    """What came of it, and what to try next."""
+    out = demo.console
+    if demo.said and out.is_terminal:
+        for line in demo.said:
+            out.print(line, soft_wrap=True)
+    out.print()
+    out.print(_summary(demo, kept=kept))
+
+
+def _summary(demo: Demo, *, kept: bool) -> Group:
+    stats = demo.jobs.stats()
+    files = sorted(
+        str(path.relative_to(demo.folder))
+        for name in ("outbox", "pictures", "reports")
+        for path in (demo.folder / name).iterdir()
+    )
+    counts = (
+        f"{stats.total_succeeded} jobs completed, {stats.total_retried} retries, "
+        f"{len(demo.jobs.failed())} dead letters left; {len(files)} files written"
+    )
+    where = f" in {demo.folder}" if kept else " (gone now; --keep leaves them)"
+    commands = (
+        ("your own, in five lines", "see README.md, then: boundary-jobs worker tasks"),
+        ("look at this shop" if kept else "look around in it",
+         f"boundary-jobs stats --url {demo.url}" if kept else "boundary-jobs demo --keep"),
+        ("how fast is this machine", "boundary-jobs bench"),
+    )
+    rows = [Text.assemble((f"  {why:26}", "dim"), (what, "bold")) for why, what in commands]
+    return Group(
+        tables.queues(stats.queues), Text(counts + where), Text("\nNow try", style="bold"), *rows
+    )
+
+
+def _capture(demo: Demo, folder: Path) -> None:
+    """The story as a picture and as text, for the docs."""
+    picture = Console(record=True, width=108, file=open(os.devnull, "w"), highlight=False)  # noqa: SIM115, PTH123
+    with picture.file:
+        picture.print(Text("$ boundary-jobs demo", style="bold"))
+        for line in demo.said:
+            picture.print(line)
+        picture.print()
+        picture.print(_summary(demo, kept=False))
+        text = picture.export_text(clear=False)
+        (folder / "demo.txt").write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n")
+        picture.save_svg(str(folder / "demo.svg"), title="boundary-jobs demo")

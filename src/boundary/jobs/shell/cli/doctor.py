@@ -1,0 +1,155 @@
+"""`boundary-jobs doctor`: examines the configuration and the store, and says what to do.
+
+What belongs here: findings, each with its remedy. What does not: repairing.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sqlite3
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import typer
+from rich.text import Text
+
+from boundary.jobs.core.operations import Stats, Time
+from boundary.jobs.core.wire import at
+from boundary.jobs.errors import JobsError
+from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli.look import Json
+from boundary.jobs.shell.cli.terminal import REFUSED, UNREACHABLE, Terminal
+
+if TYPE_CHECKING:
+    from boundary.jobs import Jobs
+
+CLOCK_LIMIT = 2.0
+"""Seconds a store's time may differ from this machine's."""
+
+FREE_LIMIT = 512 * 1024 * 1024
+
+
+class Finding(NamedTuple):
+    """What was looked at, how it is, and what to do about it."""
+
+    what: str
+    state: Literal["ok", "note", "problem"]
+    text: str
+
+
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Examine configuration, store, clock and workers; exit 1 if something needs mending."""
+    terminal: Terminal = context.obj
+    findings = list(_examine(terminal))
+    if as_json:
+        terminal.json([one._asdict() for one in findings])
+    else:
+        marks = {"ok": ("ok", "green"), "note": ("note", "yellow"), "problem": ("!!", "bold red")}
+        for one in findings:
+            word, style = marks[one.state]
+            line = Text.assemble((f"{word:>5} ", style), (f"{one.what}: ", "bold"), one.text)
+            terminal.out.print(line, soft_wrap=True)
+    if any(one.what == "store" and one.state == "problem" for one in findings):
+        raise typer.Exit(UNREACHABLE)
+    if any(one.state == "problem" for one in findings):
+        raise typer.Exit(REFUSED)
+
+
+def _examine(terminal: Terminal) -> Iterator[Finding]:
+    yield Finding(
+        "versions", "ok",
+        f"boundary-jobs {version('boundary-jobs')}, Python {platform.python_version()}, "
+        f"SQLite {sqlite3.sqlite_version}, {sys.platform}",
+    )
+    try:
+        jobs = terminal.jobs()
+    except JobsError as error:
+        yield Finding("configuration", "problem", error.message)
+        return
+    with jobs:
+        yield Finding("configuration", "ok", f"{jobs!r}, lease {_seconds(jobs)}")
+        try:
+            yield from _store(jobs)
+        except JobsError as error:
+            yield Finding("store", "problem", error.message)
+
+
+def _seconds(jobs: Jobs) -> str:
+    return tables.span(jobs.settings.workers.lease / 1000)
+
+
+def _store(jobs: Jobs) -> Iterator[Finding]:
+    backend = jobs.store.blocking()
+    try:
+        now, here = at(backend.execute(Time())), datetime.now(UTC)
+        snapshot = backend.execute(Stats())
+    finally:
+        backend.close()
+    yield Finding("store", "ok", f"{jobs.store.url} answers")
+    ahead = (now - here).total_seconds()
+    if abs(ahead) > CLOCK_LIMIT:
+        yield Finding(
+            "clock", "problem",
+            f"the store is {ahead:+.1f} s from this machine's clock; was that set back? Due jobs "
+            "follow the store until the two meet. Keep the clock in step (chrony, ntp)",
+        )
+    else:
+        yield Finding("clock", "ok", "the store and this machine agree")
+    if jobs.store.url.startswith("sqlite:///"):
+        yield from _file(Path(jobs.store.url.removeprefix("sqlite:///")))
+    lost = [row for row in snapshot.workers if row.info and row.expires <= snapshot.now]
+    if lost:
+        yield Finding(
+            "workers", "note",
+            f"{len(lost)} lost their lease and left {sum(len(row.held) for row in lost)} jobs; any "
+            "live worker takes these back within seconds: start one",
+        )
+    yield from _jobs(jobs)
+
+
+def _file(path: Path) -> Iterator[Finding]:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        yield Finding(
+            "file mode", "problem",
+            f"{path} may be read by others (mode {mode:o}); arguments of jobs are in it: "
+            f"chmod 600 {path}",
+        )
+    else:
+        yield Finding("file mode", "ok", f"{mode:o}: only its owner reads it")
+    free = shutil.disk_usage(path.parent).free
+    state: Literal["ok", "problem"] = "ok" if free > FREE_LIMIT else "problem"
+    size = path.stat().st_size
+    remedy = "" if state == "ok" else "; free some space, or enqueuing will fail with StoreFull"
+    yield Finding("disk", state, f"{size / 1e6:,.1f} MB used, {free / 1e9:,.1f} GB free{remedy}")
+
+
+def _jobs(jobs: Jobs) -> Iterator[Finding]:
+    found = jobs.stats()
+    waiting = sum(row.size for row in found.queues)
+    if waiting and not found.workers:
+        yield Finding(
+            "workers", "problem",
+            f"{waiting:,} jobs are ready and no worker is alive; "
+            "start one: boundary-jobs worker MODULE",
+        )
+    elif found.workers:
+        yield Finding("workers", "ok", f"{len(found.workers)} alive, {waiting:,} jobs ready")
+    else:
+        yield Finding("workers", "ok", "none alive, nothing waits")
+    paused = [row.queue_name for row in found.queues if row.paused and row.size]
+    if paused:
+        names = ", ".join(paused)
+        yield Finding("paused", "note", f"jobs wait in {names}; boundary-jobs resume QUEUE")
+    dead = len(jobs.failed(200))
+    if dead:
+        more = " or more" if dead == 200 else ""  # noqa: PLR2004 - the page's size
+        yield Finding(
+            "dead letters", "note", f"{dead}{more}; see them with boundary-jobs failed"
+        )

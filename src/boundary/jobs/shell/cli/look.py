@@ -1,0 +1,135 @@
+"""Commands that show and change nothing. Each has --json, for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Annotated, cast
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from boundary.jobs.core.records import Status
+from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli.terminal import Terminal
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="At most so many.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, a UUID.")]
+
+
+def stats(context: typer.Context, as_json: Json = False) -> None:
+    """Totals, queues and workers."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.stats()
+    if as_json:
+        terminal.json(found)
+        return
+    terminal.out.print(
+        f"processed {found.total_processed:,}: {found.total_succeeded:,} succeeded, "
+        f"{found.total_failed:,} failed; {found.total_retried:,} retries"
+    )
+    terminal.out.print(tables.queues(found.queues), tables.workers(found.workers))
+
+
+def queues(context: typer.Context, as_json: Json = False) -> None:
+    """Every queue: what is ready, waits, runs, and was done."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.queues()
+    terminal.json(found) if as_json else terminal.out.print(tables.queues(found))
+
+
+def workers(context: typer.Context, as_json: Json = False) -> None:
+    """Every worker that is alive, and what it runs."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.workers()
+    terminal.json(found) if as_json else terminal.out.print(tables.workers(found))
+
+
+def schedules(context: typer.Context, as_json: Json = False) -> None:
+    """Standing orders, by their next tick."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.schedules()
+    terminal.json(found) if as_json else terminal.out.print(tables.schedules(found))
+
+
+def failed(context: typer.Context, limit: Limit = 20, as_json: Json = False) -> None:
+    """The dead letters: jobs that failed for good, newest first."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.failed(limit)
+    if as_json:
+        terminal.json(found)
+        return
+    terminal.out.print(tables.jobs(found, "Dead letters"))
+    if found:
+        terminal.out.print("[dim]more: boundary-jobs show ID · again: boundary-jobs retry ID[/dim]")
+
+
+def search(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="pending, running, completed …")] = None,
+    job_type: Annotated[str | None, typer.Option("--type", help="Of this job type.")] = None,
+    queue: Annotated[str | None, typer.Option(help="In this queue.")] = None,
+    text: Annotated[str | None, typer.Option(help="In arguments, result or errors.")] = None,
+    limit: Limit = 20,
+    cursor: Annotated[str | None, typer.Option(help="From the page before.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Jobs that match every condition given, newest first, a page of them."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        page = jobs.search(
+            status=cast("Status | None", status), job_type=job_type, queue=queue, text=text,
+            limit=limit, cursor=cursor,
+        )
+    if as_json:
+        terminal.json(page)
+        return
+    terminal.out.print(tables.jobs(page.jobs))
+    if page.cursor is not None:
+        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
+
+
+def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Everything about one job: arguments, times, result, each failed run."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = terminal.found(jobs.find(job_id), job_id)
+    terminal.json(found) if as_json else terminal.out.print(tables.job(found))
+
+
+def top(
+    context: typer.Context,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
+) -> None:
+    """A live view of queues, workers and the latest dead letters; Ctrl-C leaves."""
+    terminal: Terminal = context.obj
+
+    def view() -> Group:
+        found = jobs.stats()
+        return Group(
+            Text(f"{jobs!r}  {time.strftime('%H:%M:%S')}", style="dim"),
+            tables.queues(found.queues),
+            tables.workers(found.workers),
+            tables.jobs(jobs.failed(5), "Latest dead letters"),
+        )
+
+    with terminal.jobs() as jobs:
+        if once:
+            terminal.out.print(view())
+            return
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            Live(view(), console=terminal.out, auto_refresh=False, screen=True) as live,
+        ):
+            while True:
+                time.sleep(interval)
+                live.update(view(), refresh=True)

@@ -1,0 +1,150 @@
+"""Commands that start something which goes on: a worker, the demo, a measurement."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Annotated, Literal, cast
+
+import typer
+
+from boundary.jobs import Jobs
+from boundary.jobs.errors import BackendError, UsageError
+from boundary.jobs.shell import logs, loops
+from boundary.jobs.shell.cli.terminal import USAGE, Terminal
+
+
+def worker(
+    context: typer.Context,
+    target: Annotated[
+        str, typer.Argument(metavar="MODULE[:NAME]", help="Where your handlers are: tasks, tasks.py, app.tasks:jobs.")
+    ],
+    queues: Annotated[str | None, typer.Option(help="Served in this order: critical,default.")] = None,
+    concurrency: Annotated[int | None, typer.Option("--concurrency", "-c", min=1, help="Jobs at once.")] = None,
+    burst: Annotated[bool, typer.Option("--burst", help="Leave when nothing is ready.")] = False,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+) -> None:
+    """Run jobs with the handlers of a module, until Ctrl-C."""
+    terminal: Terminal = context.obj
+    _configure_logs(terminal, log_level, log_format)
+    if terminal.url is not None:
+        # The module's own Jobs() finds it there.
+        os.environ["BOUNDARY_JOBS_URL"] = terminal.url
+    jobs = load(target)
+    names = None if queues is None else [name.strip() for name in queues.split(",") if name.strip()]
+    made = jobs.worker(queues=names, concurrency=concurrency)
+    _banner(terminal, jobs, names, made.setup.concurrency, burst=burst)
+    with jobs:
+        loops.run(made.run(burst=burst, handle_signals=True))
+
+
+def _configure_logs(terminal: Terminal, level: str, form: str) -> None:
+    if form not in {"text", "json"}:
+        raise UsageError(f"--log-format is text or json, not {form!r}")
+    try:
+        logs.configure(
+            level, cast("Literal['text', 'json']", form), sys.stderr,
+            color=terminal.err.is_terminal and not terminal.err.no_color,
+        )
+    except ValueError:
+        raise UsageError(f"--log-level is debug, info, warning or error, not {level!r}") from None
+
+
+def _banner(
+    terminal: Terminal, jobs: Jobs, queues: list[str] | None, slots: int, *, burst: bool
+) -> None:
+    known = ", ".join(sorted(jobs.registry.handlers)) or "none"
+    served = ", ".join(queues or jobs.settings.workers.queues or ()) or "all"
+    end = "leaves when nothing is ready" if burst else "Ctrl-C lets running jobs end, twice stops at once"
+    for name, value in (
+        ("store", jobs.store.url), ("queues", served), ("handlers", known),
+        ("at once", f"{slots} jobs"), ("process", f"{os.getpid()}; {end}"),
+    ):
+        terminal.err.print(f"[dim]{name:>9}[/dim]", end=" ")
+        terminal.err.print(value, markup=False, soft_wrap=True)
+
+
+def load(target: str) -> Jobs:
+    """The `Jobs` a target names.
+
+    Raises:
+        UsageError: There is no such module, or not one `Jobs` in it.
+    """
+    name, _, attribute = target.partition(":")
+    if name.endswith(".py"):
+        name = name.removesuffix(".py").replace(os.sep, ".").lstrip(".")
+    sys.path.insert(0, str(Path.cwd()))
+    module = _import(name)
+    if attribute:
+        found = getattr(module, attribute, None)
+        if not isinstance(found, Jobs):
+            raise UsageError(f"{name}.{attribute} is not a Jobs but {found!r:.80}")
+        return found
+    return _only_one(module, name)
+
+
+def _only_one(module: ModuleType, name: str) -> Jobs:
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Jobs)}
+    if len(set(map(id, found.values()))) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise UsageError(f"{name} has no Jobs; write `jobs = Jobs()` in it and register handlers")
+    raise UsageError(
+        f"{name} has several Jobs ({', '.join(sorted(found))}); name one: {name}:{min(found)}"
+    )
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise UsageError(
+                f"there is no module {error.name!r} here ({Path.cwd()}); name it as you would "
+                "import it, from the folder it is in"
+            ) from None
+        _show_users_traceback(error)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a module raises is its author's to see
+        _show_users_traceback(error)
+    raise typer.Exit(USAGE)
+
+
+def _show_users_traceback(error: BaseException) -> None:
+    trace: TracebackType | None = error.__traceback__
+    ours = (str(Path(__file__).parent), "<frozen importlib", importlib.__file__)
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(ours):
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
+
+
+def demo(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Where its files go; else a temporary folder.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the files there.")] = False,
+    capture: Annotated[Path | None, typer.Option("--capture", hidden=True)] = None,
+) -> None:
+    """See it run: half a minute in a small shop, on real files, with a worker that is killed."""
+    from boundary.jobs.shell.cli.demo.show import run_demo
+
+    run_demo(context.obj, folder=folder, keep=keep, capture=capture)
+
+
+def bench(
+    context: typer.Context,
+    count: Annotated[int, typer.Option("--jobs", min=100, help="Jobs to run.")] = 20_000,
+) -> None:
+    """Measure this machine: enqueue and run jobs that do nothing, on a temporary file."""
+    from boundary.jobs.shell.cli.bench import measure
+
+    terminal: Terminal = context.obj
+    try:
+        terminal.out.print(measure(terminal, count))
+    except BackendError as error:
+        terminal.fail(error.message, 3)

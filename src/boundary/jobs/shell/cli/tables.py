@@ -1,0 +1,229 @@
+"""How things look in a terminal.
+
+What belongs here: tables and texts of records. What does not: fetching them. Whatever comes from
+a store is shown as text: no control characters, no markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from boundary.jobs.shell.logs import one_line
+
+if TYPE_CHECKING:
+    from boundary.jobs.core.records import Job
+    from boundary.jobs.core.stats import QueueStats, WorkerInfo
+    from boundary.jobs.shell.flows import ScheduleInfo
+
+STYLES = {
+    "pending": "cyan",
+    "running": "bold blue",
+    "completed": "green",
+    "failed": "red",
+    "retrying": "yellow",
+    "cancelled": "dim",
+    "idle": "dim",
+}
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def text(value: object, style: str = "") -> Text:
+    """Stored text, made harmless."""
+    return Text(one_line(str(value)), style=style, overflow="ellipsis", no_wrap=True)
+
+
+def status(value: str) -> Text:
+    """A status in its colour."""
+    return Text(value, style=STYLES.get(value, ""))
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """``12 s ago`` or ``in 3 min``; a dash for none."""
+    if moment is None:
+        return "-"
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+
+
+def span(seconds: float) -> str:
+    """A duration in its largest sensible unit."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    for limit, unit, name in ((MINUTE, 1, "s"), (HOUR, MINUTE, "min"), (2 * DAY, HOUR, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / DAY:.0f} d"
+
+
+def local(moment: datetime | None) -> str:
+    """An instant in the local zone, with how long ago it was."""
+    if moment is None:
+        return "-"
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z} ({ago(moment)})"
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A plain table; a column whose name starts with ``>`` is aligned to the right."""
+    made = Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
+        pad_edge=False, header_style="dim",
+    )
+    for name in columns:
+        right = name.startswith(">")
+        made.add_column(name.lstrip(">"), justify="right" if right else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
+    return made
+
+
+def queues(rows: Sequence[QueueStats]) -> RenderableType:
+    """Queues with what waits, runs and was done."""
+    if not rows:
+        return Text("no queue has had a job yet", style="dim")
+    return table(
+        "Queues",
+        ("queue", ">ready", ">later", ">running", ">done", ">failed", ">retries", ">avg ms", ""),
+        (
+            (
+                row.queue_name, f"{row.size:,}", f"{row.scheduled:,}", f"{row.running:,}",
+                f"{row.succeeded_total:,}",
+                Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
+                f"{row.retried_total:,}", f"{row.avg_duration_ms:.1f}",
+                Text("paused", style="yellow") if row.paused else "",
+            )
+            for row in rows
+        ),
+    )
+
+
+def workers(rows: Sequence[WorkerInfo]) -> RenderableType:
+    """Workers with what they run."""
+    if not rows:
+        return Text("no worker is alive; start one: boundary-jobs worker MODULE", style="yellow")
+    return table(
+        "Workers",
+        ("worker", "status", ">jobs", ">slots", "queues", "since"),
+        (
+            (
+                f"{row.host}:{row.pid}", status(row.status), len(row.running), row.concurrency,
+                ",".join(row.queues) or "all", ago(row.started_at),
+            )
+            for row in rows
+        ),
+    )
+
+
+def jobs(rows: Sequence[Job], title: str = "Jobs") -> RenderableType:
+    """Jobs, one a line."""
+    if not rows:
+        return Text(f"{title}: none", style="dim")
+    return table(
+        title,
+        ("id", "type", "queue", "status", ">run", "when", "note"),
+        (
+            (
+                str(job.id), job.job_type, job.queue, status(job.status), job.retry_count + 1,
+                ago(job.updated_at), _note(job),
+            )
+            for job in rows
+        ),
+    )
+
+
+def _note(job: Job) -> Text:
+    if job.error is not None and job.status in {"failed", "retrying"}:
+        return text(f"{job.error.type}: {job.error.message}"[:60], "red")
+    if job.progress is not None and job.status == "running":
+        said = f"{job.progress.fraction:.0%} {job.progress.message or ''}"
+        return text(said, "blue")
+    return text((job.reason or "")[:60], "dim")
+
+
+def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
+    """Standing orders by their next tick."""
+    if not rows:
+        return Text("no schedule is set", style="dim")
+    return table(
+        "Schedules",
+        ("name", "type", "queue", "when", "zone", "next"),
+        (
+            (
+                row.name, row.job_type, row.queue, row.cron or _every(row.every), row.timezone,
+                local(row.next_at),
+            )
+            for row in sorted(rows, key=lambda one: one.next_at)
+        ),
+    )
+
+
+def _every(interval: timedelta | None) -> str:
+    return "-" if interval is None else f"every {span(interval.total_seconds())}"
+
+
+def job(one: Job) -> RenderableType:
+    """Everything about one job."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    for name, value in _facts(one):
+        facts.add_row(name, value if isinstance(value, Text) else _wrapped(str(value)))
+    return Group(facts, *(_failed_run(run) for run in one.errors), *_latest_trace(one))
+
+
+def _facts(one: Job) -> Iterable[tuple[str, Any]]:
+    yield "id", str(one.id)
+    yield "type", one.job_type
+    yield "status", status(one.status)
+    yield "queue", f"{one.queue}, priority {one.priority}"
+    yield "run", f"{one.retry_count + 1} of at most {one.max_retries + 1}"
+    yield "args", _json(one.args)
+    if one.metadata:
+        yield "metadata", _json(one.metadata)
+    for name in ("created_at", "execute_at", "started_at", "completed_at", "expires_at"):
+        moment = getattr(one, name)
+        if moment is not None:
+            yield name.removesuffix("_at"), local(moment)
+    if one.progress is not None:
+        yield "progress", f"{one.progress.fraction:.0%} {one.progress.message or ''}"
+    if one.status == "completed":
+        yield "result", _json(one.result)
+    if one.reason:
+        yield "reason", one.reason
+    if one.crash_count:
+        yield "crashes", f"{one.crash_count} workers were lost while they ran it"
+    if one.worker:
+        yield "worker", one.worker
+    if one.cancel_requested:
+        yield "cancelling", "it was asked to stop"
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _wrapped(value: str) -> Text:
+    return Text(one_line(value), overflow="fold")
+
+
+def _failed_run(run: Any) -> RenderableType:
+    head = f"run {run.attempt} failed {local(run.at)}: {run.error.type}: {run.error.message}"
+    return Text("\n" + one_line(head), style="red", overflow="fold")
+
+
+def _latest_trace(one: Job) -> Iterable[RenderableType]:
+    if one.error is None:
+        return
+    if not one.errors:
+        yield Text("\n" + one_line(f"{one.error.type}: {one.error.message}"), style="red")
+    if one.error.stacktrace:
+        lines = (one_line(line) for line in one.error.stacktrace.splitlines())
+        yield Text("\n" + "\n".join(lines), style="dim", overflow="fold")

@@ -1,0 +1,98 @@
+"""What every command shares: the store it was told of, and how it speaks.
+
+What belongs here: consoles, the doors from the global options, exit codes, questions. What does
+not: what a command says.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from boundary.jobs import Jobs
+from boundary.jobs.errors import BackendError, JobsError, LeaseLost, ResultError, UsageError
+
+if TYPE_CHECKING:
+    from boundary.jobs.core.records import Job
+
+DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
+
+_CODES: tuple[tuple[type[JobsError] | str, int], ...] = (
+    ("illegal_transition", REFUSED),
+    (ResultError, REFUSED),
+    (LeaseLost, REFUSED),
+    (UsageError, USAGE),
+    (BackendError, UNREACHABLE),
+)
+
+
+def exit_code(error: JobsError) -> int:
+    """The exit code of an error: 1 not found or refused, 2 usage, 3 store unreachable."""
+    for kind, code in _CODES:
+        if error.code == kind if isinstance(kind, str) else isinstance(error, kind):
+            return code
+    return REFUSED
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The global options, and the consoles they lead to."""
+
+    url: str | None = None
+    config: Path | None = None
+    color: bool = True
+    out: Console = field(init=False)
+    err: Console = field(init=False)
+
+    def __post_init__(self) -> None:
+        plain = None if self.color else True
+        object.__setattr__(self, "out", Console(no_color=plain, highlight=False))
+        object.__setattr__(self, "err", Console(no_color=plain, highlight=False, stderr=True))
+
+    def jobs(self) -> Jobs:
+        """The doors to the store in force."""
+        return Jobs(self.url, config=self.config)
+
+    def json(self, value: Any) -> None:
+        """One JSON document on standard output."""
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+        sys.stdout.flush()
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Go on only if the answer is yes, given here or before with --yes."""
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            self.fail(f"{question} Nobody is here to answer; add --yes", USAGE)
+        if not typer.confirm(question):
+            self.out.print("nothing was changed")
+            raise typer.Exit(REFUSED)
+
+    def found(self, job: Job | None, job_id: str) -> Job:
+        """The job; without one, the command ends."""
+        if job is None:
+            self.fail(f"no job {job_id} is stored (deleted, past its retention, or another store)")
+        return job
+
+    def fail(self, message: str, code: int = REFUSED) -> Any:
+        """The command ends with this message."""
+        say_error(self.err, message)
+        raise typer.Exit(code)
+
+
+def say_error(console: Console, message: str) -> None:
+    """One message about what went wrong, in red if there are colours."""
+    console.print("[red]error:[/red]", end=" ")
+    console.print(message, markup=False, soft_wrap=True)
+
+
+def interactive() -> bool:
+    """Whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
