@@ -1,6 +1,6 @@
 """Runs every scenario, medians of several rounds, and prints one table.
 
-    python -m benchmarks [--rounds 3] [--quick] [--json FILE] [--markdown FILE] [--no-peers]
+python -m benchmarks [--rounds 3] [--quick] [--json FILE] [--markdown FILE] [--no-peers]
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def main() -> None:
     options = parser.parse_args()
     scale = 0.1 if options.quick else 1.0
     rows = run(options.rounds, scale, peers=not options.no_peers)
-    report = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "versions": ours.versions()}
-    table = markdown(rows, report["versions"])
+    versions = ours.versions()
+    report = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions}
+    table = markdown(rows, versions)
     print(table)
     if options.json:
         options.json.write_text(json.dumps({**report, "rows": rows}, indent=2) + "\n")
@@ -121,7 +122,12 @@ def _fresh(folder: Path) -> Callable[[], Path]:
 def markdown(rows: list[Row], versions: dict[str, str]) -> str:
     """The table, with what was measured above it."""
     head = ", ".join(f"{name} {version}" for name, version in versions.items())
-    lines = [f"{head}; medians (min - max)", "", "| figure | median | min | max |", "|---|--:|--:|--:|"]
+    lines = [
+        f"{head}; medians (min - max)",
+        "",
+        "| figure | median | min | max |",
+        "|---|--:|--:|--:|",
+    ]
     lines += [
         f"| {row['figure']} | {row['median']:,.2f} | {row['min']:,.2f} | {row['max']:,.2f} |"
         for row in rows

@@ -40,8 +40,13 @@ def enqueue_single(path: Path, count: int, *, fsync: bool) -> float:
 
 def _consumer(huey: Any, workers: int) -> Any:
     consumer = huey.create_consumer(
-        workers=workers, worker_type="thread", initial_delay=0.001, max_delay=0.001, backoff=1.0,
-        check_worker_health=False, periodic=False,
+        workers=workers,
+        worker_type="thread",
+        initial_delay=0.001,
+        max_delay=0.001,
+        backoff=1.0,
+        check_worker_health=False,
+        periodic=False,
     )
     # The consumer installs signal handlers only in `run`; here its threads are enough.
     consumer.start()
@@ -77,10 +82,15 @@ def latency(path: Path, count: int, *, fsync: bool) -> dict[str, float]:
         time.sleep(0.02)
         asked = time.monotonic_ns()
         handle = stamp()
-        starts.append((handle.get(blocking=True, timeout=10, backoff=1, max_delay=0.002) - asked) / 1e6)
+        starts.append(
+            (handle.get(blocking=True, timeout=10, backoff=1, max_delay=0.002) - asked) / 1e6
+        )
     consumer.stop(graceful=True)
     starts.sort()
-    return {"start_p50_ms": statistics.median(starts), "start_p99_ms": starts[int(count * 0.99) - 1]}
+    return {
+        "start_p50_ms": statistics.median(starts),
+        "start_p99_ms": starts[int(count * 0.99) - 1],
+    }
 
 
 def versions() -> dict[str, str]:

@@ -74,7 +74,10 @@ def drain(url: str, count: int, processes: int, job_type: str = "noop") -> float
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", DRAIN],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environ,
+            text=True,
         )
         for _ in range(processes)
     ]
@@ -95,7 +98,8 @@ def worker_process(url: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "boundary.jobs", "worker", "benchmarks.tasks"],
         env={**os.environ, "BOUNDARY_JOBS_URL": url},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         with _jobs(url) as jobs:

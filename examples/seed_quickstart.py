@@ -65,9 +65,7 @@ def process_next_job(
     started = job_store.save_job(job.start_job(one, datetime.now(UTC)))
     result = handler(one.args)
     if result["success"]:
-        return job_store.save_job(
-            job.complete_job(started, result["result"], datetime.now(UTC))
-        )
+        return job_store.save_job(job.complete_job(started, result["result"], datetime.now(UTC)))
     return job_store.save_job(job.fail_job(started, result["error"], datetime.now(UTC)))
 
 

@@ -16,7 +16,9 @@ def test_defaults_are_the_seeds(tmp_path: Path) -> None:
     assert settings == Settings()
     assert settings.url == DEFAULT_URL
     assert (settings.redis.host, settings.redis.port, settings.redis.timeout) == (
-        "localhost", 6379, 2000,
+        "localhost",
+        6379,
+        2000,
     )
     assert settings.workers.shutdown_timeout == 30_000
     assert settings.scheduled_processor.interval == 5_000
@@ -70,9 +72,7 @@ def test_variables_hold_lists_and_switches(tmp_path: Path) -> None:
         ({"REDIS_HOST": "h", "REDIS_PORT": "tcp://1"}, ["REDIS_PORT", "tcp://1", "65535"]),
     ],
 )
-def test_a_bad_variable_is_named(
-    environ: dict[str, str], words: list[str], tmp_path: Path
-) -> None:
+def test_a_bad_variable_is_named(environ: dict[str, str], words: list[str], tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(None, environ, tmp_path)
     for word in words:
@@ -145,7 +145,10 @@ def test_no_repr_shows_a_password(tmp_path: Path) -> None:
     [
         ("sqlite:///a.db", "sqlite:///a.db"),
         ("rediss://u:p@h:1/0", "rediss://u:***@h:1/0"),
-        ("redis+sentinel://:p@h1:26379,h2:26379/m/0", "redis+sentinel://:***@h1:26379,h2:26379/m/0"),
+        (
+            "redis+sentinel://:p@h1:26379,h2:26379/m/0",
+            "redis+sentinel://:***@h1:26379,h2:26379/m/0",
+        ),
         ("redis://h/0?password=p&x=1", "redis://h/0?password=***&x=1"),
         ("redis://[::1/0", "redis://***"),
     ],

@@ -37,7 +37,8 @@ def test_every_example_handler_of_the_seed() -> None:
     assert caught.value.error_type == "PaymentFailed"
     assert jobs.result(report.id) == {"file_path": "/reports/daily.csv", "rows": 7}
     assert jobs.result(image.id) == {
-        "thumbnail": "/in/a-thumbnail.png", "medium": "/in/a-medium.png",
+        "thumbnail": "/in/a-thumbnail.png",
+        "medium": "/in/a-medium.png",
     }
     assert jobs.result(reminder.id) == "reminded 123"
     assert jobs.result(export.id)["filters"] == ["since"]

@@ -63,8 +63,13 @@ def test_the_returned_job_is_the_one_stored(jobs: Jobs) -> None:
     """S16-S25: no second look was needed to know it."""
 
     @jobs.handler(
-        queue="emails", priority="high", max_retries=5, timeout=20, expires=timedelta(hours=1),
-        keep_result=60, metadata={"team": "x"},
+        queue="emails",
+        priority="high",
+        max_retries=5,
+        timeout=20,
+        expires=timedelta(hours=1),
+        keep_result=60,
+        metadata={"team": "x"},
         retry=RetryPolicy(strategy="linear", initial_delay=2.0, max_delay=30.0),
     )
     async def send(to: str, tags: list[str], when: date) -> None: ...
@@ -174,7 +179,10 @@ def test_registration_refuses_what_cannot_be_stored_or_run(jobs: Jobs) -> None:
         yield 1
 
     for function, says in [
-        (starred, "'args'"), (positional, "'a'"), (generator, "generator"), (int, "function"),
+        (starred, "'args'"),
+        (positional, "'a'"),
+        (generator, "generator"),
+        (int, "function"),
     ]:
         with pytest.raises(UsageError, match=says):
             jobs.handler(function)
@@ -210,13 +218,23 @@ def test_the_context_is_found_by_its_annotation_and_never_enqueued(jobs: Jobs) -
 def test_arguments_come_back_in_their_annotated_types(jobs: Jobs) -> None:
     @jobs.handler
     def typed(
-        at: datetime, point: Point, colour: Colour, money: Decimal, path: Path, id: UUID,
+        at: datetime,
+        point: Point,
+        colour: Colour,
+        money: Decimal,
+        path: Path,
+        id: UUID,
         **more: date,
     ) -> None: ...
 
     given = {
-        "at": NOW, "point": Point(1, 2), "colour": Colour.RED, "money": Decimal("1.10"),
-        "path": Path("/a"), "id": uuid4(), "extra": date(2026, 1, 1),
+        "at": NOW,
+        "point": Point(1, 2),
+        "colour": Colour.RED,
+        "money": Decimal("1.10"),
+        "path": Path("/a"),
+        "id": uuid4(),
+        "extra": date(2026, 1, 1),
     }
     stored = typed.enqueue(**given).args  # type: ignore[arg-type]
     assert typed.arguments(stored) == given
@@ -304,8 +322,12 @@ def test_search_pages_through_all_that_matches(jobs: Jobs, clock: FakeClock) -> 
     assert len(jobs.search(since=NOW + timedelta(seconds=1))) == 0
     assert len(jobs.search(since=NOW, status="pending", text="a")) == 5
     wrong: list[dict[str, Any]] = [
-        {"limit": 0}, {"limit": 201}, {"status": "done"}, {"since": datetime(2026, 1, 1)},  # noqa: DTZ001
-        {"cursor": "x"}, {"queue": "a b"},
+        {"limit": 0},
+        {"limit": 201},
+        {"status": "done"},
+        {"since": datetime(2026, 1, 1)},  # noqa: DTZ001
+        {"cursor": "x"},
+        {"queue": "a b"},
     ]
     for given in wrong:
         with pytest.raises(UsageError):
@@ -339,8 +361,14 @@ def test_statistics_and_workers_that_are_alive(jobs: Jobs, clock: FakeClock) -> 
 
 def test_schedules_in_the_store(jobs: Jobs, clock: FakeClock) -> None:
     handler = add(jobs)
-    made = jobs.schedule("nightly", cron="0 8 * * *", handler=handler, args={"a": 1},
-                         timezone="Europe/Amsterdam", queue="reports")
+    made = jobs.schedule(
+        "nightly",
+        cron="0 8 * * *",
+        handler=handler,
+        args={"a": 1},
+        timezone="Europe/Amsterdam",
+        queue="reports",
+    )
     assert made.next_at == datetime(2026, 1, 1, 7, tzinfo=UTC)
     assert (made.args, made.queue, made.job_type) == ({"a": 1}, "reports", "add")
     every = jobs.schedule("often", every=30, handler="elsewhere")

@@ -53,7 +53,9 @@ def test_the_in_memory_system_has_the_seeds_roles() -> None:
 def test_enqueue_returns_the_id_and_the_job_is_as_given(system: JobsSystem) -> None:
     """S16-S25, S60."""
     job = new(
-        args={"a": [1, {"b": True}], "kind": "x"}, priority="high", max_retries=5,
+        args={"a": [1, {"b": True}], "kind": "x"},
+        priority="high",
+        max_retries=5,
         metadata={"user_id": 7},
     )
     assert system.queue.enqueue_job("emails", job) == job.id

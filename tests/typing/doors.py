@@ -6,10 +6,8 @@ Every `type: ignore` here stands for an error that must be one: `warn_unused_ign
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_type
 from uuid import UUID
-
-from typing_extensions import assert_type
 
 from boundary.jobs import Context, Handler, Job, Jobs, JobStats
 from boundary.jobs.shell.draft import Draft

@@ -398,14 +398,14 @@ def weighted_order(weights: tuple[tuple[str, int], ...], u: float) -> tuple[str,
     Args:
         u: In [0, 1); what a draw does not use of it, the next one does.
     """
-    left, order = list(weights), []
+    left, order = list(weights), list[str]()
     while left:
         at = u * sum(weight for _, weight in left)
-        for queue, weight in left:
-            if at < weight:
-                break
-            at -= weight
+        place = 0
+        while at >= left[place][1] and place < len(left) - 1:
+            at -= left[place][1]
+            place += 1
+        queue, weight = left.pop(place)
         order.append(queue)
-        left.remove((queue, weight))
         u = min(max(at / weight, 0.0), 1.0 - 2**-53)
     return tuple(order)

@@ -119,9 +119,7 @@ def complete_job(job: Job, result: JSON, now: datetime) -> Job:
     """
     now = _utc("now", now)
     status = lifecycle.after(job.status, "succeed")
-    return replace(
-        job, status=status, result=result, error=None, completed_at=now, updated_at=now
-    )
+    return replace(job, status=status, result=result, error=None, completed_at=now, updated_at=now)
 
 
 def fail_job(job: Job, error: JobError | Mapping[str, Any], now: datetime) -> Job:

@@ -42,7 +42,11 @@ FINISHED: Final = frozenset[Status]({"completed", "failed", "cancelled"})
 DEAD: Final = frozenset({"exhaust", "crash", "quarantine"})
 """Endings that make a dead letter; a discarded job failed, but nobody wants to see it again."""
 
-ENDINGS: Final[dict[str, str]] = {"completed": "succeed", "failed": "exhaust", "cancelled": "cancel"}
+ENDINGS: Final[dict[str, str]] = {
+    "completed": "succeed",
+    "failed": "exhaust",
+    "cancelled": "cancel",
+}
 """The usual ending of a finished status, for jobs that are stored finished."""
 
 COUNTED: Final[dict[str, str]] = {
@@ -97,6 +101,8 @@ def mermaid() -> str:
     steps: dict[tuple[str, str], list[str]] = {}
     for (before, event), to in TABLE.items():
         steps.setdefault((before, to), []).append(event)
-    lines = [f"    {before} --> {to}: {' / '.join(events)}" for (before, to), events in steps.items()]
+    lines = [
+        f"    {before} --> {to}: {' / '.join(events)}" for (before, to), events in steps.items()
+    ]
     ends = [f"    {status} --> [*]" for status in sorted(FINISHED)]
     return "\n".join(["stateDiagram-v2", "    [*] --> pending: enqueue", *lines, *ends]) + "\n"

@@ -8,6 +8,8 @@ from typing import Final
 from boundary.jobs.errors import InvalidName
 
 PATTERN: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+SHOWN: Final = 60
+"""Characters of a wrong name that its error shows."""
 
 
 def checked_name(kind: str, name: object) -> str:
@@ -26,8 +28,8 @@ def checked_name(kind: str, name: object) -> str:
     if isinstance(name, str) and PATTERN.fullmatch(name):
         return name
     shown = repr(name)
-    if len(shown) > 60:
-        shown = shown[:60] + "…"
+    if len(shown) > SHOWN:
+        shown = shown[:SHOWN] + "…"
     raise InvalidName(
         f"{shown} cannot be the name of a {kind}: use 1 to 128 of the characters "
         "A-Z a-z 0-9 _ . : -"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from boundary.jobs.core import retry, wire
-from boundary.jobs.core.records import JSON, JobError
 from boundary.jobs.core.operations import Outcome
+from boundary.jobs.core.records import JSON, JobError
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
 from boundary.jobs.core.wire import Millis, Payload, Record
 
@@ -73,8 +73,13 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
     number = record.retry_count + 1
     if retry.next_step(record.retry_count, payload.max_retries) == "exhausted":
         return Outcome(
-            record.id, record.token, "exhaust", trail, record.retry_count,
-            keep_ms=run.keep.dead, duration_ms=run.duration_ms,
+            record.id,
+            record.token,
+            "exhaust",
+            trail,
+            record.retry_count,
+            keep_ms=run.keep.dead,
+            duration_ms=run.duration_ms,
         )
     if after_ms is None:
         after_ms = retry.delay_ms(number, wire.retry_policy(payload.retry), run.u)
@@ -91,18 +96,30 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
             return failed(run, error, answer.after_ms)
         case Snooze():
             return Outcome(
-                record.id, record.token, "snooze", record.trail, record.retry_count,
-                answer.delay_ms, run.keep_ms,
+                record.id,
+                record.token,
+                "snooze",
+                record.trail,
+                record.retry_count,
+                answer.delay_ms,
+                run.keep_ms,
             )
         case Discard():
             trail = wire.failed(record.trail, record.retry_count + 1, run.now, error)
             return Outcome(
-                record.id, record.token, "discard", wire.because(trail, answer.reason),
-                record.retry_count, 0, run.keep_ms, run.duration_ms,
+                record.id,
+                record.token,
+                "discard",
+                wire.because(trail, answer.reason),
+                record.retry_count,
+                0,
+                run.keep_ms,
+                run.duration_ms,
             )
         case Cancel():
             return cancelled(record, run.keep_ms, answer.reason)
-    raise TypeError(f"no such answer: {answer!r}")
+        case _:
+            return failed(run, error)
 
 
 def cancelled(record: Record, keep_ms: int, reason: str) -> Outcome:
@@ -113,9 +130,7 @@ def cancelled(record: Record, keep_ms: int, reason: str) -> Outcome:
 
 def released(record: Record, keep_ms: int) -> Outcome:
     """The job goes back to the head of its queue as if it had not been claimed."""
-    return Outcome(
-        record.id, record.token, "release", record.trail, record.retry_count, 0, keep_ms
-    )
+    return Outcome(record.id, record.token, "release", record.trail, record.retry_count, 0, keep_ms)
 
 
 def expired(record: Record, payload: Payload) -> bool:
@@ -141,9 +156,12 @@ def unhandled(run: Run, known: tuple[str, ...], longest_ms: int) -> Outcome:
             "NoHandlerError",
         )
         return Outcome(
-            record.id, record.token, "exhaust",
+            record.id,
+            record.token,
+            "exhaust",
             wire.failed(trail, record.retry_count + 1, run.now, error),
-            record.retry_count, keep_ms=run.keep.dead,
+            record.retry_count,
+            keep_ms=run.keep.dead,
         )
     delay = min(UNHANDLED_DELAY_MS, max(longest_ms // 4, 1))
     return Outcome(

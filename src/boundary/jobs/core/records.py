@@ -104,7 +104,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     id: UUID
     job_type: str
     queue: str = DEFAULT_QUEUE
-    args: dict[str, JSON] = field(default_factory=dict)
+    args: dict[str, JSON] = field(default_factory=dict[str, JSON])
     status: Status = "pending"
     priority: Priority = "normal"
     retry_count: int = 0
@@ -122,7 +122,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     error: JobError | None = None
     errors: tuple[FailedRun, ...] = ()
     reason: str | None = None
-    metadata: dict[str, JSON] = field(default_factory=dict)
+    metadata: dict[str, JSON] = field(default_factory=dict[str, JSON])
     progress: Progress | None = None
     crash_count: int = 0
     cancel_requested: bool = False

@@ -80,10 +80,8 @@ def checked_retries(max_retries: object) -> int:
     Raises:
         UsageError: It is not a whole number from 0 to 1000.
     """
-    if isinstance(max_retries, int) and not isinstance(max_retries, bool):
-        if 0 <= max_retries <= MOST_RETRIES:
-            return max_retries
+    if type(max_retries) is int and 0 <= max_retries <= MOST_RETRIES:
+        return max_retries
     raise UsageError(
-        f"max_retries is a whole number from 0 (never again) to {MOST_RETRIES}, "
-        f"not {max_retries!r}"
+        f"max_retries is a whole number from 0 (never again) to {MOST_RETRIES}, not {max_retries!r}"
     )

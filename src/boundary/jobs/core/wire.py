@@ -43,6 +43,8 @@ VERSION = 1
 ERRORS_KEPT = 10
 MESSAGE_LIMIT = 4_096
 STACK_LIMIT = 8_192
+SHOWN = 24
+"""Bytes of an unreadable record that its error shows."""
 
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -232,7 +234,7 @@ def _check_version(version: int, data: bytes) -> None:
 
 
 def _unreadable(part: str, data: bytes, error: Exception) -> str:
-    shown = data[:24].hex(" ") + (" …" if len(data) > 24 else "")
+    shown = data[:SHOWN].hex(" ") + (" …" if len(data) > SHOWN else "")
     return f"the {part} cannot be read ({error}); {len(data)} bytes are kept: {shown}"
 
 

@@ -14,45 +14,19 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from boundary.jobs.shell import flows
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, Listen, ScheduleInfo, Wait
+from boundary.jobs.shell.driving import drive_async
+from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 
 if TYPE_CHECKING:
-
     from boundary.jobs.core.job import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
-    from boundary.jobs.ports import AsyncBackend, AsyncListener
+    from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs
     from boundary.jobs.shell.draft import Draft
     from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions
     from boundary.jobs.shell.registry import Handler
 
 R = TypeVar("R")
-
-
-async def drive(flow: Flow[R], backend: AsyncBackend) -> R:
-    """The flow's value, its steps taken on this loop."""
-    ear: AsyncListener | None = None
-    reply: Any
-    try:
-        step = next(flow)
-        while True:
-            try:
-                if isinstance(step, Listen):
-                    reply = ear = await backend.listen(step.topics)
-                elif isinstance(step, Wait):
-                    reply = ear is not None and await ear.wait(step.seconds)
-                else:
-                    reply = await backend.execute(step)
-            except BaseException as error:  # noqa: BLE001 - the flow decides
-                step = flow.throw(error)
-            else:
-                step = flow.send(reply)
-    except StopIteration as end:
-        value: R = end.value
-        return value
-    finally:
-        if ear is not None:
-            await ear.close()
 
 
 class AsyncJobs:
@@ -69,7 +43,7 @@ class AsyncJobs:
         backend = self._backends.get(loop)
         if backend is None:
             backend = self._backends[loop] = self._jobs.store.asynchronous()
-        return await drive(flow, backend)
+        return await drive_async(flow, backend)
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
@@ -93,7 +67,9 @@ class AsyncJobs:
         return await self._run(flows.find(job_id))
 
     async def result(
-        self, job_id: JobId, timeout: float | timedelta | None = None  # noqa: ASYNC109
+        self,
+        job_id: JobId,
+        timeout: float | timedelta | None = None,
     ) -> JSON:
         """As `Jobs.result`."""
         return await self._run(flows.result(job_id, timeout))
@@ -113,8 +89,14 @@ class AsyncJobs:
         """As `Jobs.search`."""
         return await self._run(
             flows.search(
-                status=status, job_type=job_type, queue=queue, since=since, until=until,
-                text=text, limit=limit, cursor=cursor,
+                status=status,
+                job_type=job_type,
+                queue=queue,
+                since=since,
+                until=until,
+                text=text,
+                limit=limit,
+                cursor=cursor,
             )
         )
 

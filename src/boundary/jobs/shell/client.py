@@ -36,16 +36,16 @@ from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft, Drafting
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, Listen, ScheduleInfo, Wait
+from boundary.jobs.shell.driving import drive
+from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
 
 if TYPE_CHECKING:
-
     from boundary.jobs.core.job import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
-    from boundary.jobs.ports import Backend, Clock, Listener, Store
+    from boundary.jobs.ports import Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.worker import Worker
 
@@ -88,32 +88,6 @@ class Decorator(Protocol):
     ) -> ContextHandler[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Handler[P, R]: ...
-
-
-def drive(flow: Flow[R], backend: Backend) -> R:
-    """The flow's value, its steps taken one after another; blocks."""
-    ear: Listener | None = None
-    reply: Any
-    try:
-        step = next(flow)
-        while True:
-            try:
-                if isinstance(step, Listen):
-                    reply = ear = backend.listen(step.topics)
-                elif isinstance(step, Wait):
-                    reply = ear is not None and ear.wait(step.seconds)
-                else:
-                    reply = backend.execute(step)
-            except BaseException as error:  # noqa: BLE001 - the flow decides
-                step = flow.throw(error)
-            else:
-                step = flow.send(reply)
-    except StopIteration as end:
-        value: R = end.value
-        return value
-    finally:
-        if ear is not None:
-            ear.close()
 
 
 class Jobs:
@@ -273,8 +247,13 @@ class Jobs:
         from boundary.jobs.shell.worker import Worker  # here: an enqueuing process needs none
 
         return Worker(
-            self.store, self.registry, self.settings, queues=queues, weights=weights,
-            concurrency=concurrency, clock=self._clock,
+            self.store,
+            self.registry,
+            self.settings,
+            queues=queues,
+            weights=weights,
+            concurrency=concurrency,
+            clock=self._clock,
         )
 
     # Jobs come in
@@ -384,8 +363,14 @@ class Jobs:
         """
         return self._run(
             flows.search(
-                status=status, job_type=job_type, queue=queue, since=since, until=until,
-                text=text, limit=limit, cursor=cursor,
+                status=status,
+                job_type=job_type,
+                queue=queue,
+                since=since,
+                until=until,
+                text=text,
+                limit=limit,
+                cursor=cursor,
             )
         )
 
@@ -478,9 +463,7 @@ class Jobs:
             UsageError: Something else is.
         """
         draft = self.draft(handler, args, given)
-        return self._run(
-            flows.schedule(name, draft, cron=cron, every=every, timezone=timezone)
-        )
+        return self._run(flows.schedule(name, draft, cron=cron, every=every, timezone=timezone))
 
     def unschedule(self, name: str) -> bool:
         """No schedule has this name. Whether one had."""

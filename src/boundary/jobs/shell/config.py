@@ -17,7 +17,7 @@ import types
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeAlias, Union, cast, get_args, get_origin
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -78,9 +78,7 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         hidden = {"password": "***"} if self.password is not None else {}
-        return [
-            (name, hidden.get(name, getattr(self, name))) for name in self.__struct_fields__
-        ]
+        return [(name, hidden.get(name, getattr(self, name))) for name in self.__struct_fields__]
 
     def url(self) -> str:
         """The same as an address, password included."""
@@ -150,9 +148,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         hidden = {"url": shown_url(self.url)}
-        return [
-            (name, hidden.get(name, getattr(self, name))) for name in self.__struct_fields__
-        ]
+        return [(name, hidden.get(name, getattr(self, name))) for name in self.__struct_fields__]
 
 
 def shown_url(url: str) -> str:
@@ -251,7 +247,7 @@ def _flat(content: Mapping[str, Any], source: str) -> list[Given]:
     given: list[Given] = []
     for name, value in content.items():
         if name in _sections() and isinstance(value, Mapping):
-            inner: Mapping[str, Any] = value
+            inner = cast("Mapping[str, Any]", value)
             given += [Given(f"{name}.{key}", each, source) for key, each in inner.items()]
         else:
             given.append(Given(str(name), value, source))
@@ -263,9 +259,7 @@ def _environment(environ: Mapping[str, str]) -> list[Given]:
     given: list[Given] = []
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
         if variable not in names:
-            raise ConfigError(
-                f"unknown environment variable {variable}{_like(variable, names)}"
-            )
+            raise ConfigError(f"unknown environment variable {variable}{_like(variable, names)}")
         if environ[variable]:
             given.append(Given(names[variable], environ[variable], variable, is_text=True))
     return given
@@ -379,9 +373,11 @@ def _bad(given: Given, kind: Any) -> str:
 def _shown(given: Given) -> str:
     if "password" in given.key.lower():
         return "***"
-    if isinstance(given.value, (Mapping, list)) and given.key not in _keys():
+    value: object = given.value
+    if isinstance(value, str):
+        return repr(shown_url(value))[:80]
+    if given.key not in _keys() and not isinstance(value, bool | int | float):
         return "..."  # may hold a password under a misspelt name
-    value = shown_url(given.value) if isinstance(given.value, str) else given.value
     return repr(value)[:80]
 
 

@@ -78,7 +78,14 @@ class Context:
     """
 
     __slots__ = (
-        "_extend", "_job", "_record", "_report", "attempt", "cancelled", "fencing_token", "state",
+        "_extend",
+        "_job",
+        "_record",
+        "_report",
+        "attempt",
+        "cancelled",
+        "fencing_token",
+        "state",
     )
 
     def __init__(

@@ -47,8 +47,12 @@ class Drafting:
         self._new_id = new_id
         self._limit = limit
         self._payload = (
-            options.max_retries, wire.retry_fields(options.retry), options.timeout,
-            options.expires, options.keep_result, options.metadata,
+            options.max_retries,
+            wire.retry_fields(options.retry),
+            options.timeout,
+            options.expires,
+            options.keep_result,
+            options.metadata,
         )
 
     def draft(self, given: Mapping[str, Any], id: bytes | None = None) -> Draft:
@@ -65,8 +69,13 @@ class Drafting:
             raise self._too_large(args, len(payload))
         return Draft(
             NewJob(
-                id or options.job_id or self._new_id(), self.job_type, options.queue,
-                options.priority, payload, options.delay, options.run_at,
+                id or options.job_id or self._new_id(),
+                self.job_type,
+                options.queue,
+                options.priority,
+                payload,
+                options.delay,
+                options.run_at,
             ),
             args,
             options,

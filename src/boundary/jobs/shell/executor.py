@@ -59,8 +59,16 @@ class Run:
     """
 
     __slots__ = (
-        "context", "deadline", "ended", "given_up", "handler", "payload", "record", "started",
-        "stop", "task",
+        "context",
+        "deadline",
+        "ended",
+        "given_up",
+        "handler",
+        "payload",
+        "record",
+        "started",
+        "stop",
+        "task",
     )
 
     def __init__(
@@ -176,9 +184,7 @@ class Executor:
         for record in unbegun:
             self._buffer.remove(record)
             why = "cancelled before it started"
-            self._outcomes.append(
-                (record, outcome.cancelled(record, self._keep.finished, why))
-            )
+            self._outcomes.append((record, outcome.cancelled(record, self._keep.finished, why)))
         return len(unbegun)
 
     def abandon(self) -> None:
@@ -230,7 +236,11 @@ class Executor:
             return None
         if outcome.expired(record, payload):
             ended = self._ended(record, payload, started)
-            self._put(record, outcome.cancelled(record, ended.keep_ms, "expired before it could start"), 0.0)
+            self._put(
+                record,
+                outcome.cancelled(record, ended.keep_ms, "expired before it could start"),
+                0.0,
+            )
             return None
         run = Run(record, payload, handler, started)
         self._running[record.id] = run
@@ -267,7 +277,10 @@ class Executor:
     def _quarantine(self, record: Record, error: RecordError) -> None:
         log.error(
             "job %s of type %s cannot be read and is now a dead letter: %s",
-            UUID(bytes=record.id), record.job_type, error, extra=labels(record),
+            UUID(bytes=record.id),
+            record.job_type,
+            error,
+            extra=labels(record),
         )
         self._put(record, outcome.quarantined(record, self._keep.dead), 0.0)
 
@@ -280,7 +293,9 @@ class Executor:
             self._missing_said[record.job_type] = now + 60
             log.warning(
                 "no handler here for job type %r (known: %s); its jobs wait for another worker",
-                record.job_type, ", ".join(known) or "none", extra=labels(record),
+                record.job_type,
+                ", ".join(known) or "none",
+                extra=labels(record),
             )
         self._put(record, result, 0.0)
 
@@ -501,7 +516,9 @@ class Executor:
             return
         log.error(
             "%s goes on though it was asked to stop (%s); its slot is given to other jobs",
-            run.record.job_type, run.stop, extra=labels(run.record),
+            run.record.job_type,
+            run.stop,
+            extra=labels(run.record),
         )
         ended = self._ended(run.record, run.payload, run.started)
         result = self._stopped(run, ended, None)
@@ -521,9 +538,7 @@ class Bridged:
 
     __slots__ = ("answer", "arguments", "run")
 
-    def __init__(
-        self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]
-    ) -> None:
+    def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
         self.run = run
         self.arguments = arguments
         self.answer = answer

@@ -269,9 +269,7 @@ def retry_if_failed(job_id: JobId) -> Flow[Job | None]:
         return None
 
 
-def retry_failed(
-    queue: str | None, job_type: str | None, limit: int | None
-) -> Flow[int]:
+def retry_failed(queue: str | None, job_type: str | None, limit: int | None) -> Flow[int]:
     """Every dead letter that matches waits again, each at most once. How many.
 
     Goes through the jobs from the newest on, so those that fail again meanwhile do not stand in
@@ -343,8 +341,14 @@ def found(
     checked_limit(limit, None)
     while len(jobs) < limit:
         page = yield from search(
-            status=status, job_type=job_type, queue=queue, since=None, until=None, text=None,
-            limit=min(limit - len(jobs), PAGE), cursor=cursor,
+            status=status,
+            job_type=job_type,
+            queue=queue,
+            since=None,
+            until=None,
+            text=None,
+            limit=min(limit - len(jobs), PAGE),
+            cursor=cursor,
         )
         jobs += page.jobs
         cursor = page.cursor
@@ -430,7 +434,9 @@ def _queues(snapshot: Snapshot) -> list[QueueStats]:
 def _workers(snapshot: Snapshot) -> list[WorkerInfo]:
     infos = [
         stats.worker_info(
-            row.worker, row.info, wire.at(row.expires),
+            row.worker,
+            row.info,
+            wire.at(row.expires),
             tuple([UUID(bytes=id) for id in row.held]),
         )
         for row in snapshot.workers
@@ -473,7 +479,11 @@ def schedule(
     stored = yield from ask(
         PutSchedule(
             schedule_of(
-                name, draft, cron=cron, every_ms=every_ms, timezone=timezone,
+                name,
+                draft,
+                cron=cron,
+                every_ms=every_ms,
+                timezone=timezone,
                 next_at=_first_tick(cron, every_ms, timezone, now),
             )
         )

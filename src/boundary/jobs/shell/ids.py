@@ -1,13 +1,15 @@
-"""Names nobody else gives: job ids.
+"""Names nobody else gives: job ids, and those of workers.
 
-What belongs here: UUIDs of version 7, from a clock and chance or from a schedule's tick. What does
-not: any other use of either.
+What belongs here: UUIDs of version 7, from a clock and chance or from a schedule's tick, and the
+names of incarnations. What does not: any other use of either.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
+import socket
 from random import getrandbits
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -66,3 +68,9 @@ def of_tick(name: str, tick: Millis) -> bytes:
 def _value(millis: Millis, chance: int) -> int:
     high = (chance >> _LOW_BITS) & 0xFFF
     return (millis << 80) | _VERSION | (high << 64) | _VARIANT | (chance & _LOW)
+
+
+def incarnation() -> str:
+    """A name no other worker has or had: host, process, chance."""
+    host = "".join(c if c.isalnum() or c in "-." else "-" for c in socket.gethostname()) or "host"
+    return f"{host[:64]}:{os.getpid()}:{secrets.token_hex(6)}"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("boundary.jobs")
 
+SECOND = 1_000
+
 FEW = 8
 """So many jobs in one exchange are told one by one at INFO; a burst is summed up."""
 
@@ -36,9 +38,7 @@ class Journal:
                     "%s claimed, token %d", record.job_type, record.token, extra=labels(record)
                 )
 
-    def settled(
-        self, done: Sequence[tuple[Record, Outcome]], accepted: Sequence[bool]
-    ) -> None:
+    def settled(self, done: Sequence[tuple[Record, Outcome]], accepted: Sequence[bool]) -> None:
         """These outcomes were handed in; those not accepted came after the lease was lost."""
         if not log.isEnabledFor(logging.ERROR):
             return
@@ -51,24 +51,27 @@ class Journal:
                 self._not_completed(record, outcome)
             elif one_by_one:
                 log.log(
-                    completed, "%s completed in %s", record.job_type,
-                    _span(outcome.duration_ms), extra=labels(record),
+                    completed,
+                    "%s completed in %s",
+                    record.job_type,
+                    _span(outcome.duration_ms),
+                    extra=labels(record),
                 )
         if not one_by_one and log.isEnabledFor(logging.INFO):
             self._sum_up(done)
 
     def _sum_up(self, done: Sequence[tuple[Record, Outcome]]) -> None:
-        types = Counter(
-            record.job_type for record, outcome in done if outcome.event == "succeed"
-        )
+        types = Counter(record.job_type for record, outcome in done if outcome.event == "succeed")
         if types:
             each = ", ".join(f"{name} {count}" for name, count in types.most_common(5))
             log.info("completed %d jobs: %s", types.total(), each)
 
     def _refused(self, record: Record, outcome: Outcome) -> None:
         log.warning(
-            "%s ended (%s) after its lease was lost; another run decides", record.job_type,
-            outcome.event, extra=labels(record),
+            "%s ended (%s) after its lease was lost; another run decides",
+            record.job_type,
+            outcome.event,
+            extra=labels(record),
         )
 
     def _not_completed(self, record: Record, outcome: Outcome) -> None:
@@ -78,7 +81,13 @@ class Journal:
         wait = f" in {_span(outcome.delay_ms)}" if outcome.event in {"fail", "snooze"} else ""
         runs = record.retry_count + 1
         log.log(
-            level, "%s %s%s (run %d)%s", record.job_type, text, wait, runs, why,
+            level,
+            "%s %s%s (run %d)%s",
+            record.job_type,
+            text,
+            wait,
+            runs,
+            why,
             extra=labels(record),
         )
 
@@ -95,4 +104,4 @@ _ENDS: dict[str, tuple[int, str]] = {
 
 
 def _span(ms: float) -> str:
-    return f"{ms:.0f} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
+    return f"{ms:.0f} ms" if ms < SECOND else f"{ms / SECOND:.1f} s"

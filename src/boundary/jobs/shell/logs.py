@@ -30,7 +30,7 @@ _COLORS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL
 
 
 def one_line(text: str) -> str:
-    """The text with control characters as escapes, such as ``\\n``; nothing else changes."""
+    r"""The text with control characters as escapes, such as ``\\n``; nothing else changes."""
     return _UNSAFE.sub(_escape, text)
 
 

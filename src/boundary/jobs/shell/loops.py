@@ -7,7 +7,8 @@ swallow their cancellation instead of waiting for them for ever.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -39,10 +40,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def new_loop() -> asyncio.AbstractEventLoop:
     """A loop; uvloop's if that extra is installed."""
     try:
-        import uvloop  # noqa: PLC0415 - an extra
+        loop = import_module("uvloop").new_event_loop()
     except ImportError:
         return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
+    return cast("asyncio.AbstractEventLoop", loop)
 
 
 def _wind_up(loop: asyncio.AbstractEventLoop) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import socket
 import threading
 import time
@@ -36,12 +35,6 @@ BEATS = 3
 
 LAST_MOMENT = 0.8
 """The part of a lease after which a worker that could not renew it stops its jobs."""
-
-
-def incarnation() -> str:
-    """A name no other worker has or had: host, process, chance."""
-    host = "".join(c if c.isalnum() or c in "-." else "-" for c in socket.gethostname()) or "host"
-    return f"{host[:64]}:{os.getpid()}:{secrets.token_hex(6)}"
 
 
 def describe_worker(setup: Setup, settings: Settings, now: Millis) -> bytes:

@@ -25,7 +25,6 @@ from boundary.jobs.shell.options import EnqueueOptions, Options
 from boundary.jobs.shell.signature import Signature
 
 if TYPE_CHECKING:
-
     from boundary.jobs.core.records import Job
     from boundary.jobs.shell.context import Context
 
@@ -113,6 +112,7 @@ class Handler(Generic[P, R_co]):
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """The plain function, here and now."""
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -150,6 +150,7 @@ class ContextHandler(Handler[P, R_co]):
     def __call__(  # type: ignore[override]
         self, context: Context, /, *args: P.args, **kwargs: P.kwargs
     ) -> R_co:
+        """The plain function, here and now."""
         return self.function(context, *args, **kwargs)
 
 
@@ -257,7 +258,10 @@ class Registry:
         """The schedules declared in code, with their next ticks after now."""
         return [
             schedule_of(
-                one.name, one.draft, cron=one.cron, timezone=one.timezone,
+                one.name,
+                one.draft,
+                cron=one.cron,
+                timezone=one.timezone,
                 next_at=wire.millis(cron.next_tick(one.cron, one.timezone, wire.at(now))),
             )
             for one in self._declared.values()
@@ -271,7 +275,10 @@ class Registry:
             _next_at(schedule, now),
             NewJob(
                 ids.of_tick(schedule.name, _latest_at(schedule, now)),
-                schedule.job_type, schedule.queue, schedule.priority, schedule.payload,
+                schedule.job_type,
+                schedule.queue,
+                schedule.priority,
+                schedule.payload,
             ),
         )
 

@@ -42,8 +42,8 @@ from boundary.jobs.core.steering import as_job_error
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.errors import IllegalTransition, LeaseLost
 from boundary.jobs.shell.flows import Flow, ask, find
+from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.options import as_instant
-from boundary.jobs.shell.pulse import incarnation
 
 _EVENTS: dict[Status, Settling] = {
     "completed": "succeed",
@@ -302,8 +302,14 @@ def _conclude(record: Record, status: Status, result: JSON, terms: Terms, u: flo
         count += 1
         delay = retry.delay_ms(count, job.retry, u)
     ended = Outcome(
-        record.id, record.token, _EVENTS[status], trail, count, delay,
-        terms.keep(replace(job, status=status)), float(max(0, now - (record.started or now))),
+        record.id,
+        record.token,
+        _EVENTS[status],
+        trail,
+        count,
+        delay,
+        terms.keep(replace(job, status=status)),
+        float(max(0, now - (record.started or now))),
     )
     yield from _settle(job, ended)
 

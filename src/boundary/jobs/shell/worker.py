@@ -45,7 +45,6 @@ from boundary.jobs.core.operations import (
     Claim,
     Claimed,
     Depart,
-    Fire,
     Heartbeat,
     Prune,
     PutSchedule,
@@ -62,11 +61,12 @@ from boundary.jobs.errors import BackendError, UsageError
 from boundary.jobs.shell import loops
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.executor import Executor
+from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.journal import Journal
-from boundary.jobs.shell.pulse import Pulse, describe_worker, incarnation
+from boundary.jobs.shell.pulse import Pulse, describe_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 
     from boundary.jobs.core.operations import Operation, Outcome, Schedule
     from boundary.jobs.core.wire import Millis, Record
@@ -194,7 +194,7 @@ def _setup(
 
 
 @contextlib.contextmanager
-def _signals(shift: Shift) -> Any:
+def _signals(shift: Shift) -> Generator[None]:
     loop = asyncio.get_running_loop()
     asked = 0
 
@@ -265,9 +265,7 @@ class Shift:
         """Take nothing more; from any thread."""
         seconds = self._settings.workers.shutdown_timeout / 1000 if grace is None else grace
         with contextlib.suppress(RuntimeError):  # the loop is closed: it has stopped
-            self._loop.call_soon_threadsafe(
-                lambda: self._tell(Stop(self._now(), seconds * 1000))
-            )
+            self._loop.call_soon_threadsafe(lambda: self._tell(Stop(self._now(), seconds * 1000)))
 
     # The loop
 

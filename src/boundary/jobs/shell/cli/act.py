@@ -35,7 +35,9 @@ def enqueue(
     """Enqueue a job by name; a worker that knows the type will run it."""
     terminal: Terminal = context.obj
     options: dict[str, Any] = {
-        "queue": queue, "priority": cast("Priority | None", priority), "delay": delay,
+        "queue": queue,
+        "priority": cast("Priority | None", priority),
+        "delay": delay,
         "job_id": None if job_id is None else _uuid(job_id),
     }
     given = {name: value for name, value in options.items() if value is not None}
@@ -66,7 +68,9 @@ def retry(
     job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A dead letter.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
     queue: Annotated[str | None, typer.Option(help="With --all: of this queue.")] = None,
-    job_type: Annotated[str | None, typer.Option("--type", help="With --all: of this type.")] = None,
+    job_type: Annotated[
+        str | None, typer.Option("--type", help="With --all: of this type.")
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Run a dead letter again, with a full budget of retries; or all of them."""

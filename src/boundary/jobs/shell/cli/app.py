@@ -27,8 +27,15 @@ app = typer.Typer(
 COMMANDS = {
     "Start": (going.worker, going.demo, going.bench),
     "Look": (
-        look.stats, look.queues, look.workers, look.failed, look.search, look.show,
-        look.schedules, look.top, doctor,
+        look.stats,
+        look.queues,
+        look.workers,
+        look.failed,
+        look.search,
+        look.show,
+        look.schedules,
+        look.top,
+        doctor,
     ),
     "Act": (act.enqueue, act.retry, act.cancel, act.delete, act.pause, act.resume, act.purge),
 }
@@ -47,11 +54,16 @@ def _say_version(asked: bool) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    url: Annotated[str | None, typer.Option(help="The store: sqlite:///jobs.db, memory://.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The store: sqlite:///jobs.db, memory://.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; NO_COLOR=1 does it too.")] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="No colours; NO_COLOR=1 does it too.")
+    ] = False,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say it and leave.")
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say it and leave."),
     ] = False,
 ) -> None:
     """Background jobs: run them, see them, mend them.
@@ -95,4 +107,3 @@ def _hoisted(arguments: Sequence[str]) -> list[str]:
         if GLOBAL[name] and "=" not in word and left:
             front.append(left.pop(0))
     return front + rest
-

@@ -63,7 +63,8 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
 
 def _examine(terminal: Terminal) -> Iterator[Finding]:
     yield Finding(
-        "versions", "ok",
+        "versions",
+        "ok",
         f"boundary-jobs {version('boundary-jobs')}, Python {platform.python_version()}, "
         f"SQLite {sqlite3.sqlite_version}, {sys.platform}",
     )
@@ -95,7 +96,8 @@ def _store(jobs: Jobs) -> Iterator[Finding]:
     ahead = (now - here).total_seconds()
     if abs(ahead) > CLOCK_LIMIT:
         yield Finding(
-            "clock", "problem",
+            "clock",
+            "problem",
             f"the store is {ahead:+.1f} s from this machine's clock; was that set back? Due jobs "
             "follow the store until the two meet. Keep the clock in step (chrony, ntp)",
         )
@@ -106,7 +108,8 @@ def _store(jobs: Jobs) -> Iterator[Finding]:
     lost = [row for row in snapshot.workers if row.info and row.expires <= snapshot.now]
     if lost:
         yield Finding(
-            "workers", "note",
+            "workers",
+            "note",
             f"{len(lost)} lost their lease and left {sum(len(row.held) for row in lost)} jobs; any "
             "live worker takes these back within seconds: start one",
         )
@@ -117,7 +120,8 @@ def _file(path: Path) -> Iterator[Finding]:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         yield Finding(
-            "file mode", "problem",
+            "file mode",
+            "problem",
             f"{path} may be read by others (mode {mode:o}); arguments of jobs are in it: "
             f"chmod 600 {path}",
         )
@@ -135,7 +139,8 @@ def _jobs(jobs: Jobs) -> Iterator[Finding]:
     waiting = sum(row.size for row in found.queues)
     if waiting and not found.workers:
         yield Finding(
-            "workers", "problem",
+            "workers",
+            "problem",
             f"{waiting:,} jobs are ready and no worker is alive; "
             "start one: boundary-jobs worker MODULE",
         )
@@ -150,6 +155,4 @@ def _jobs(jobs: Jobs) -> Iterator[Finding]:
     dead = len(jobs.failed(200))
     if dead:
         more = " or more" if dead == 200 else ""  # noqa: PLR2004 - the page's size
-        yield Finding(
-            "dead letters", "note", f"{dead}{more}; see them with boundary-jobs failed"
-        )
+        yield Finding("dead letters", "note", f"{dead}{more}; see them with boundary-jobs failed")

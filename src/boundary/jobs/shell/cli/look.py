@@ -86,8 +86,12 @@ def search(
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         page = jobs.search(
-            status=cast("Status | None", status), job_type=job_type, queue=queue, text=text,
-            limit=limit, cursor=cursor,
+            status=cast("Status | None", status),
+            job_type=job_type,
+            queue=queue,
+            text=text,
+            limit=limit,
+            cursor=cursor,
         )
     if as_json:
         terminal.json(page)

@@ -21,10 +21,18 @@ from boundary.jobs.shell.cli.terminal import USAGE, Terminal
 def worker(
     context: typer.Context,
     target: Annotated[
-        str, typer.Argument(metavar="MODULE[:NAME]", help="Where your handlers are: tasks, tasks.py, app.tasks:jobs.")
+        str,
+        typer.Argument(
+            metavar="MODULE[:NAME]",
+            help="Where your handlers are: tasks, tasks.py, app.tasks:jobs.",
+        ),
     ],
-    queues: Annotated[str | None, typer.Option(help="Served in this order: critical,default.")] = None,
-    concurrency: Annotated[int | None, typer.Option("--concurrency", "-c", min=1, help="Jobs at once.")] = None,
+    queues: Annotated[
+        str | None, typer.Option(help="Served in this order: critical,default.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", "-c", min=1, help="Jobs at once.")
+    ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="Leave when nothing is ready.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
@@ -48,7 +56,9 @@ def _configure_logs(terminal: Terminal, level: str, form: str) -> None:
         raise UsageError(f"--log-format is text or json, not {form!r}")
     try:
         logs.configure(
-            level, cast("Literal['text', 'json']", form), sys.stderr,
+            level,
+            cast("Literal['text', 'json']", form),
+            sys.stderr,
             color=terminal.err.is_terminal and not terminal.err.no_color,
         )
     except ValueError:
@@ -60,10 +70,17 @@ def _banner(
 ) -> None:
     known = ", ".join(sorted(jobs.registry.handlers)) or "none"
     served = ", ".join(queues or jobs.settings.workers.queues or ()) or "all"
-    end = "leaves when nothing is ready" if burst else "Ctrl-C lets running jobs end, twice stops at once"
+    end = (
+        "leaves when nothing is ready"
+        if burst
+        else "Ctrl-C lets running jobs end, twice stops at once"
+    )
     for name, value in (
-        ("store", jobs.store.url), ("queues", served), ("handlers", known),
-        ("at once", f"{slots} jobs"), ("process", f"{os.getpid()}; {end}"),
+        ("store", jobs.store.url),
+        ("queues", served),
+        ("handlers", known),
+        ("at once", f"{slots} jobs"),
+        ("process", f"{os.getpid()}; {end}"),
     ):
         terminal.err.print(f"[dim]{name:>9}[/dim]", end=" ")
         terminal.err.print(value, markup=False, soft_wrap=True)
@@ -111,7 +128,7 @@ def _import(name: str) -> ModuleType:
         _show_users_traceback(error)
     except (KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever a module raises is its author's to see
+    except BaseException as error:
         _show_users_traceback(error)
     raise typer.Exit(USAGE)
 
@@ -126,7 +143,9 @@ def _show_users_traceback(error: BaseException) -> None:
 
 def demo(
     context: typer.Context,
-    folder: Annotated[Path | None, typer.Option("--dir", help="Where its files go; else a temporary folder.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Where its files go; else a temporary folder.")
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the files there.")] = False,
     capture: Annotated[Path | None, typer.Option("--capture", hidden=True)] = None,
 ) -> None:

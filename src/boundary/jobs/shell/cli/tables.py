@@ -74,8 +74,12 @@ def local(moment: datetime | None) -> str:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A plain table; a column whose name starts with ``>`` is aligned to the right."""
     made = Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
-        pad_edge=False, header_style="dim",
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        header_style="dim",
     )
     for name in columns:
         right = name.startswith(">")
@@ -94,10 +98,14 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
         ("queue", ">ready", ">later", ">running", ">done", ">failed", ">retries", ">avg ms", ""),
         (
             (
-                row.queue_name, f"{row.size:,}", f"{row.scheduled:,}", f"{row.running:,}",
+                row.queue_name,
+                f"{row.size:,}",
+                f"{row.scheduled:,}",
+                f"{row.running:,}",
                 f"{row.succeeded_total:,}",
                 Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
-                f"{row.retried_total:,}", f"{row.avg_duration_ms:.1f}",
+                f"{row.retried_total:,}",
+                f"{row.avg_duration_ms:.1f}",
                 Text("paused", style="yellow") if row.paused else "",
             )
             for row in rows
@@ -114,8 +122,12 @@ def workers(rows: Sequence[WorkerInfo]) -> RenderableType:
         ("worker", "status", ">jobs", ">slots", "queues", "since"),
         (
             (
-                f"{row.host}:{row.pid}", status(row.status), len(row.running), row.concurrency,
-                ",".join(row.queues) or "all", ago(row.started_at),
+                f"{row.host}:{row.pid}",
+                status(row.status),
+                len(row.running),
+                row.concurrency,
+                ",".join(row.queues) or "all",
+                ago(row.started_at),
             )
             for row in rows
         ),
@@ -131,8 +143,13 @@ def jobs(rows: Sequence[Job], title: str = "Jobs") -> RenderableType:
         ("id", "type", "queue", "status", ">run", "when", "note"),
         (
             (
-                str(job.id), job.job_type, job.queue, status(job.status), job.retry_count + 1,
-                ago(job.updated_at), _note(job),
+                str(job.id),
+                job.job_type,
+                job.queue,
+                status(job.status),
+                job.retry_count + 1,
+                ago(job.updated_at),
+                _note(job),
             )
             for job in rows
         ),
@@ -157,7 +174,11 @@ def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
         ("name", "type", "queue", "when", "zone", "next"),
         (
             (
-                row.name, row.job_type, row.queue, row.cron or _every(row.every), row.timezone,
+                row.name,
+                row.job_type,
+                row.queue,
+                row.cron or _every(row.every),
+                row.timezone,
                 local(row.next_at),
             )
             for row in sorted(rows, key=lambda one: one.next_at)

@@ -10,7 +10,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import typer
@@ -81,7 +81,7 @@ class Terminal:
             self.fail(f"no job {job_id} is stored (deleted, past its retention, or another store)")
         return job
 
-    def fail(self, message: str, code: int = REFUSED) -> Any:
+    def fail(self, message: str, code: int = REFUSED) -> NoReturn:
         """The command ends with this message."""
         say_error(self.err, message)
         raise typer.Exit(code)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -50,7 +50,10 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
     _make_private(path)
     with meaning(path):
         connection = sqlite3.connect(
-            path, timeout=timeout, isolation_level=None, check_same_thread=False,
+            path,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=False,
             cached_statements=256,
         )
         try:
@@ -126,7 +129,10 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Inside a transaction: the schema is the present one."""
     version = _version(connection)
     if version == 0:
-        _run(connection, files(__package__).joinpath("schema.sql").read_text())
+        _run(
+            connection,
+            files("boundary.jobs.shell.adapters.sqlite").joinpath("schema.sql").read_text(),
+        )
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         version = SCHEMA
     while version < SCHEMA:
@@ -146,7 +152,7 @@ def _run(connection: sqlite3.Connection, script: str) -> None:
 
 
 @contextlib.contextmanager
-def meaning(path: Path) -> Iterator[None]:
+def meaning(path: Path) -> Generator[None]:
     """SQLite's errors, as ours."""
     try:
         yield
@@ -180,8 +186,10 @@ _MEANINGS: Final[dict[int, tuple[type[BackendError], str]]] = {
     ),
     sqlite3.SQLITE_CORRUPT: (
         StoreFormatError,
-        "{path} is damaged ({error}); stop the workers, copy it, and restore a backup or try "
-        "sqlite3's .recover",
+        (
+            "{path} is damaged ({error}); stop the workers, copy it, and restore a backup or try "
+            "sqlite3's .recover"
+        ),
     ),
     sqlite3.SQLITE_CANTOPEN: (
         BackendUnavailable,

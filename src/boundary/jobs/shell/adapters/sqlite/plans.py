@@ -118,8 +118,10 @@ def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
     for queue, priority in {(job.queue, job.priority) for job in jobs}:
         yield from tails.look(queue, priority)
     rows = [
-        (job.id, job.job_type, job.queue, job.priority, job.payload, now, now)
-        + _standing(job, now, tails)
+        (
+            *(job.id, job.job_type, job.queue, job.priority, job.payload, now, now),
+            *_standing(job, now, tails),
+        )
         for job in jobs
     ]
     if (yield from _insert(rows)) == len(jobs):
@@ -231,18 +233,44 @@ def _served(operation: ops.Claim) -> Plan[list[str]]:
 
 def _handed_over(row: Row, worker: str, now: Millis) -> Record:
     (
-        seq, id, job_type, queue, priority, payload, created, execute_at, token, retry_count,
-        crashes, trail,
+        seq,
+        id,
+        job_type,
+        queue,
+        priority,
+        payload,
+        created,
+        execute_at,
+        token,
+        retry_count,
+        crashes,
+        trail,
     ) = row
     return Record(
-        seq, id, job_type, queue, priority, payload, created, now, "running", None, execute_at,
-        now, None, worker, token + 1, retry_count, crashes, False, "", trail,
+        seq,
+        id,
+        job_type,
+        queue,
+        priority,
+        payload,
+        created,
+        now,
+        "running",
+        None,
+        execute_at,
+        now,
+        None,
+        worker,
+        token + 1,
+        retry_count,
+        crashes,
+        False,
+        "",
+        trail,
     )
 
 
-def _claimed(
-    operation: ops.Claim, jobs: tuple[Record, ...], now: Millis
-) -> Plan[ops.Claimed]:
+def _claimed(operation: ops.Claim, jobs: tuple[Record, ...], now: Millis) -> Plan[ops.Claimed]:
     asked = yield Ask(sql.CANCELLING, (operation.worker,))
     ((tick,),) = yield Ask(sql.NEXT_TICK)
     instants = [] if tick is None else [tick]
@@ -307,7 +335,7 @@ class Ending:
         """The event is counted, if it is one that is."""
         field = lifecycle.COUNTED.get(event)
         if field is not None:
-            one = Counters(queue, **{field: 1}, duration_ms=duration_ms)  # type: ignore[arg-type]
+            one = Counters(queue, **{field: 1}, duration_ms=duration_ms)
             was = self._counts.get(queue)
             self._counts[queue] = one if was is None else was.add(one)
 
@@ -384,14 +412,13 @@ def _depart(operation: ops.Depart, now: Millis) -> Plan[int]:
 def _whole(condition: str, values: Sequence[Any]) -> Plan[tuple[Record, ...]]:
     """Whole records, latest enqueued first."""
     rows = yield Ask(
-        f"SELECT {sql.COLUMNS} FROM job WHERE {condition} ORDER BY seq DESC", values  # noqa: S608
+        f"SELECT {sql.COLUMNS} FROM job WHERE {condition} ORDER BY seq DESC",
+        values,
     )
     return _records(rows)
 
 
-def _give_back(
-    ending: Ending, record: Record, event: str, keep_ms: int | None
-) -> Plan[None]:
+def _give_back(ending: Ending, record: Record, event: str, keep_ms: int | None) -> Plan[None]:
     """A job leaves its worker unfinished: to the head of its lane, or to its end."""
     event = lifecycle.settling(event, cancelling=record.cancelling)
     ending.count(record.queue, event)
@@ -425,9 +452,7 @@ def _reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
         crashes = record.crashes + 1
         yield Ask("UPDATE job SET crashes = ? WHERE seq = ?", (crashes, record.seq))
         hopeless = crashes >= operation.max_crashes and not record.cancelling
-        yield from _give_back(
-            ending, record, "crash" if hopeless else "reclaim", operation.keep_ms
-        )
+        yield from _give_back(ending, record, "crash" if hopeless else "reclaim", operation.keep_ms)
     yield from ending.write()
     left = {record.worker for record in held} - {record.worker for record in taken}
     busy = left | {record.worker for record in held if record not in taken}
@@ -446,12 +471,12 @@ _SCHEDULE = "name, job_type, queue, priority, payload, next_at, cron, every_ms, 
 
 
 def _all_schedules() -> Plan[tuple[ops.Schedule, ...]]:
-    rows = yield Ask(f"SELECT {_SCHEDULE} FROM schedule ORDER BY name")  # noqa: S608
+    rows = yield Ask(f"SELECT {_SCHEDULE} FROM schedule ORDER BY name")
     return tuple([ops.Schedule(*row) for row in rows])
 
 
 def _one_schedule(name: str) -> Plan[ops.Schedule | None]:
-    rows = yield Ask(f"SELECT {_SCHEDULE} FROM schedule WHERE name = ?", (name,))  # noqa: S608
+    rows = yield Ask(f"SELECT {_SCHEDULE} FROM schedule WHERE name = ?", (name,))
     return ops.Schedule(*rows[0]) if rows else None
 
 
@@ -461,10 +486,17 @@ def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[ops.Schedule]
     if old is not None and old.ticks == new.ticks:
         new = replace(new, next_at=old.next_at)
     values = (
-        new.name, new.job_type, new.queue, new.priority, new.payload, new.next_at, new.cron,
-        new.every_ms, new.timezone,
+        new.name,
+        new.job_type,
+        new.queue,
+        new.priority,
+        new.payload,
+        new.next_at,
+        new.cron,
+        new.every_ms,
+        new.timezone,
     )
-    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     return new
 
 
@@ -514,7 +546,8 @@ def _cancel_one(id: bytes, keep_ms: int | None, now: Millis) -> Plan[ops.Verdict
 
 
 def _retry(operation: ops.Retry, now: Millis) -> Plan[tuple[ops.Verdict, ...]]:
-    tails, verdicts = _tails(), []
+    tails = _tails()
+    verdicts: list[ops.Verdict] = []
     for id in operation.ids:
         verdicts.append((yield from _retry_one(tails, id, now)))
     return tuple(verdicts)
@@ -550,9 +583,7 @@ def _set_paused(operation: ops.SetPaused, now: Millis) -> Plan[bool]:
 def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
     doomed = yield Ask(sql.READY_IN, (operation.queue, operation.limit))
     if len(doomed) < operation.limit:
-        doomed = doomed + (
-            yield Ask(sql.DUE_IN, (operation.queue, operation.limit - len(doomed)))
-        )
+        doomed = doomed + (yield Ask(sql.DUE_IN, (operation.queue, operation.limit - len(doomed))))
     yield Do(sql.FORGET, doomed)
     return len(doomed)
 
@@ -582,10 +613,26 @@ def _save(operation: ops.Save, now: Millis) -> Plan[ops.Verdict]:
     yield Ask(
         sql.SAVE,
         (
-            record.id, record.job_type, record.queue, record.priority, record.payload,
-            record.created, record.updated, record.status, record.due, record.execute_at,
-            record.started, record.completed, record.worker, record.token, record.retry_count,
-            record.crashes, record.cancelling, record.ending, record.trail, record.progress,
+            record.id,
+            record.job_type,
+            record.queue,
+            record.priority,
+            record.payload,
+            record.created,
+            record.updated,
+            record.status,
+            record.due,
+            record.execute_at,
+            record.started,
+            record.completed,
+            record.worker,
+            record.token,
+            record.retry_count,
+            record.crashes,
+            record.cancelling,
+            record.ending,
+            record.trail,
+            record.progress,
             record.prune_at,
         ),
     )
@@ -604,8 +651,8 @@ def _amend(known: Record, given: Record) -> Plan[ops.Verdict]:
 
 
 def _time(operation: ops.Time, now: Millis) -> Plan[Millis]:
+    yield from ()
     return now
-    yield
 
 
 def _find(operation: ops.Find, now: Millis) -> Plan[tuple[Record | None, ...]]:
@@ -623,10 +670,10 @@ def _peek(operation: ops.Peek, now: Millis) -> Plan[tuple[Record, ...]]:
 def _search(operation: ops.Search, now: Millis) -> Plan[ops.Page]:
     below = cursor_position(operation.cursor)
     stretch, values = _stretch(operation, NOWHERE if below is None else below)
-    ((looked, last),) = yield Ask(f"SELECT count(*), min(seq) FROM ({stretch})", values)  # noqa: S608
+    ((looked, last),) = yield Ask(f"SELECT count(*), min(seq) FROM ({stretch})", values)
     condition, more = _conditions(operation)
     rows = yield Ask(
-        f"SELECT {sql.COLUMNS} FROM job WHERE seq IN ({stretch}) {condition} "  # noqa: S608
+        f"SELECT {sql.COLUMNS} FROM job WHERE seq IN ({stretch}) {condition} "
         f"ORDER BY seq DESC LIMIT {operation.limit + 1}",
         (*values, *more),
     )
@@ -712,7 +759,13 @@ def _worker_rows() -> Plan[tuple[ops.WorkerRow, ...]]:
 
 
 _LOOKS = {
-    ops.Time, ops.Find, ops.Peek, ops.Search, ops.DeadLetters, ops.History, ops.Stats,
+    ops.Time,
+    ops.Find,
+    ops.Peek,
+    ops.Search,
+    ops.DeadLetters,
+    ops.History,
+    ops.Stats,
     ops.Schedules,
 }
 

@@ -16,6 +16,7 @@ COLUMNS = (
 
 # A job comes in
 
+
 def _insert(rows: int) -> str:
     values = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
     return (
@@ -30,12 +31,8 @@ TOGETHER = 25
 INSERT, INSERT_TOGETHER = _insert(1), _insert(TOGETHER)
 NEWEST = "SELECT max(seq) FROM job"
 IDS_AFTER = "SELECT id FROM job WHERE seq > ?"
-TAIL = (
-    "SELECT max(position) FROM job WHERE queue = ? AND priority = ? AND position IS NOT NULL"
-)
-HEAD = (
-    "SELECT min(position) FROM job WHERE queue = ? AND priority = ? AND position IS NOT NULL"
-)
+TAIL = "SELECT max(position) FROM job WHERE queue = ? AND priority = ? AND position IS NOT NULL"
+HEAD = "SELECT min(position) FROM job WHERE queue = ? AND priority = ? AND position IS NOT NULL"
 UNPARK = (
     "UPDATE job SET queue = ?, priority = ?, updated = ?, position = ?, due = ?, execute_at = ? "
     "WHERE seq = ?"

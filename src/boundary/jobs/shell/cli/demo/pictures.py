@@ -24,7 +24,7 @@ class Picture(NamedTuple):
 
 def draw(width: int, height: int, hue: int) -> Picture:
     """A landscape: a sky, a sun, hills in front of each other."""
-    rows = []
+    rows: list[bytes] = []
     for y in range(height):
         row = bytearray()
         for x in range(width):
@@ -48,14 +48,16 @@ def _pixel(x: float, y: float, hue: int) -> bytes:
 def shrink(picture: Picture, width: int) -> Picture:
     """The picture at a smaller width; each pixel is the mean of those it stands for."""
     factor = picture.width // width
-    rows = []
+    rows: list[bytes] = []
     for top in range(0, len(picture.rows) - factor + 1, factor):
         block = picture.rows[top : top + factor]
         row = bytearray()
         for left in range(0, width * factor * CHANNELS, factor * CHANNELS):
             for channel in range(CHANNELS):
                 start = left + channel
-                total = sum(sum(line[start : start + factor * CHANNELS : CHANNELS]) for line in block)
+                total = sum(
+                    sum(line[start : start + factor * CHANNELS : CHANNELS]) for line in block
+                )
                 row.append(total // (factor * factor))
         rows.append(bytes(row))
     return Picture(width, rows)

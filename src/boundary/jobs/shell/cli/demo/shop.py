@@ -43,7 +43,8 @@ async def welcome_mail(to: str, name: str) -> dict[str, str]:
 def resize(picture: str, widths: list[int], ctx: Context) -> list[str]:
     """Make smaller copies of a picture."""
     source = folder / "pictures" / picture
-    original, made = pictures.read(source), []
+    original = pictures.read(source)
+    made: list[str] = []
     for number, width in enumerate(widths, 1):
         path = source.with_name(f"{source.stem}-{width}.png")
         pictures.write(path, pictures.shrink(original, width))

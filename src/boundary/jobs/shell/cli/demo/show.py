@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import typer
 from rich.console import Console, Group
@@ -30,7 +30,11 @@ from boundary.jobs.shell.cli.terminal import Terminal, interactive
 LEASE_MS = 2_000
 PATIENCE = 20.0
 LINES = 14
-CUSTOMERS = (("Ada", "ada@example.com"), ("Grace", "grace@example.com"), ("Alan", "alan@example.com"))
+CUSTOMERS = (
+    ("Ada", "ada@example.com"),
+    ("Grace", "grace@example.com"),
+    ("Alan", "alan@example.com"),
+)
 PICTURES = ("tea", "cups", "garden")
 
 
@@ -81,10 +85,16 @@ class Demo:
             tables.queues(stats.queues),
             tables.workers(stats.workers),
             tables.table(
-                "Latest jobs", ("type", "status", ">run", "when", "note"),
+                "Latest jobs",
+                ("type", "status", ">run", "when", "note"),
                 [
-                    (job.job_type, tables.status(job.status), job.retry_count + 1,
-                     tables.ago(job.updated_at), _note(job))
+                    (
+                        job.job_type,
+                        tables.status(job.status),
+                        job.retry_count + 1,
+                        tables.ago(job.updated_at),
+                        _note(job),
+                    )
                     for job in latest
                 ],
             ),
@@ -96,7 +106,7 @@ class Demo:
             self._live.update(self.view(), refresh=True)
 
     @contextlib.contextmanager
-    def shown(self) -> Iterator[None]:
+    def shown(self) -> Generator[None]:
         """A live picture, if somebody looks at a terminal."""
         if self._quiet:
             yield
@@ -121,12 +131,11 @@ class Demo:
 
     def ended(self, job: Job) -> Job:
         """The job, once it has reached its end."""
-        return self.wait(
-            job.job_type,
-            lambda: (found := self.jobs.find(job.id))
-            and found.status in {"completed", "failed", "cancelled"}
-            and found,
-        )
+        return cast("Job", self.wait(job.job_type, lambda: self._at_its_end(job)))
+
+    def _at_its_end(self, job: Job) -> Job | None:
+        found = self.jobs.find(job.id)
+        return found if found is not None and found.completed_at is not None else None
 
     # The worker
 
@@ -135,12 +144,13 @@ class Demo:
         with (self.folder / "worker.log").open("ab") as log:
             self.worker = subprocess.Popen(
                 [sys.executable, "-m", "boundary.jobs", "worker", f"{__package__}.shop"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         pid = self.worker.pid
-        self.wait(
-            "the worker", lambda: any(one.pid == pid for one in self.jobs.workers())
-        )
+        self.wait("the worker", lambda: any(one.pid == pid for one in self.jobs.workers()))
         return pid
 
     def stop_worker(self, number: int = signal.SIGTERM) -> None:
@@ -174,9 +184,13 @@ def play(demo: Demo) -> None:
     """The story."""
     jobs, shop = demo.jobs, demo.shop
     pid = demo.start_worker()
-    demo.say(f"A worker has started, process [bold]{pid}[/bold]. No server: the store is one SQLite file.")
+    demo.say(
+        f"A worker has started, process [bold]{pid}[/bold]. No server: the store is one SQLite file."
+    )
     reminder = shop.reminder.using(delay=9).enqueue(about="water the plants")
-    demo.say("A [bold]reminder[/bold] is scheduled for nine seconds from now; a cron counts the stock every three.")
+    demo.say(
+        "A [bold]reminder[/bold] is scheduled for nine seconds from now; a cron counts the stock every three."
+    )
     _morning(demo)
     _payment(demo)
     _dead_letter(demo)
@@ -194,22 +208,32 @@ def _morning(demo: Demo) -> None:
     """Mails, pictures and a report, all at once."""
     shop = demo.shop
     for number, name in enumerate(PICTURES):
-        pictures.write(demo.folder / "pictures" / f"{name}.png", pictures.draw(320, 200, 40 * number))
+        pictures.write(
+            demo.folder / "pictures" / f"{name}.png", pictures.draw(320, 200, 40 * number)
+        )
     mails = [shop.welcome_mail.enqueue(to=to, name=name) for name, to in CUSTOMERS]
-    resized = [shop.resize.enqueue(picture=f"{name}.png", widths=[160, 80, 32]) for name in PICTURES]
+    resized = [
+        shop.resize.enqueue(picture=f"{name}.png", widths=[160, 80, 32]) for name in PICTURES
+    ]
     report = shop.sales_report.enqueue(orders=4_000)
-    demo.say("Enqueued: three [bold]welcome mails[/bold], three [bold]pictures[/bold] to resize, a [bold]sales report[/bold].")
+    demo.say(
+        "Enqueued: three [bold]welcome mails[/bold], three [bold]pictures[/bold] to resize, a [bold]sales report[/bold]."
+    )
     for job in (*mails, *resized):
         demo.ended(job)
     demo.say("[green]Done[/green]: three mails in the outbox, nine smaller pictures.")
     result = demo.ended(report).result
-    demo.say(f"[green]Done[/green]: the report, {result['orders']:,} orders, {result['total']:,.2f} in all.")
+    demo.say(
+        f"[green]Done[/green]: the report, {result['orders']:,} orders, {result['total']:,.2f} in all."
+    )
 
 
 def _payment(demo: Demo) -> None:
     """A failure that heals by itself."""
     job = demo.shop.charge.enqueue(order=1017, amount=49.9)
-    demo.say("A [bold]payment[/bold]. This bank refuses twice; the job is retried with growing delays.")
+    demo.say(
+        "A [bold]payment[/bold]. This bank refuses twice; the job is retried with growing delays."
+    )
     done = demo.ended(job)
     tries = len(done.errors) + 1
     demo.say(f"[green]Paid[/green] in run {tries}: nobody had to do anything.")
@@ -220,7 +244,9 @@ def _dead_letter(demo: Demo) -> None:
     job = demo.shop.sync_warehouse.enqueue(articles=12)
     dead = demo.ended(job)
     assert dead.error is not None
-    demo.say(f"The [bold]warehouse sync[/bold] is a [red]dead letter[/red] after {len(dead.errors)} runs: {dead.error.message}")
+    demo.say(
+        f"The [bold]warehouse sync[/bold] is a [red]dead letter[/red] after {len(dead.errors)} runs: {dead.error.message}"
+    )
     (demo.folder / "warehouse.online").touch()
     if interactive() and demo.console.is_terminal:
         demo.say("You switch the warehouse on. Press [bold]Enter[/bold] to retry it (or wait).")
@@ -245,13 +271,13 @@ def _key_or(seconds: float, demo: Demo) -> None:
 def _kill(demo: Demo) -> None:
     """The worst that can happen to a worker."""
     job = demo.shop.pack_order.enqueue(order=1018)
-    demo.wait(
-        "packing to begin", lambda: (found := demo.jobs.find(job.id)) and found.progress
-    )
+    demo.wait("packing to begin", lambda: (found := demo.jobs.find(job.id)) and found.progress)
     assert demo.worker is not None
     pid = demo.worker.pid
     demo.stop_worker(signal.SIGKILL)
-    demo.say(f"[bold red]kill -9 {pid}[/bold red], in the middle of packing an order. Another worker starts.")
+    demo.say(
+        f"[bold red]kill -9 {pid}[/bold red], in the middle of packing an order. Another worker starts."
+    )
     fresh = demo.start_worker()
     done = demo.ended(job)
     demo.say(
@@ -260,9 +286,7 @@ def _kill(demo: Demo) -> None:
     )
 
 
-def run_demo(
-    terminal: Terminal, *, folder: Path | None, keep: bool, capture: Path | None
-) -> None:
+def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Path | None) -> None:
     """The whole demonstration; stops cleanly at Ctrl-C.
 
     Args:
@@ -291,7 +315,9 @@ def run_demo(
             log = (folder / "worker.log").read_text(errors="replace")
             terminal.err.print(log[-2000:], markup=False)
             terminal.fail(f"{error}; above is the worker's log")
-        _ending(demo, kept=keep or terminal.url is not None or "boundary-jobs-demo-" not in str(folder))
+        _ending(
+            demo, kept=keep or terminal.url is not None or "boundary-jobs-demo-" not in str(folder)
+        )
         if capture is not None:
             _capture(demo, capture)
 
@@ -320,8 +346,10 @@ def _summary(demo: Demo, *, kept: bool) -> Group:
     where = f" in {demo.folder}" if kept else " (gone now; --keep leaves them)"
     commands = (
         ("your own, in five lines", "see README.md, then: boundary-jobs worker tasks"),
-        ("look at this shop" if kept else "look around in it",
-         f"boundary-jobs stats --url {demo.url}" if kept else "boundary-jobs demo --keep"),
+        (
+            "look at this shop" if kept else "look around in it",
+            f"boundary-jobs stats --url {demo.url}" if kept else "boundary-jobs demo --keep",
+        ),
         ("how fast is this machine", "boundary-jobs bench"),
     )
     rows = [Text.assemble((f"  {why:26}", "dim"), (what, "bold")) for why, what in commands]
@@ -340,5 +368,7 @@ def _capture(demo: Demo, folder: Path) -> None:
         picture.print()
         picture.print(_summary(demo, kept=False))
         text = picture.export_text(clear=False)
-        (folder / "demo.txt").write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n")
+        (folder / "demo.txt").write_text(
+            "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+        )
         picture.save_svg(str(folder / "demo.svg"), title="boundary-jobs demo")

@@ -1,0 +1,1 @@
+"""The stores. One does not know the other; only `connect` knows them all."""
