@@ -128,9 +128,21 @@ def cancelled(record: Record, keep_ms: int, reason: str) -> Outcome:
     return Outcome(record.id, record.token, "cancel", trail, record.retry_count, 0, keep_ms)
 
 
-def released(record: Record, keep_ms: int) -> Outcome:
-    """The job goes back to the head of its queue as if it had not been claimed."""
-    return Outcome(record.id, record.token, "release", record.trail, record.retry_count, 0, keep_ms)
+def released(record: Record, keep_ms: int, delay_ms: int = 0) -> Outcome:
+    """The job goes back as if it had not been claimed: to the head of its queue, or for a while."""
+    return Outcome(
+        record.id, record.token, "release", record.trail, record.retry_count, delay_ms, keep_ms
+    )
+
+
+def on_last_chance(record: Record, max_crashes: int) -> bool:
+    """Whether one more crash makes the job a dead letter.
+
+    A lost worker takes all its jobs with it, and nobody knows which of them killed it. So each has
+    a crash more; but its last chance every job gets apart from others in the same case: the
+    culprit dies alone, its neighbours live.
+    """
+    return 0 < record.crashes >= max_crashes - 1
 
 
 def expired(record: Record, payload: Payload) -> bool:

@@ -156,6 +156,11 @@ class Executor:
         """Outcomes that wait to be collected."""
         return len(self._outcomes)
 
+    def has_suspect(self, max_crashes: int) -> bool:
+        """Whether a job on its last chance runs or waits here."""
+        held = (*self._buffer, *(run.record for run in self._running.values()))
+        return any(outcome.on_last_chance(record, max_crashes) for record in held)
+
     @property
     def running(self) -> tuple[bytes, ...]:
         """Ids of the jobs that run."""

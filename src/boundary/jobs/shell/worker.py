@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import dispatcher, operations
+from boundary.jobs.core import dispatcher, operations, outcome
 from boundary.jobs.core.dispatcher import (
     Abandon,
     Alarm,
@@ -79,6 +79,9 @@ R = TypeVar("R")
 log = logging.getLogger("boundary.jobs")
 
 SWEEP_MS = 5_000
+CROWD_MS = 200
+"""How long jobs on their last chance are put off while another of them runs."""
+
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
 
@@ -375,7 +378,7 @@ class Shift:
             self._arrived(0, None)
             await self._try(Depart(mine, self._keep.finished))
         else:
-            self._take_in(claimed)
+            await self._take_in(claimed)
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -400,19 +403,40 @@ class Shift:
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
-    def _take_in(self, claimed: Claimed) -> None:
+    async def _take_in(self, claimed: Claimed) -> None:
         self._offset = claimed.now - self._now()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if not claimed.alive:
             self._arrived(0, None)
             self._tell(Disowned(self._now()))
             return
-        self._arrived(len(claimed.jobs), due)
-        self._journal.claimed(claimed.jobs)
-        self._executor.add(claimed.jobs)
+        jobs = await self._without_crowd(claimed.jobs)
+        self._arrived(len(jobs), due)
+        self._journal.claimed(jobs)
+        self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
         for one in claimed.ticks:
             self._spawn(self._fire(one))
+
+    async def _without_crowd(self, jobs: tuple[Record, ...]) -> tuple[Record, ...]:
+        """The jobs to run here: of those on their last chance, one at a time.
+
+        The others are back in the store before that one begins, so that its crash is not theirs.
+        """
+        limit = self._settings.workers.max_crashes
+        suspects = [one for one in jobs if outcome.on_last_chance(one, limit)]
+        spared = suspects if self._executor.has_suspect(limit) else suspects[1:]
+        if not spared:
+            return jobs
+        back = self._put_off(spared)
+        if await self._try(Settle(self._incarnation, tuple(back))) is not None:
+            return tuple(one for one in jobs if one not in spared)
+        # None of them begins before that is in the store; it is handed in with the next outcomes.
+        self._executor.put_back(list(zip(suspects, self._put_off(suspects), strict=True)))
+        return tuple(one for one in jobs if one not in suspects)
+
+    def _put_off(self, records: list[Record]) -> list[Outcome]:
+        return [outcome.released(one, self._keep.finished, CROWD_MS) for one in records]
 
     def _arrived(self, count: int, due_ms: float | None) -> None:
         leftover = self._executor.waiting > 0

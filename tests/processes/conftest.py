@@ -1,0 +1,93 @@
+"""A shop floor: one SQLite file, a journal beside it, and worker processes to start and kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from boundary.jobs import Jobs
+
+ROOT = Path(__file__).parents[2]
+LEASE_MS = 1_000
+
+
+class Line(NamedTuple):
+    """What a run wrote: its phase, its job, its fencing token, its process."""
+
+    phase: str
+    job: str
+    token: int
+    pid: int
+
+
+class Floor:
+    """Starts workers on one store; nothing it starts outlives it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"sqlite:///{folder}/jobs.db"
+        self.journal = folder / "journal"
+        self.journal.touch()
+        self.environ = {
+            **os.environ,
+            "BOUNDARY_JOBS_URL": self.url,
+            "BOUNDARY_JOBS_WORKERS_LEASE": str(LEASE_MS),
+            "BOUNDARY_JOBS_WORKERS_MAX_CRASHES": "1000",
+            "JOURNAL": str(self.journal),
+            "PYTHONPATH": str(ROOT),
+        }
+        self.jobs = Jobs(self.url)
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def python(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
+        """A Python process of this floor, its output in the log."""
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env={**self.environ, **environ},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        self._started.append(process)
+        return process
+
+    def worker(self, *options: str, **environ: str) -> subprocess.Popen[bytes]:
+        """A worker process, as the command starts it."""
+        return self.python(
+            "-m", "boundary.jobs", "worker", "tests.processes.tasks", *options, **environ
+        )
+
+    def lines(self) -> list[Line]:
+        """The journal so far."""
+        rows = (line.split() for line in self.journal.read_text().splitlines())
+        return [Line(phase, job, int(token), int(pid)) for phase, job, token, pid in rows]
+
+    def log(self) -> str:
+        """What the processes said, its end."""
+        return (self.folder / "log").read_text(errors="replace")[-4_000:]
+
+    def close(self) -> None:
+        """Everything is gone."""
+        for process in self._started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self.jobs.close()
+
+
+@pytest.fixture
+def floor(tmp_path: Path) -> Iterator[Floor]:
+    made = Floor(tmp_path)
+    yield made
+    made.close()

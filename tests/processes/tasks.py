@@ -1,0 +1,50 @@
+"""Handlers of the process tests. Each run leaves lines in a journal outside the store."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import time
+
+from boundary.jobs import Context, Jobs
+
+jobs = Jobs()
+_journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def note(phase: str, ctx: Context) -> None:
+    """One line, whole, whatever happens next."""
+    os.write(_journal, f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()}\n".encode())
+
+
+@jobs.handler
+async def on_loop(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    await asyncio.sleep(seconds)
+    note("end", ctx)
+
+
+@jobs.handler
+def in_thread(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    time.sleep(seconds)
+    note("end", ctx)
+
+
+@jobs.handler
+def stubborn(ctx: Context) -> None:
+    note("start", ctx)
+    time.sleep(60)
+
+
+@jobs.handler
+def quits(ctx: Context) -> None:
+    note("start", ctx)
+    os._exit(1)
+
+
+@jobs.handler
+def breaks(ctx: Context) -> None:
+    note("start", ctx)
+    ctypes.string_at(0)
