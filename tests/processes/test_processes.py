@@ -162,7 +162,7 @@ def test_a_killed_client_loses_nothing_it_was_told_is_stored(floor: Floor) -> No
         client = floor.python("-c", ENQUEUE)
         assert client.stdout is not None
         for _ in range(5 + number):
-            acknowledged.append(client.stdout.readline().decode().strip())
+            acknowledged += [client.stdout.readline().decode().strip()]
         client.kill()
         rest = client.stdout.read().decode().splitlines(keepends=True)
         acknowledged += [line.strip() for line in rest if line.endswith("\n")]
