@@ -1,0 +1,270 @@
+"""Life cycle, retries, priorities, names, statistics, steering, the store's time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boundary.jobs import (
+    Cancel,
+    Discard,
+    IllegalTransition,
+    InvalidName,
+    JobError,
+    JobResult,
+    Retry,
+    RetryPolicy,
+    Snooze,
+    UsageError,
+)
+from boundary.jobs.core import lifecycle, outcome, priority, retry, stats, wire
+from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.outcome import Keep
+from boundary.jobs.core.steering import Steer, as_job_error, as_job_result
+from boundary.jobs.core.storetime import store_now
+from boundary.jobs.core.wire import Payload, Record
+
+ROOT = Path(__file__).parents[2]
+SEED_STEPS = {
+    ("pending", "running"),
+    ("pending", "cancelled"),
+    ("running", "completed"),
+    ("running", "failed"),
+    ("running", "retrying"),
+    ("running", "cancelled"),
+    ("retrying", "pending"),
+    ("retrying", "failed"),
+    ("failed", "pending"),
+}
+STATUSES = ("pending", "running", "completed", "failed", "retrying", "cancelled")
+
+
+def test_the_seeds_steps_are_all_there() -> None:
+    """S35-S44: and beside them only what a lost or stopping worker and an operator need."""
+    ours = {(before, to) for (before, _), to in lifecycle.TABLE.items()}
+    assert ours >= SEED_STEPS
+    assert ours - SEED_STEPS == {("running", "pending"), ("retrying", "cancelled")}
+    assert {to for _, to in ours} | {"pending"} == set(STATUSES)
+    for before in STATUSES:
+        for to in STATUSES:
+            assert lifecycle.can_become(before, to) == ((before, to) in ours)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["completed", "cancelled"])
+def test_an_end_is_an_end(status: str) -> None:
+    """S37, S40."""
+    assert lifecycle.allowed(status) == frozenset()  # type: ignore[arg-type]
+    with pytest.raises(IllegalTransition, match="this is its end") as caught:
+        lifecycle.after(status, "claim")  # type: ignore[arg-type]
+    assert (caught.value.status, caught.value.event) == (status, "claim")
+
+
+def test_a_refusal_names_what_is_allowed() -> None:
+    with pytest.raises(
+        IllegalTransition, match="a pending job cannot succeed; what it can: cancel, claim"
+    ):
+        lifecycle.after("pending", "succeed")
+
+
+def test_what_was_asked_to_stop_does_not_come_back() -> None:
+    assert lifecycle.settling("fail", cancelling=True) == "cancel"
+    assert lifecycle.settling("succeed", cancelling=True) == "succeed"
+    assert lifecycle.settling("fail", cancelling=False) == "fail"
+
+
+def test_the_docs_diagram_is_drawn_from_the_table() -> None:
+    assert lifecycle.mermaid() in (ROOT / "docs" / "lifecycle.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("exponential", [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]),
+        ("linear", [1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000]),
+        ("constant", [1_000] * 8),
+    ],
+)
+def test_delays_without_jitter_are_exact(strategy: str, expected: list[int]) -> None:
+    """S49, S50, S52, S56, T3."""
+    policy = RetryPolicy(strategy=strategy, jitter=False)  # type: ignore[arg-type]
+    assert [retry.delay_ms(number, policy, 0.7) for number in range(1, 9)] == expected
+
+
+@given(number=st.integers(1, 1_000), u=st.floats(0, 1, exclude_max=True))
+def test_jitter_is_ten_percent_and_never_above_the_cap(number: int, u: float) -> None:
+    """S54, S55, T4."""
+    exact = retry.delay_ms(number, RetryPolicy(jitter=False, max_delay=1e8), 0.0)
+    varied = retry.delay_ms(number, RetryPolicy(max_delay=1e8), u)
+    assert exact == 100_000_000_000 or 0.899 * exact <= varied <= 1.101 * exact
+    assert retry.delay_ms(number, RetryPolicy(), u) <= 60_000
+
+
+def test_retries_are_counted_not_runs() -> None:
+    """S51, S59, T1."""
+    steps = [retry.next_step(used, 3) for used in range(4)]
+    assert steps == ["retry", "retry", "retry", "exhausted"]
+    assert retry.next_step(0, 0) == "exhausted"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        RetryPolicy(strategy="quadratic"),  # type: ignore[arg-type]
+        RetryPolicy(initial_delay=-1),
+        RetryPolicy(max_delay=float("inf")),
+        RetryPolicy(initial_delay="1"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_policy_is_refused(policy: RetryPolicy) -> None:
+    with pytest.raises(UsageError):
+        retry.checked(policy)
+
+
+@pytest.mark.parametrize("number", [-1, 1_001, 1.5, "3", True, None])
+def test_a_wrong_number_of_retries_is_refused(number: object) -> None:
+    with pytest.raises(UsageError, match="max_retries"):
+        retry.checked_retries(number)
+
+
+def test_four_priorities_in_their_order() -> None:
+    """S2, S47."""
+    assert priority.PRIORITIES == ("critical", "high", "normal", "low")
+    assert [priority.rank(name) for name in priority.PRIORITIES] == [0, 1, 2, 3]
+    assert [priority.name(rank) for rank in (0, 1, 2, 3, 9, -1)] == [
+        *priority.PRIORITIES,
+        "normal",
+        "normal",
+    ]
+    with pytest.raises(UsageError, match="critical, high, normal, low"):
+        priority.rank("urgent")
+
+
+@pytest.mark.parametrize("name", ["default", "a", "low-priority", "v1.2:x_Y", "x" * 128])
+def test_names(name: str) -> None:
+    assert checked_name("queue", name) is name
+
+
+@pytest.mark.parametrize("name", ["", "a b", "{x}", "a\n", "ü", "x" * 129, "x" * 10_000, 7, None])
+def test_wrong_names_are_named(name: object) -> None:
+    with pytest.raises(InvalidName, match="cannot be the name of a queue") as caught:
+        checked_name("queue", name)
+    assert len(str(caught.value)) < 250
+
+
+def test_totals_are_the_sums_over_queues() -> None:
+    """S106-S112: the seed's own sample adds up."""
+    rows = [
+        stats.queue_stats(
+            stats.Counters("default", 1_185, 15, 4, 300_000.0),
+            ready=5,
+            scheduled=1,
+            running=2,
+            paused=False,
+        ),
+        stats.queue_stats(
+            stats.Counters("emails", 292, 8), ready=0, scheduled=0, running=0, paused=True
+        ),
+    ]
+    found = stats.job_stats(rows, [])
+    assert (found.total_processed, found.total_failed, found.total_succeeded) == (1_500, 23, 1_477)
+    assert (found.queues[0].processed_total, found.queues[0].size) == (1_200, 5)
+    assert found.queues[0].avg_duration_ms == pytest.approx(300_000 / 1_204)
+    assert found.queues[1].avg_duration_ms == 0.0
+
+
+def test_a_workers_note_comes_back_and_a_damaged_one_does_not_hurt() -> None:
+    now = datetime.now(UTC)
+    note = stats.encode_worker(queues=("a",), concurrency=3, host="h", pid=1, started_at=now)
+    found = stats.worker_info("w", note, now, ())
+    assert found is not None
+    assert (found.status, found.queues, found.concurrency) == ("idle", ("a",), 3)
+    damaged = stats.worker_info("w", b"\xc1", now, ())
+    assert damaged is not None
+    assert damaged.host == "unreadable"
+    assert stats.worker_info("w", b"", now, ()) is None
+
+
+def test_the_seeds_answers() -> None:
+    """S76-S78."""
+    assert as_job_result(JobResult.success(1)) == JobResult(result=1)
+    assert as_job_result({"success": True, "result": 2}) == JobResult(result=2)
+    assert as_job_result({"success": True}) == JobResult()
+    failed = as_job_result({"success": False, "error": {"message": "m", "type": "T"}})
+    assert failed == JobResult(error=JobError("m", "T"))
+    assert as_job_result({"success": False}) == JobResult(error=JobError("", "Error"))
+    for plain in ({"success": True, "more": 1}, {"success": 1}, {"a": 1}, None, [], "x"):
+        assert as_job_result(plain) is None
+    assert as_job_error(JobError("m", "T", "s")) == JobError("m", "T", "s")
+    assert as_job_error({"message": "m", "type": "T", "stacktrace": 7}).stacktrace == "7"
+    assert as_job_error("text") == JobError("text", "Error")
+
+
+def test_answers_take_seconds_or_a_timedelta() -> None:
+    assert Retry().after_ms is None
+    assert Retry(after=30).after_ms == Retry(timedelta(seconds=30)).after_ms == 30_000
+    assert Snooze(0.5).delay_ms == 500
+    for wrong in (-1, float("inf"), float("nan")):
+        with pytest.raises(UsageError):
+            Snooze(wrong)
+
+
+RECORD = Record(1, b"\1" * 16, "send", "default", 2, b"", 0, 0, "running", started=1_000, token=4)
+
+
+def ended(**payload: object) -> outcome.Run:
+    fields = {"version": 1, "args": {}, "max_retries": 1, **payload}
+    return outcome.Run(RECORD, Payload(**fields), 2_000, 12.5, 0.5, Keep(10, 20))  # type: ignore[arg-type]
+
+
+def test_where_a_run_leads() -> None:
+    done = outcome.succeeded(ended(keep_ms=7), {"a": 1})
+    assert (done.event, done.token, done.keep_ms, done.duration_ms) == ("succeed", 4, 7, 12.5)
+    again = outcome.failed(ended(), JobError("m", "T"))
+    assert (again.event, again.retry_count, again.delay_ms) == ("fail", 1, 1_000)
+    assert outcome.failed(ended(), JobError("m", "T"), 5).delay_ms == 5
+    dead = outcome.failed(ended(max_retries=0), JobError("m", "T"))
+    assert (dead.event, dead.keep_ms) == ("exhaust", 20)
+    assert wire.error_of(dead.trail) == JobError("m", "T")
+
+
+@pytest.mark.parametrize(
+    ("answer", "event"),
+    [
+        (Retry(after=3), "fail"),
+        (Snooze(9), "snooze"),
+        (Discard("d"), "discard"),
+        (Cancel("c"), "cancel"),
+        (Steer("plain"), "fail"),
+    ],
+)
+def test_where_a_handler_steers_it(answer: Steer, event: str) -> None:
+    assert outcome.steered(ended(), answer, JobError("m", "T")).event == event
+
+
+def test_a_last_chance_is_the_run_before_too_many_crashes() -> None:
+    crashed = [Record(1, b"", "a", "b", 2, b"", 0, 0, crashes=number) for number in range(4)]
+    assert [outcome.on_last_chance(one, 3) for one in crashed] == [False, False, True, True]
+    assert not outcome.on_last_chance(crashed[0], 1)
+
+
+@given(
+    walls=st.lists(st.integers(-100_000, 100_000), min_size=1),
+    steps=st.lists(st.integers(0, 5_000), min_size=1),
+)
+def test_the_stores_time_never_goes_back(walls: list[int], steps: list[int]) -> None:
+    """G12: whatever is done to the clock."""
+    told = 0
+    for wall, step in zip(walls, steps, strict=False):
+        now = store_now(wall, told, step)
+        assert now >= told
+        assert now >= wall
+        assert step < 2 or now > told
+        told = now
+
+
+def test_a_reboot_counts_as_no_time() -> None:
+    assert store_now(10, 1_000, -5_000) == 1_000
