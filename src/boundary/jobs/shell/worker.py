@@ -484,9 +484,8 @@ class Shift:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEPARTURE)
-        with contextlib.suppress(BackendError, TimeoutError):
-            async with asyncio.timeout(DEPARTURE):
-                await self._backend.execute(Depart(self._incarnation, self._keep.finished))
+        leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
+        await asyncio.wait({leaving}, timeout=DEPARTURE)
         if self._alarm is not None:
             self._alarm.cancel()
         await self._backend.close()

@@ -135,34 +135,35 @@ def workers(rows: Sequence[WorkerInfo]) -> RenderableType:
 
 
 def jobs(rows: Sequence[Job], title: str = "Jobs") -> RenderableType:
-    """Jobs, one a line."""
+    """Jobs with their whole ids, and below each what there is to say of it."""
     if not rows:
         return Text(f"{title}: none", style="dim")
-    return table(
-        title,
-        ("id", "type", "queue", "status", ">run", "when", "note"),
-        (
-            (
-                str(job.id),
-                job.job_type,
-                job.queue,
+    types = max(len(job.job_type) for job in rows)
+    lines = [Text(title, style="bold")]
+    for job in rows:
+        lines.append(
+            Text.assemble(
+                f"{job.id}  ",
+                text(job.job_type.ljust(types)),
+                "  ",
                 status(job.status),
-                job.retry_count + 1,
-                ago(job.updated_at),
-                _note(job),
+                " " * (10 - len(job.status)),
+                (f"run {job.retry_count + 1}, {ago(job.updated_at)}", "dim"),
             )
-            for job in rows
-        ),
-    )
+        )
+        note = _note(job)
+        if note.plain.strip():
+            lines.append(Text.assemble("  ", note))
+    return Group(*lines)
 
 
 def _note(job: Job) -> Text:
     if job.error is not None and job.status in {"failed", "retrying"}:
-        return text(f"{job.error.type}: {job.error.message}"[:60], "red")
+        return text(f"{job.error.type}: {job.error.message}", "red")
     if job.progress is not None and job.status == "running":
         said = f"{job.progress.fraction:.0%} {job.progress.message or ''}"
         return text(said, "blue")
-    return text((job.reason or "")[:60], "dim")
+    return text(job.reason or "", "dim")
 
 
 def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
@@ -246,5 +247,6 @@ def _latest_trace(one: Job) -> Iterable[RenderableType]:
     if not one.errors:
         yield Text("\n" + one_line(f"{one.error.type}: {one.error.message}"), style="red")
     if one.error.stacktrace:
-        lines = (one_line(line) for line in one.error.stacktrace.splitlines())
+        # Each line behind a rule, so that none passes for one of ours.
+        lines = (f"│ {one_line(line)}" for line in one.error.stacktrace.splitlines())
         yield Text("\n" + "\n".join(lines), style="dim", overflow="fold")

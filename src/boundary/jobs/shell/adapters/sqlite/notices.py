@@ -140,30 +140,39 @@ class AsyncPipeListener:
     def __init__(self, ear: Ear) -> None:
         self._ear = ear
         self._loop = asyncio.get_running_loop()
-        self._heard = asyncio.Event()
+        self._heard = False
+        self._late = False
         self._closed = False
+        self._changed = asyncio.Event()
         self._loop.add_reader(ear.fd, self._readable)
 
     def _readable(self) -> None:
         if self._ear.drain():
-            self._heard.set()
+            self._heard = True
+            self._changed.set()
 
     async def wait(self, timeout: float) -> bool:
         """As `ports.AsyncListener.wait`; False at once when closed."""
-        if not self._heard.is_set() and not self._closed:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._heard.wait()
-        heard = self._heard.is_set() and not self._closed
-        if not self._closed:
-            self._heard.clear()
+        self._late = False
+        alarm = self._loop.call_later(timeout, self._ring)
+        try:
+            while not (self._heard or self._late or self._closed):
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            alarm.cancel()
+        heard, self._heard = self._heard and not self._closed, False
         return heard
+
+    def _ring(self) -> None:
+        self._late = True
+        self._changed.set()
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
         if not self._closed:
             self._closed = True
-            self._heard.set()
+            self._changed.set()
             self._loop.remove_reader(self._ear.fd)
             self._ear.close()
 

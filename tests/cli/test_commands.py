@@ -1,0 +1,273 @@
+"""The command: what it shows, what it changes, what it refuses, how it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boundary.jobs import Jobs
+from boundary.jobs.shell.cli.app import run
+from tests.worker.conftest import eventually
+
+MISSING = "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/jobs.db"
+
+
+@pytest.fixture
+def jobs(url: str) -> Iterator[Jobs]:
+    with Jobs(url) as made:
+
+        @made.handler(max_retries=0)
+        def fails(why: str) -> None:
+            raise ValueError(why)
+
+        @made.handler
+        def works() -> int:
+            return 7
+
+        yield made
+
+
+def dead(jobs: Jobs, why: str = "no") -> str:
+    job = jobs.enqueue("fails", {"why": why})
+    jobs.worker().run_until_empty()
+    return str(job.id)
+
+
+LOOKS = ["stats", "queues", "workers", "failed", "search", "schedules"]
+
+
+@pytest.mark.parametrize("command", LOOKS)
+def test_every_look_has_a_table_and_json(
+    url: str, jobs: Jobs, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """S124: the error of a dead letter is shown."""
+    dead(jobs, "the reason")
+    jobs.schedule("nightly", cron="0 3 * * *", handler="works", args={})
+    assert run([command, "--url", url]) == 0
+    table = capsys.readouterr().out
+    assert table.strip()
+    assert run(["--url", url, command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, dict | list)
+    if command in {"failed", "search"}:
+        assert "the reason" in table
+
+
+def test_show_tells_everything(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    id = dead(jobs, "the reason")
+    assert run(["show", id, "--url", url]) == 0
+    text = capsys.readouterr().out
+    assert "run 1 failed" in text
+    assert "ValueError: the reason" in text
+    assert "raise ValueError(why)" in text
+    assert run(["show", id, "--json", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "the reason"
+
+
+def test_enqueue_cancel_delete(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["enqueue", "works", "{}", "--queue", "q", "--priority", "high", "--delay", "60"]
+    assert run([*asked, "--job-id", MISSING, "--json", "--url", url]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["id"], made["queue"], made["priority"]) == (MISSING, "q", "high")
+    assert run(["cancel", MISSING, "--url", url]) == 0
+    assert run(["cancel", MISSING, "--url", url]) == 1
+    assert run(["delete", MISSING, "--url", url]) == 2
+    assert "add --yes" in capsys.readouterr().err
+    assert run(["delete", MISSING, "--yes", "--url", url]) == 0
+    assert run(["delete", MISSING, "--yes", "--url", url]) == 1
+
+
+def test_retry_one_and_all(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    first, _ = dead(jobs), dead(jobs)
+    assert run(["retry", first, "--url", url]) == 0
+    assert run(["retry", first, "--url", url]) == 1
+    assert run(["retry", "--url", url]) == 2
+    assert run(["retry", "--all", "--url", url]) == 2
+    assert run(["retry", "--all", "--yes", "--url", url]) == 0
+    assert "1 dead letters" in capsys.readouterr().out
+    assert jobs.failed() == []
+
+
+def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
+    jobs.enqueue("works", {})
+    assert run(["pause", "default", "--url", url]) == 0
+    assert jobs.queue_stats("default").paused
+    assert run(["resume", "default", "--url", url]) == 0
+    assert run(["purge", "default", "--yes", "--url", url]) == 0
+    assert jobs.queue_stats("default").size == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["show", MISSING], 1, "no job"),
+        (["show", "123"], 2, "no job id"),
+        (["retry", MISSING], 1, "no job"),
+        (["enqueue", "works", "[1]"], 2, "JSON object"),
+        (["enqueue", "wor ks"], 2, "job type"),
+        (["enqueue", "works", "{}", "--priority", "urgent"], 2, "critical, high, normal, low"),
+        (["stats", "--frob"], 2, "frob"),
+        (["frob"], 2, "frob"),
+        (["search", "--cursor", "x"], 2, "cursor"),
+    ],
+)
+def test_refusals(
+    url: str, arguments: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*arguments, "--url", url]) == code
+    said = capsys.readouterr()
+    assert says in said.err + said.out
+    assert "Traceback" not in said.err
+
+
+def test_an_unreachable_store_is_exit_code_three(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["stats", "--url", f"sqlite:///{tmp_path}/none/jobs.db"]) == 3
+    assert "make the folder first" in capsys.readouterr().err
+    assert run(["stats", "--url", "bogus://x"]) == 2
+
+
+def test_what_comes_from_a_store_is_shown_as_text(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id = dead(jobs, "[red]not red[/red] \x1b[2J\r\nforged")
+    for command in (["failed"], ["show", id], ["search"]):
+        assert run([*command, "--url", url]) == 0
+        text = capsys.readouterr().out
+        assert "[red]" in text
+        assert "\x1b[2J" not in text
+        assert "\nforged" not in text
+
+
+def test_the_doctor_finds_what_is_wrong(
+    url: str, jobs: Jobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.stats()
+    assert run(["doctor", "--url", url]) == 0
+    assert "clock" in capsys.readouterr().out
+    jobs.enqueue("works", {})
+    (tmp_path / "jobs.db").chmod(0o644)
+    assert run(["doctor", "--url", url, "--json"]) == 1
+    states = {one["state"] for one in json.loads(capsys.readouterr().out)}
+    assert "problem" in states
+    assert run(["doctor", "--url", url]) == 1
+    said = capsys.readouterr().out
+    assert "chmod 600" in said
+    assert "no worker is alive" in said
+    assert run(["doctor", "--url", f"sqlite:///{tmp_path}/none/x.db"]) == 3
+
+
+def test_top_looks_once(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    dead(jobs)
+    assert run(["top", "--once", "--url", url]) == 0
+    assert "Latest dead letters" in capsys.readouterr().out
+
+
+def test_bench_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--jobs", "200"]) == 0
+    assert "run, one worker" in capsys.readouterr().out
+
+
+# The worker, as a process
+
+TASKS = """
+from boundary.jobs import Jobs
+jobs = Jobs()
+
+@jobs.handler
+def works(ctx_free: int = 1) -> int:
+    return ctx_free
+"""
+
+
+def command(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "boundary.jobs", *arguments],
+        cwd=folder,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("target", ["tasks", "tasks.py", "tasks:jobs"])
+def test_a_worker_runs_what_a_module_registers(tmp_path: Path, target: str) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    assert command(tmp_path, "enqueue", "works").returncode == 0
+    done = command(tmp_path, "worker", target, "--burst", "--log-format", "json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    (line,) = [one for one in lines if "completed" in one["message"]]
+    assert line["job_type"] == "works"
+    assert "works" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "says"),
+    [
+        (None, "tasks", "there is no module 'tasks'"),
+        ("x = 1", "tasks", "has no Jobs"),
+        ("from boundary.jobs import Jobs\na = Jobs()\nb = Jobs()", "tasks", "name one: tasks:a"),
+        ("jobs = 1", "tasks:jobs", "is not a Jobs"),
+        ("import nothing_like_it", "tasks", "No module named 'nothing_like_it'"),
+        ("def f():\n    raise RuntimeError('theirs')\nf()", "tasks", "RuntimeError: theirs"),
+    ],
+)
+def test_a_module_that_cannot_be_used(
+    tmp_path: Path, code: str | None, target: str, says: str
+) -> None:
+    if code is not None:
+        (tmp_path / "tasks.py").write_text(code)
+    done = command(tmp_path, "worker", target)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "shell/cli" not in done.stderr
+
+
+def test_a_worker_stops_soon_at_a_signal(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "boundary.jobs", "worker", "tasks"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with Jobs(f"sqlite:///{tmp_path}/boundary-jobs.db") as jobs:
+        eventually("the worker is known", jobs.workers)
+        worker.send_signal(signal.SIGINT)
+        _, said = worker.communicate(timeout=10)
+        assert worker.returncode == 0
+        assert "once more stops at once" in said
+        assert jobs.workers() == []
+
+
+@pytest.mark.timeout(90)
+def test_the_demo_to_its_end(tmp_path: Path) -> None:
+    """Without a terminal: plain lines, real files, nothing left running."""
+    done = command(tmp_path, "demo", "--dir", str(tmp_path / "shop"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kill -9" in done.stdout
+    files: set[Any] = {path.name for path in (tmp_path / "shop").rglob("*") if path.is_file()}
+    assert {"ada.eml", "tea-32.png", "sales.csv"} <= files
+    with Jobs(f"sqlite:///{tmp_path}/shop/shop.db") as jobs:
+        assert jobs.failed() == []
+        assert jobs.workers() == []
+        packed = jobs.history("pack_order")
+        assert [job.crash_count for job in packed] == [1]
