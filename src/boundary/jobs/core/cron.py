@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim, CronSimError
+from typing import TYPE_CHECKING
 
 from boundary.jobs.errors import CronError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 ALIASES = {
     "@hourly": "0 * * * *",
@@ -54,6 +55,8 @@ def next_tick(expression: str, timezone: str, after: datetime) -> datetime:
     Raises:
         CronError: As `checked`.
     """
+    from cronsim import CronSim, CronSimError  # here: most processes have no schedules
+
     local = after.astimezone(_zone(timezone))
     try:
         tick = next(CronSim(ALIASES.get(expression.strip().lower(), expression), local))
@@ -71,6 +74,8 @@ def next_tick(expression: str, timezone: str, after: datetime) -> datetime:
 
 def latest_tick(expression: str, timezone: str, first: datetime, now: datetime) -> datetime:
     """The last tick from `first` (a tick itself) up to `now`; what is left of a missed series."""
+    from cronsim import CronSim  # as above
+
     local = now.astimezone(_zone(timezone))
     pattern = ALIASES.get(expression.strip().lower(), expression)
     for tick in CronSim(pattern, local, reverse=True):
@@ -85,6 +90,8 @@ def next_interval(anchor: int, every_ms: int, after: int) -> int:
 
 @lru_cache(maxsize=64)
 def _zone(timezone: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo  # as above
+
     try:
         return ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:

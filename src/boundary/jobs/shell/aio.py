@@ -6,7 +6,6 @@ call (`flows`).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -18,6 +17,8 @@ from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 
 if TYPE_CHECKING:
+    import asyncio
+
     from boundary.jobs.core.job import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
     from boundary.jobs.ports import AsyncBackend
@@ -39,6 +40,8 @@ class AsyncJobs:
         )
 
     async def _run(self, flow: Flow[R]) -> R:
+        import asyncio  # here: a process that never awaits should not pay for it
+
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
@@ -181,6 +184,8 @@ class AsyncJobs:
 
     async def close(self) -> None:
         """This loop's connections are closed; further calls open them again."""
+        import asyncio  # as above
+
         backend = self._backends.pop(asyncio.get_running_loop(), None)
         if backend is not None:
             await backend.close()

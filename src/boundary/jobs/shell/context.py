@@ -6,8 +6,6 @@ it (the executor), and what its words lead to (`core.outcome`).
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import threading
 from collections.abc import Callable, Generator
 from datetime import timedelta
@@ -18,6 +16,9 @@ from boundary.jobs.core.job import Progress
 from boundary.jobs.errors import UsageError
 
 if TYPE_CHECKING:
+    import asyncio
+    import logging
+
     from boundary.jobs.core.job import Job
     from boundary.jobs.core.wire import Record
 
@@ -43,6 +44,8 @@ class Cancelled:
         return self._event.wait(timeout)
 
     def __await__(self) -> Generator[Any, None, None]:
+        import asyncio  # here: an enqueuing process does not need it
+
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiters.append((loop, waiter))
@@ -115,6 +118,8 @@ class Context:
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger whose lines carry the job's id, type, queue and attempt."""
+        import logging  # as above
+
         return logging.LoggerAdapter(logging.getLogger("boundary.jobs.handler"), self._labels())
 
     def _labels(self) -> dict[str, object]:

@@ -6,10 +6,7 @@ names of incarnations. What does not: any other use of either.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
-import socket
 from random import getrandbits
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -60,6 +57,8 @@ class Ids:
 
 def of_tick(name: str, tick: Millis) -> bytes:
     """The id of the job a schedule makes at a tick: the same, whichever worker makes it."""
+    import hashlib  # here: few processes have schedules
+
     digest = hashlib.blake2b(f"{name}@{tick}".encode(), digest_size=16).digest()
     chance = int.from_bytes(digest, "big") >> (128 - _CHANCE_BITS)
     return _value(min(max(tick, 0), _LATEST), chance).to_bytes(16, "big")
@@ -72,5 +71,8 @@ def _value(millis: Millis, chance: int) -> int:
 
 def incarnation() -> str:
     """A name no other worker has or had: host, process, chance."""
+    import secrets
+    import socket  # here: only workers have names
+
     host = "".join(c if c.isalnum() or c in "-." else "-" for c in socket.gethostname()) or "host"
     return f"{host[:64]}:{os.getpid()}:{secrets.token_hex(6)}"

@@ -7,7 +7,6 @@ schedules declared in code. What does not: storing a job (`flows`), running one 
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast
@@ -22,11 +21,11 @@ from boundary.jobs.errors import DuplicateHandler, UsageError
 from boundary.jobs.shell import ids, options
 from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.options import EnqueueOptions, Options
-from boundary.jobs.shell.signature import Signature
 
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
     from boundary.jobs.shell.context import Context
+    from boundary.jobs.shell.signature import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,6 +102,8 @@ class Handler(Generic[P, R_co]):
         self.function = function
         self.options = chosen
         self.is_async = _is_async(function)
+        from boundary.jobs.shell.signature import Signature  # here: it loads inspect
+
         self.signature = Signature(job_type, function)
         self.context_parameter = self.signature.context_parameter
         self._door = door
@@ -155,6 +156,8 @@ class ContextHandler(Handler[P, R_co]):
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
+    import inspect
+
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - an instance with an async __call__
     )
@@ -163,6 +166,8 @@ def _is_async(function: Callable[..., Any]) -> bool:
 def _check_kind(function: Callable[..., Any], job_type: str) -> None:
     if isinstance(function, Handler):
         raise UsageError(f"{job_type} is a handler already; use @jobs.handler once")
+    import inspect
+
     if not callable(function) or inspect.isclass(function):
         raise UsageError(f"a handler is a function, not {function!r:.80}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -232,6 +237,8 @@ class Registry:
         """
         if self.lifespan is not None:
             raise UsageError("there is a lifespan already; open everything in one function")
+        import inspect
+
         is_bare = inspect.isasyncgenfunction(function)
         self.lifespan = asynccontextmanager(function) if is_bare else function
 

@@ -27,7 +27,14 @@ from boundary.jobs.errors import BackendUnavailable, JobsError
 from boundary.jobs.ports import AsyncListener, Clock, Listener
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
 from boundary.jobs.shell.adapters.sqlite.opening import connect, translated
-from boundary.jobs.shell.adapters.sqlite.plans import Ask, Plan, only_looks, plan, shortcut
+from boundary.jobs.shell.adapters.sqlite.plans import (
+    Ask,
+    Plan,
+    may_be_forgotten,
+    only_looks,
+    plan,
+    shortcut,
+)
 from boundary.jobs.shell.clock import SystemClock
 
 R = TypeVar("R")
@@ -109,6 +116,7 @@ class Engine:
         self._connection: sqlite3.Connection | None = None
         self._pid = os.getpid()
         self._told: Millis = 0
+        self._flushing = True
 
     def close(self) -> None:
         """The connection is closed; the next operation opens one."""
@@ -128,6 +136,7 @@ class Engine:
             if all(only_looks(entry.operation) for entry in entries):
                 self._transact(connection, "BEGIN", entries)
             elif not self._need_no_change(connection, entries):
+                self._flush(connection, any(not may_be_forgotten(one.operation) for one in entries))
                 self._transact(connection, "BEGIN IMMEDIATE", entries)
         except sqlite3.Error as error:
             _fail(entries, translated(error, self.path))
@@ -135,6 +144,12 @@ class Engine:
             _fail(entries, error)
         else:
             self._tell(entries)
+
+    def _flush(self, connection: sqlite3.Connection, wanted: bool) -> None:
+        """Whether the next commit waits until it is on the disk, and all before it."""
+        if wanted is not self._flushing:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
+            self._flushing = wanted
 
     def _need_no_change(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> bool:
         """Whether a lone operation could be answered by looking only; then it is."""
@@ -156,9 +171,7 @@ class Engine:
     ) -> None:
         self._begin(connection, begin)
         try:
-            now = self._now(connection)
-            if begin != "BEGIN":
-                self._mark(connection, now)
+            now = self._now(connection, note=begin != "BEGIN")
             if len(entries) == 1:
                 entries[0].reply = _perform(connection, plan(entries[0].operation, now))
             else:
@@ -187,19 +200,18 @@ class Engine:
             time.sleep(wait * (0.5 + self._clock.u()))
             wait = min(wait * 1.5, LONGEST_WAIT)
 
-    def _now(self, connection: sqlite3.Connection) -> Millis:
-        """The store's time; inside a transaction."""
-        ((mark, mono),) = connection.execute("SELECT mark, mono FROM clock")
-        now = store_now(self._clock.now(), mark, self._clock.mono() - mono)
-        self._told = max(self._told, now)
-        return self._told
+    def _now(self, connection: sqlite3.Connection, *, note: bool = False) -> Millis:
+        """The store's time; inside a transaction.
 
-    def _mark(self, connection: sqlite3.Connection, now: Millis) -> None:
-        """Note the time, now and then, for whoever's clock is behind it."""
-        connection.execute(
-            "UPDATE clock SET mark = ?, mono = ? WHERE mark <= ?",
-            (now, self._clock.mono(), now - MARK_EVERY),
-        )
+        Args:
+            note: Write it down now and then, for whoever's clock is behind it.
+        """
+        ((mark, mono),) = connection.execute("SELECT mark, mono FROM clock").fetchall()
+        running = self._clock.mono()
+        self._told = max(self._told, store_now(self._clock.now(), mark, running - mono))
+        if note and self._told - mark >= MARK_EVERY:
+            connection.execute("UPDATE clock SET mark = ?, mono = ?", (self._told, running))
+        return self._told
 
     def _tell(self, entries: Sequence[Entry]) -> None:
         topics: set[Topic] = set()
@@ -215,6 +227,7 @@ class Engine:
             self._connection, self._pid = None, os.getpid()
         if self._connection is None:
             self._connection = connect(self.path, self._timeout)
+            self._flushing = True
         return self._connection
 
 

@@ -54,6 +54,15 @@ def only_looks(operation: ops.Operation[Any]) -> bool:
     return type(operation) in _LOOKS
 
 
+def may_be_forgotten(operation: ops.Operation[Any]) -> bool:
+    """Whether a power cut may undo the operation though it was answered.
+
+    A claim, a lease, a progress report mean something only to a worker that a power cut ends too;
+    its jobs are ready again. Nothing else may be lost.
+    """
+    return type(operation) in _FLEETING
+
+
 def shortcut(operation: ops.Operation[R], now: Millis) -> Plan[R | None] | None:
     """A plan that only looks and may answer the operation without a change; None: there is none.
 
@@ -114,7 +123,9 @@ def _heads() -> Lanes:
 
 def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
     jobs, tails = operation.jobs, _tails()
-    ((newest,),) = yield Ask(sql.NEWEST)
+    newest = None
+    if len(jobs) > 1:
+        ((newest,),) = yield Ask(sql.NEWEST)
     for queue, priority in {(job.queue, job.priority) for job in jobs}:
         yield from tails.look(queue, priority)
     rows = [
@@ -126,7 +137,8 @@ def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
     ]
     if (yield from _insert(rows)) == len(jobs):
         return ops.Enqueued(now, (True,) * len(jobs))
-    return ops.Enqueued(now, (yield from _sort_out(jobs, rows, newest or 0)))
+    below = NOWHERE if len(jobs) == 1 else newest or 0
+    return ops.Enqueued(now, (yield from _sort_out(jobs, rows, below)))
 
 
 def _insert(rows: list[Row]) -> Plan[int]:
@@ -768,6 +780,8 @@ _LOOKS = {
     ops.Stats,
     ops.Schedules,
 }
+
+_FLEETING = {ops.Claim, ops.Heartbeat, ops.Report}
 
 _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Enqueue: _enqueue,
