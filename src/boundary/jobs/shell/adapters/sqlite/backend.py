@@ -11,11 +11,12 @@ at once pay for a few flushes, not for a hundred.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -23,10 +24,10 @@ from typing import Any, TypeVar, cast
 from boundary.jobs.core.operations import Operation, Topic, notices
 from boundary.jobs.core.storetime import store_now
 from boundary.jobs.core.wire import Millis
-from boundary.jobs.errors import BackendUnavailable, JobsError
+from boundary.jobs.errors import BackendError, BackendUnavailable, JobsError, UsageError
 from boundary.jobs.ports import AsyncListener, Clock, Listener
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
-from boundary.jobs.shell.adapters.sqlite.opening import connect, translated
+from boundary.jobs.shell.adapters.sqlite.opening import connect, is_full, meaning, translated
 from boundary.jobs.shell.adapters.sqlite.plans import (
     Ask,
     Plan,
@@ -51,6 +52,8 @@ MARK_EVERY = 1_000
 FIRST_WAIT, LONGEST_WAIT = 0.0002, 0.005
 """Seconds between tries for the write lock. Short, so that a process that asks rarely is not
 starved by one that asks all the time; SQLite's own waits grow to 100 ms."""
+
+_INTERRUPTED = "{path}: the call was interrupted, whether it happened is not known; repeat it"
 
 _ABANDONED: list[object] = []
 """Connections of a parent process: closing them here would harm it."""
@@ -114,82 +117,103 @@ class Engine:
         self._clock = store.clock
         self._timeout = store.timeout
         self._connection: sqlite3.Connection | None = None
+        self._using = threading.Lock()
         self._pid = os.getpid()
         self._told: Millis = 0
         self._flushing = True
 
     def close(self) -> None:
         """The connection is closed; the next operation opens one."""
-        connection, self._connection = self._connection, None
-        if connection is not None and self._pid == os.getpid():
-            connection.close()
+        self._renew_in_a_child()
+        with self._using:
+            self._drop()
 
     def version(self) -> int:
         """A number that changes when another connection has committed."""
-        (version,) = self._connected().execute("PRAGMA data_version").fetchone()
+        self._renew_in_a_child()
+        with self._using, meaning(self.path):
+            (version,) = self._connected().execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def run(self, entries: Sequence[Entry]) -> None:
-        """Each entry has its reply or its error; changes of all are on the disk."""
+        """Each entry has its reply, and then its changes are on the disk, or its error."""
         try:
-            connection = self._connected()
-            if all(only_looks(entry.operation) for entry in entries):
-                self._transact(connection, "BEGIN", entries)
-            elif not self._need_no_change(connection, entries):
-                self._flush(connection, any(not may_be_forgotten(one.operation) for one in entries))
-                self._transact(connection, "BEGIN IMMEDIATE", entries)
-        except sqlite3.Error as error:
-            _fail(entries, translated(error, self.path))
-        except JobsError as error:
-            _fail(entries, error)
-        else:
-            self._tell(entries)
+            self._renew_in_a_child()
+            with self._using:
+                self._perform(entries, time.monotonic() + self._timeout)
+        except BaseException:
+            # Ctrl-C in the thread that ran them: none of the others may believe it is stored.
+            _fail(entries, BackendUnavailable(_INTERRUPTED.format(path=self.path)))
+            raise
+        self._tell(entries)
 
-    def _flush(self, connection: sqlite3.Connection, wanted: bool) -> None:
+    def _perform(self, entries: Sequence[Entry], end: float) -> None:
+        """All in one transaction; if one of them fails in it, each in one of its own."""
+        try:
+            if not self._looked(entries, end):
+                self._transact(entries, end)
+        except BackendError as error:
+            _fail(entries, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is one caller's own
+            if len(entries) == 1:
+                entries[0].error = self._said(error, entries[0].operation)
+                return
+            for entry in entries:
+                self._perform((entry,), end)
+
+    def _looked(self, entries: Sequence[Entry], end: float) -> bool:
+        """Whether a lone operation could be answered by looking only; then it is."""
+        entry = entries[0]
+        if len(entries) > 1 or shortcut(entry.operation, 0) is None:
+            return False
+        with self._transaction("BEGIN", end) as (connection, now):
+            steps = shortcut(entry.operation, now)
+            entry.reply = None if steps is None else _run(connection, steps)
+        return entry.reply is not None
+
+    def _transact(self, entries: Sequence[Entry], end: float) -> None:
+        begin = "BEGIN"
+        if not all(only_looks(entry.operation) for entry in entries):
+            begin = "BEGIN IMMEDIATE"
+            self._flush(wanted=not all(may_be_forgotten(entry.operation) for entry in entries))
+        with self._transaction(begin, end) as (connection, now):
+            for entry in entries:
+                entry.reply = _run(connection, plan(entry.operation, now))
+
+    def _flush(self, *, wanted: bool) -> None:
         """Whether the next commit waits until it is on the disk, and all before it."""
+        connection = self._connected()
         if wanted is not self._flushing:
             connection.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
             self._flushing = wanted
 
-    def _need_no_change(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> bool:
-        """Whether a lone operation could be answered by looking only; then it is."""
-        if len(entries) != 1:
-            return False
-        (entry,) = entries
-        if shortcut(entry.operation, 0) is None:
-            return False
-        connection.execute("BEGIN")
+    @contextlib.contextmanager
+    def _transaction(
+        self, begin: str, end: float
+    ) -> Generator[tuple[sqlite3.Connection, Millis], None, None]:
+        """The block is one transaction at one instant of the store; undone if it raises."""
+        connection = self._connected()
+        now = self._begin(connection, begin, end)
         try:
-            steps = shortcut(entry.operation, self._now(connection))
-            entry.reply = None if steps is None else _perform(connection, steps)
-        finally:
-            connection.execute("COMMIT")
-        return entry.reply is not None
-
-    def _transact(
-        self, connection: sqlite3.Connection, begin: str, entries: Sequence[Entry]
-    ) -> None:
-        self._begin(connection, begin)
-        try:
-            now = self._now(connection, note=begin != "BEGIN")
-            if len(entries) == 1:
-                entries[0].reply = _perform(connection, plan(entries[0].operation, now))
-            else:
-                for entry in entries:
-                    _perform_apart(connection, entry, now)
+            yield connection, now
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
 
-    def _begin(self, connection: sqlite3.Connection, begin: str) -> None:
-        wait, end = FIRST_WAIT, time.monotonic() + self._timeout
+    def _begin(self, connection: sqlite3.Connection, begin: str, end: float) -> Millis:
+        """A transaction has begun, at this instant."""
+        wait = FIRST_WAIT
         while True:
             try:
                 connection.execute(begin)
-                return
-            except sqlite3.OperationalError as error:
+                # Even a look may be refused, while another process mends the log of a killed one
+                # or leaves as the last: so it too is tried again.
+                return self._now(connection, note=begin != "BEGIN")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 if not _is_busy(error):
                     raise
                 if time.monotonic() >= end:
@@ -200,18 +224,31 @@ class Engine:
             time.sleep(wait * (0.5 + self._clock.u()))
             wait = min(wait * 1.5, LONGEST_WAIT)
 
-    def _now(self, connection: sqlite3.Connection, *, note: bool = False) -> Millis:
+    def _now(self, connection: sqlite3.Connection, *, note: bool) -> Millis:
         """The store's time; inside a transaction.
 
         Args:
             note: Write it down now and then, for whoever's clock is behind it.
         """
-        ((mark, mono),) = connection.execute("SELECT mark, mono FROM clock").fetchall()
-        running = self._clock.mono()
-        self._told = max(self._told, store_now(self._clock.now(), mark, running - mono))
-        if note and self._told - mark >= MARK_EVERY:
-            connection.execute("UPDATE clock SET mark = ?, mono = ?", (self._told, running))
-        return self._told
+        ((mark, marked),) = connection.execute("SELECT mark, mono FROM clock").fetchall()
+        mono = self._clock.mono()
+        now = self._told = max(self._told, store_now(self._clock.now(), mark, mono - marked))
+        # After a reboot `mono` starts anew: noted at once, or time stood still until it caught up.
+        if note and (now - mark >= MARK_EVERY or mono < marked):
+            connection.execute("UPDATE clock SET mark = ?, mono = ?", (now, mono))
+        return now
+
+    def _said(self, error: Exception, operation: Operation[Any]) -> BaseException:
+        """What an error means to the caller of this operation."""
+        if isinstance(error, sqlite3.Error):
+            if not is_full(error):
+                self._drop()
+            return translated(error, self.path, operation)
+        if isinstance(error, OverflowError | UnicodeError):
+            wrong = UsageError(f"{type(operation).__name__} holds what no store can: {error}")
+            wrong.__cause__ = error
+            return wrong
+        return error
 
     def _tell(self, entries: Sequence[Entry]) -> None:
         topics: set[Topic] = set()
@@ -222,16 +259,24 @@ class Engine:
             pipes.tell(self.notices, topics)
 
     def _connected(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():
-            _ABANDONED.append(self._connection)
-            self._connection, self._pid = None, os.getpid()
         if self._connection is None:
             self._connection = connect(self.path, self._timeout)
             self._flushing = True
         return self._connection
 
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
-def _perform(connection: sqlite3.Connection, steps: Plan[R]) -> R:
+    def _renew_in_a_child(self) -> None:
+        """After a fork: the connection is the parent's, and the lock may never be free here."""
+        if self._pid != os.getpid():
+            _ABANDONED.append(self._connection)
+            self._connection, self._using, self._pid = None, threading.Lock(), os.getpid()
+
+
+def _run(connection: sqlite3.Connection, steps: Plan[R]) -> R:
     """Run a plan's statements to its reply."""
     answer: Any = None
     while True:
@@ -245,24 +290,16 @@ def _perform(connection: sqlite3.Connection, steps: Plan[R]) -> R:
             answer = connection.executemany(step.sql, step.rows).rowcount if step.rows else 0
 
 
-def _perform_apart(connection: sqlite3.Connection, entry: Entry, now: Millis) -> None:
-    """Run a plan so that its failure undoes only itself."""
-    connection.execute("SAVEPOINT one")
-    try:
-        entry.reply = _perform(connection, plan(entry.operation, now))
-    except JobsError as error:
-        entry.error = error
-        connection.execute("ROLLBACK TO one")
-    connection.execute("RELEASE one")
-
-
-def _fail(entries: Sequence[Entry], error: BaseException) -> None:
+def _fail(entries: Sequence[Entry], error: JobsError) -> None:
+    """Each has the error: one of its own, since raising it in several threads would mix them."""
     for entry in entries:
-        entry.error = error
+        entry.error = type(error)(error.message)
+        entry.error.__cause__ = error.__cause__
 
 
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+def _is_busy(error: BaseException) -> bool:
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class SqliteBackend:
@@ -270,18 +307,20 @@ class SqliteBackend:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._renew()
+        self._pid = 0
+        self._renew_in_a_child()
 
-    def _renew(self) -> None:
-        self._pid = os.getpid()
-        self._turn = threading.Lock()
-        self._gathering = threading.Lock()
-        self._gathered: list[Entry] = []
+    def _renew_in_a_child(self) -> None:
+        """A lock that another thread held at the fork would never be free here."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._turn = threading.Lock()
+            self._gathering = threading.Lock()
+            self._gathered: list[Entry] = []
 
     def execute(self, operation: Operation[R]) -> R:
         """As `ports.Backend.execute`."""
-        if self._pid != os.getpid():
-            self._renew()  # a lock another thread held at the fork would never be free here
+        self._renew_in_a_child()
         entry = Entry(operation, None)
         with self._gathering:
             self._gathered.append(entry)
@@ -300,12 +339,11 @@ class SqliteBackend:
     def listen(self, topics: Sequence[Topic]) -> Listener:
         """As `ports.Backend.listen`."""
         ear = _ear(self._engine, topics)
-        return pipes.PollingListener(ear) if callable(ear) else pipes.PipeListener(ear)
+        return pipes.PipeListener(ear) if isinstance(ear, pipes.Ear) else pipes.PollingListener(ear)
 
     def close(self) -> None:
         """As `ports.Backend.close`."""
-        with self._turn:
-            self._engine.close()
+        self._engine.close()
 
 
 class AsyncSqliteBackend:
@@ -323,8 +361,7 @@ class AsyncSqliteBackend:
         loop = asyncio.get_running_loop()
         entry = Entry(operation, loop.create_future())
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
-            self._gathered = []
-            self._gathered.append(entry)
+            self._gathered = [entry]
             self._task = loop.create_task(self._run(loop))
         else:
             self._gathered.append(entry)
@@ -338,8 +375,10 @@ class AsyncSqliteBackend:
             batch, self._gathered = self._gathered[:GATHERED], self._gathered[GATHERED:]
             try:
                 await loop.run_in_executor(self._executor(), self._engine.run, batch)
-            except BaseException as error:
-                _fail(batch, error)
+            except BaseException:
+                # The loop or the interpreter is ending; those behind would wait for ever.
+                batch += self._gathered
+                _fail(batch, BackendUnavailable("the event loop ended; repeat the call"))
                 raise
             finally:
                 for entry in batch:
@@ -355,9 +394,9 @@ class AsyncSqliteBackend:
     async def listen(self, topics: Sequence[Topic]) -> AsyncListener:
         """As `ports.AsyncBackend.listen`."""
         ear = _ear(self._engine, topics)
-        if callable(ear):
-            return pipes.AsyncPollingListener(pipes.PollingListener(ear))
-        return pipes.AsyncPipeListener(ear)
+        if isinstance(ear, pipes.Ear):
+            return pipes.AsyncPipeListener(ear)
+        return pipes.AsyncPollingListener(pipes.PollingListener(ear))
 
     async def close(self) -> None:
         """As `ports.AsyncBackend.close`."""
@@ -369,11 +408,9 @@ class AsyncSqliteBackend:
         thread.shutdown(wait=False)
 
 
-def _ear(engine: Engine, topics: Sequence[Topic]) -> pipes.Ear | Callable[[], int]:
-    """A pipe, or (where there are none) the file's version."""
+def _ear(engine: Engine, topics: Sequence[Topic]) -> pipes.Ear | Engine:
+    """A pipe, or (where there are none) a connection that sees the file's version."""
     try:
         return pipes.Ear(engine.notices, topics)
     except (OSError, AttributeError):
-        watcher = Engine(SqliteStore(engine.path))
-        watcher.version()
-        return watcher.version
+        return Engine(SqliteStore(engine.path))

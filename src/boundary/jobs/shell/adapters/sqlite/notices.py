@@ -18,10 +18,10 @@ import os
 import secrets
 import select
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from boundary.jobs.core.operations import Topic
 
@@ -71,7 +71,11 @@ class Ear:
         name = ".".join([*(topic.value for topic in topics), secrets.token_hex(8)])
         hidden, self.path = folder / f".{name}", folder / name
         os.mkfifo(hidden, 0o600)
-        self.fd = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            self.fd = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            hidden.unlink()
+            raise
         # Shown only once somebody reads it: until then a teller would take it for a dead one.
         hidden.rename(self.path)
         # A reader without writers is readable at once on some systems; with one of its own never.
@@ -190,23 +194,39 @@ class AsyncPipeListener:
         await self.close()
 
 
+class Versioned(Protocol):
+    """What a polling listener looks at."""
+
+    def version(self) -> int:
+        """Changes with each commit."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
 class PollingListener:
     """`ports.Listener` where pipes cannot be made: any commit to the file counts as a notice.
 
     Args:
-        version: Tells a number that changes with each commit.
+        file: Tells a number that changes with each commit; closed with the listener.
     """
 
-    def __init__(self, version: Callable[[], int]) -> None:
-        self._version = version
-        self._seen = version()
+    def __init__(self, file: Versioned) -> None:
+        self._file = file
+        self._seen = file.version()
         self._closing = threading.Event()
+        self._waiting = threading.Lock()
 
     def wait(self, timeout: float) -> bool:
         """As `ports.Listener.wait`; False at once when closed."""
-        left = timeout
+        with self._waiting:
+            return self._watch(timeout)
+
+    def _watch(self, left: float) -> bool:
         while not self._closing.is_set():
-            now = self._version()
+            now = self._file.version()
             if now != self._seen:
                 self._seen = now
                 return True
@@ -219,6 +239,8 @@ class PollingListener:
     def close(self) -> None:
         """As `ports.Listener.close`."""
         self._closing.set()
+        with self._waiting:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -244,7 +266,7 @@ class AsyncPollingListener:
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
-        self._polling.close()
+        await asyncio.to_thread(self._polling.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -12,8 +12,9 @@ import sqlite3
 from collections.abc import Generator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from boundary.jobs.core.operations import Enqueue, Fire, Operation, PutSchedule, Save
 from boundary.jobs.errors import BackendError, BackendUnavailable, StoreFormatError, StoreFull
 
 APPLICATION_ID: Final = 0x626A_6F62
@@ -58,7 +59,7 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
             cached_statements=256,
         )
         try:
-            _make_ours(connection, path)
+            _make_ours(connection, path, timeout)
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
         except BaseException:
@@ -85,9 +86,9 @@ def _make_private(path: Path) -> None:
         raise BackendUnavailable(f"{path} cannot be made: {error.strerror}") from error
 
 
-def _make_ours(connection: sqlite3.Connection, path: Path) -> None:
+def _make_ours(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     # While another process makes the file, waiting here is the shortest way.
-    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute(f"PRAGMA busy_timeout = {round(timeout * 1000)}")
     _check_owner(connection, path)
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise BackendUnavailable(
@@ -109,7 +110,7 @@ def _make_ours(connection: sqlite3.Connection, path: Path) -> None:
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if owner != APPLICATION_ID and (owner or tables):
+    if owner != APPLICATION_ID and (owner or tables or _version(connection)):
         raise StoreFormatError(
             f"{path} is an SQLite database of another program ({tables} tables); "
             "nothing was changed, name another file"
@@ -161,11 +162,30 @@ def meaning(path: Path) -> Generator[None]:
         raise translated(error, path) from error
 
 
-def translated(error: sqlite3.Error, path: Path) -> BackendError:
-    """What an error of SQLite means to a caller."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind, text = _MEANINGS.get(code, (BackendUnavailable, "{path} cannot be used: {error}"))
-    return kind(text.format(path=path, error=error))
+def translated(
+    error: sqlite3.Error, path: Path, operation: Operation[Any] | None = None
+) -> BackendError:
+    """What an error of SQLite means to a caller, who asked for this operation."""
+    kind, text = _MEANINGS.get(_code(error), (BackendUnavailable, "{path} cannot be used: {error}"))
+    if kind is StoreFull and not isinstance(operation, _BRINGS_JOBS):
+        kind = BackendUnavailable
+    ours = kind(text.format(path=path, error=error))
+    ours.__cause__ = error
+    return ours
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether it says that there is no room, which leaves the connection sound."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def _code(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
+_BRINGS_JOBS: Final = (Enqueue, Fire, PutSchedule, Save)
+"""These add to a store, so a full one refuses them; to all others it is out of order."""
 
 
 _MEANINGS: Final[dict[int, tuple[type[BackendError], str]]] = {

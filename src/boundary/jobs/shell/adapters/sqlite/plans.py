@@ -382,7 +382,7 @@ def _settle(operation: ops.Settle, now: Millis) -> Plan[ops.Settled]:
 
 
 def _accept(ending: Ending, row: Row, outcome: ops.Outcome) -> Plan[None]:
-    _, seq, _, cancelling, queue, priority, _ = row
+    _, seq, _, cancelling, queue, priority = row
     event = lifecycle.settling(outcome.event, cancelling=bool(cancelling))
     ending.count(queue, event, outcome.duration_ms)
     if lifecycle.after("running", event) in lifecycle.FINISHED:
@@ -458,16 +458,15 @@ def _reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
     held: list[Record] = []
     for (worker,) in rows:
         held += yield from _whole("worker = ?", (worker,))
-    taken = sorted(held, key=lambda record: -record.seq)[: operation.limit]
+    held.sort(key=lambda record: -record.seq)
+    taken, left = held[: operation.limit], held[operation.limit :]
+    yield Do(sql.CRASH, [(record.seq,) for record in taken])
     ending = Ending(now)
     for record in taken:
-        crashes = record.crashes + 1
-        yield Ask("UPDATE job SET crashes = ? WHERE seq = ?", (crashes, record.seq))
-        hopeless = crashes >= operation.max_crashes and not record.cancelling
+        hopeless = record.crashes + 1 >= operation.max_crashes and not record.cancelling
         yield from _give_back(ending, record, "crash" if hopeless else "reclaim", operation.keep_ms)
     yield from ending.write()
-    left = {record.worker for record in held} - {record.worker for record in taken}
-    busy = left | {record.worker for record in held if record not in taken}
+    busy = {record.worker for record in left}
     gone = [(worker,) for (worker,) in rows if worker not in busy]
     yield Do("DELETE FROM worker WHERE worker = ?", gone)
     return tuple([record.id for record in taken])
@@ -711,10 +710,14 @@ def _conditions(operation: ops.Search) -> tuple[str, tuple[Any, ...]]:
         ("queue = ?", operation.queue),
         ("created >= ?", operation.since),
         ("created < ?", operation.until),
-        ("instr(payload || x'00' || trail, ?) > 0" if text != b"" else "? IS NOT NULL", text),
     ]
     used = [(clause, value) for clause, value in parts if value is not None]
-    return "".join(f" AND {clause}" for clause, _ in used), tuple(value for _, value in used)
+    clauses = [clause for clause, _ in used]
+    values: list[Any] = [value for _, value in used]
+    if text:
+        clauses.append("(instr(payload, ?) OR instr(trail, ?))")
+        values += (text, text)
+    return "".join(f" AND {clause}" for clause in clauses), tuple(values)
 
 
 def _dead_letters(operation: ops.DeadLetters, now: Millis) -> Plan[tuple[Record, ...]]:

@@ -90,7 +90,7 @@ PLACE = (
     "updated = ? WHERE seq = ?"
 )
 CANCELLING = "SELECT id FROM job WHERE worker = ? AND cancelling = 1 ORDER BY seq"
-HELD = "SELECT id, seq, token, cancelling, queue, priority, trail FROM job WHERE worker = ?"
+HELD = "SELECT id, seq, token, cancelling, queue, priority FROM job WHERE worker = ?"
 FINISH = (
     "UPDATE job SET status = ?, ending = ?, completed = ?, updated = ?, trail = ?, "
     "retry_count = ?, prune_at = ?, worker = NULL, due = NULL, position = NULL, cancelling = 0 "
@@ -121,6 +121,7 @@ REPORT = (
 
 # Duties any worker may carry out
 
+CRASH = "UPDATE job SET crashes = crashes + 1 WHERE seq = ?"
 LAPSED = "SELECT worker FROM worker WHERE expires <= ?"
 PRUNE = (
     "DELETE FROM job WHERE seq IN (SELECT seq FROM job WHERE prune_at IS NOT NULL "
