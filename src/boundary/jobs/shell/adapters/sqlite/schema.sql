@@ -6,8 +6,8 @@
 -- milliseconds since the epoch by the store's clock. STRICT keeps other types out; what a value
 -- may be is the plans' to see to, since a CHECK costs every job a fifth of its insert.
 --
--- What belongs here: tables and indexes. What does not: statements (plans.py), PRAGMAs
--- (backend.py), changes from one version to the next (migrations.py).
+-- What belongs here: tables and indexes. What does not: statements (statements.py), PRAGMAs and
+-- changes from one version to the next (opening.py).
 
 CREATE TABLE job (
     seq         INTEGER PRIMARY KEY,
@@ -40,7 +40,8 @@ CREATE INDEX due ON job (due, seq, queue, priority) WHERE due IS NOT NULL;
 CREATE INDEX flight ON job (worker, cancelling, seq, id) WHERE worker IS NOT NULL;
 CREATE INDEX prune ON job (prune_at) WHERE prune_at IS NOT NULL;
 CREATE INDEX history ON job (job_type, completed) WHERE completed IS NOT NULL;
-CREATE INDEX dead ON job (completed) WHERE ending IN ('exhaust', 'crash', 'quarantine');
+CREATE INDEX dead ON job (completed, seq, queue, job_type)
+    WHERE ending IN ('exhaust', 'crash', 'quarantine');
 CREATE INDEX uncommon ON job (status, seq) WHERE status IN ('failed', 'cancelled', 'retrying');
 
 CREATE TABLE worker (
@@ -72,6 +73,8 @@ CREATE TABLE schedule (
     every_ms INTEGER,
     timezone TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tick ON schedule (next_at);
 
 -- The latest moment the store has told, and the machine's running time at that moment.
 CREATE TABLE clock (
