@@ -53,7 +53,7 @@ LOOKS = ["stats", "queues", "workers", "failed", "search", "schedules"]
 def test_every_look_has_a_table_and_json(
     url: str, jobs: Jobs, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """S124: the error of a dead letter is shown."""
+    """S6, S124: the error of a dead letter is shown."""
     dead(jobs, "the reason")
     jobs.schedule("nightly", cron="0 3 * * *", handler="works", args={})
     assert run([command, "--url", url]) == 0
@@ -209,6 +209,7 @@ def command(folder: Path, *arguments: str, **environ: str) -> subprocess.Complet
 
 @pytest.mark.parametrize("target", ["tasks", "tasks.py", "tasks:jobs"])
 def test_a_worker_runs_what_a_module_registers(tmp_path: Path, target: str) -> None:
+    """S120."""
     (tmp_path / "tasks.py").write_text(TASKS)
     assert command(tmp_path, "enqueue", "works").returncode == 0
     done = command(tmp_path, "worker", target, "--burst", "--log-format", "json")

@@ -45,5 +45,6 @@ def test_every_example_handler_of_the_seed() -> None:
 
 
 def test_the_example_runs_as_a_script(capsys: pytest.CaptureFixture[str]) -> None:
+    """S128."""
     seed_handlers.main()
     assert "emails:" in capsys.readouterr().out

@@ -47,6 +47,8 @@ def ended(jobs: Jobs, job: Job) -> Job:
 
 
 def test_async_and_blocking_handlers_return_their_results(jobs: Jobs) -> None:
+    """S8: the same on every store."""
+
     @jobs.handler
     async def on_the_loop(a: int) -> dict[str, int]:
         return {"twice": a * 2}
@@ -87,7 +89,7 @@ def test_the_run_is_visible_while_it_goes_on(jobs: Jobs) -> None:
 
 
 def test_a_failed_job_runs_again_by_itself_when_its_delay_is_over(jobs: Jobs) -> None:
-    """S57, T2: with nobody's help, and not before the delay."""
+    """S4, S57, T2: with nobody's help, and not before the delay."""
     runs: list[float] = []
 
     @jobs.handler(retry=RetryPolicy(strategy="constant", initial_delay=0.15, jitter=False))
