@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from boundary.jobs.shell.logs import NAME, Form, configure, one_line
@@ -33,6 +33,7 @@ def line(text: str, form: Form = "text", color: bool = False, **options: object)
     return stream.getvalue()
 
 
+@example("\ud800", "json")
 @given(ANY_TEXT, st.sampled_from(["text", "json"]))
 def test_one_event_is_one_line(text: str, form: Form) -> None:
     """Nothing in a job can forge a line or move the cursor."""

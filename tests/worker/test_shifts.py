@@ -360,3 +360,23 @@ def test_a_worker_shows_itself_while_it_lives(jobs: Jobs) -> None:
         assert str(job.id) in busy.running or job.id in busy.running
         gate.set()
     assert jobs.workers() == []
+
+
+def test_a_worker_looks_for_what_is_due_at_the_scheduled_interval() -> None:
+    """S105: the shorter of the two bounds counts."""
+    bounds = {"workers": {"poll_interval": 60_000}, "scheduled_processor": {"interval": 700}}
+    with Jobs("memory://", config=bounds) as jobs:
+        assert jobs.worker().setup.poll_ms == 700
+    bounds["scheduled_processor"]["enabled"] = False
+    with Jobs("memory://", config=bounds) as jobs:
+        assert jobs.worker().setup.poll_ms == 60_000
+
+
+def test_namespaces_on_one_url_do_not_meet(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    with Jobs(url) as ours, Jobs(url, namespace="shop") as shop:
+        ours.enqueue("works")
+        assert shop.queues() == []
+        shop.enqueue("works")
+        assert (tmp_path / "jobs.shop.db").exists()
+        assert ours.queue_stats("default").size == 1

@@ -440,3 +440,30 @@ def test_without_pipes_a_listener_polls(path: Path, monkeypatch: pytest.MonkeyPa
     asyncio.run(main())
     door.close()
     teller.close()
+
+
+COME_AND_GO = """
+import sys
+from boundary.jobs import Jobs
+for _ in range(40):
+    with Jobs('sqlite:///' + sys.argv[1]) as jobs:
+        jobs.enqueue('works')
+        jobs.stats()
+"""
+
+
+def test_processes_that_open_and_close_all_the_time_do_not_refuse_each_other(path: Path) -> None:
+    """SQLite says "locked" without waiting while the log is made or the last one leaves."""
+    some = [
+        subprocess.Popen(
+            [sys.executable, "-c", COME_AND_GO, str(path)], stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in some:
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+    door = SqliteStore(path).blocking()
+    (load,) = door.execute(Stats()).loads
+    door.close()
+    assert load.ready == 160

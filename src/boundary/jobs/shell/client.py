@@ -95,7 +95,8 @@ class Jobs:
 
     Args:
         url: Where the store is; None: as configured, else ``sqlite:///boundary-jobs.db``.
-        namespace: Keeps stores on one server apart; None: as configured, else ``jobs``.
+        namespace: Keeps stores under one URL apart (on SQLite, each has a file of its own, such as
+            ``jobs.shop.db``); None: as configured, else ``jobs``.
         config: Settings, keys by section, or a TOML file; over files and environment.
         clock: Where ids and the embedded stores get their time; for tests.
 

@@ -7,6 +7,7 @@ not: anything about a store itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -59,7 +60,11 @@ def _memory(settings: Settings, clock: Clock | None) -> Store:
 def _sqlite(settings: Settings, clock: Clock | None) -> Store:
     from boundary.jobs.shell.adapters.sqlite import SqliteStore
 
-    return SqliteStore(_path(settings.url), clock=clock)
+    path = Path(_path(settings.url))
+    if settings.namespace != DEFAULT_NAMESPACE:
+        # A server keeps namespaces apart by their keys, files do it by their names.
+        path = path.with_name(f"{path.stem}.{settings.namespace}{path.suffix}")
+    return SqliteStore(path, clock=clock)
 
 
 def _path(url: str) -> str:
@@ -75,6 +80,8 @@ def _path(url: str) -> str:
         raise UsageError("a store in memory is memory://, without SQLite")
     return path
 
+
+DEFAULT_NAMESPACE = "jobs"
 
 _OPENERS: dict[str, Callable[[Settings, Clock | None], Store]] = {
     "memory": _memory,

@@ -75,7 +75,9 @@ class Context:
     Attributes:
         attempt: 1 in the first run, one more with each retry.
         fencing_token: Grows with each claim of this job; hand it to systems that can refuse an
-            older one, and a run that lost its lease cannot overwrite a newer run's work.
+            older one, and a run that lost its lease cannot overwrite a newer run's work. (After a
+            power cut the number of a claim that was not on the disk yet is given again; the run
+            that had it ended with the machine. Refuse older numbers, not equal ones.)
         cancelled: Whether the run was asked to stop.
         state: What the worker's lifespan yielded; None without one.
     """

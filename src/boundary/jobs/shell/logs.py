@@ -92,7 +92,10 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": _without_surrogates(_message(record)),
         }
-        said |= {name: record.__dict__[name] for name in LABELS if name in record.__dict__}
+        for name in LABELS:
+            if name in record.__dict__:
+                value = record.__dict__[name]
+                said[name] = _without_surrogates(value) if isinstance(value, str) else value
         if trace := _trace(self, record):
             said["trace"] = _without_surrogates(trace.strip("\n"))
         line = msgspec.json.encode(said, enc_hook=str).decode()

@@ -191,9 +191,17 @@ def _setup(
         concurrency=slots,
         queues=None if names is None else tuple(names),
         weights=rows,
-        poll_ms=settings.workers.poll_interval,
+        poll_ms=_longest_wait(settings),
         sweep_ms=min(SWEEP_MS, settings.workers.lease / 2),
     )
+
+
+def _longest_wait(settings: Settings) -> int:
+    """How long (ms) a worker goes without looking, for new jobs or for what has come due."""
+    scheduled = settings.scheduled_processor
+    if not scheduled.enabled:
+        return settings.workers.poll_interval
+    return min(settings.workers.poll_interval, scheduled.interval)
 
 
 @contextlib.contextmanager

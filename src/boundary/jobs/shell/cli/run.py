@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -16,6 +17,8 @@ from boundary.jobs import Jobs
 from boundary.jobs.errors import BackendError, UsageError
 from boundary.jobs.shell import logs, loops
 from boundary.jobs.shell.cli.terminal import USAGE, Terminal
+
+log = logging.getLogger("boundary.jobs")
 
 
 def worker(
@@ -46,6 +49,12 @@ def worker(
     jobs = load(target)
     names = None if queues is None else [name.strip() for name in queues.split(",") if name.strip()]
     made = jobs.worker(queues=names, concurrency=concurrency)
+    if jobs.settings.workers.count != 1:
+        log.warning(
+            "workers.count is %d; this version runs one process for each command: start it so "
+            "often, the processes share the store",
+            jobs.settings.workers.count,
+        )
     _banner(terminal, jobs, names, made.setup.concurrency, burst=burst)
     with jobs:
         loops.run(made.run(burst=burst, handle_signals=True))

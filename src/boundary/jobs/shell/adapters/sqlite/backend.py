@@ -27,7 +27,13 @@ from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import BackendError, BackendUnavailable, JobsError, UsageError
 from boundary.jobs.ports import AsyncListener, Clock, Listener
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
-from boundary.jobs.shell.adapters.sqlite.opening import connect, is_full, meaning, translated
+from boundary.jobs.shell.adapters.sqlite.opening import (
+    connect,
+    is_busy,
+    is_full,
+    meaning,
+    translated,
+)
 from boundary.jobs.shell.adapters.sqlite.plans import (
     Ask,
     Plan,
@@ -120,7 +126,7 @@ class Engine:
         self._using = threading.Lock()
         self._pid = os.getpid()
         self._told: Millis = 0
-        self._flushing = True
+        self._flushing = self._durable = True
 
     def close(self) -> None:
         """The connection is closed; the next operation opens one."""
@@ -175,17 +181,17 @@ class Engine:
         begin = "BEGIN"
         if not all(only_looks(entry.operation) for entry in entries):
             begin = "BEGIN IMMEDIATE"
-            self._flush(wanted=not all(may_be_forgotten(entry.operation) for entry in entries))
+            self._durable = not all(may_be_forgotten(entry.operation) for entry in entries)
         with self._transaction(begin, end) as (connection, now):
             for entry in entries:
                 entry.reply = _run(connection, plan(entry.operation, now))
 
-    def _flush(self, *, wanted: bool) -> None:
-        """Whether the next commit waits until it is on the disk, and all before it."""
-        connection = self._connected()
-        if wanted is not self._flushing:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
-            self._flushing = wanted
+    def _flush(self, connection: sqlite3.Connection) -> None:
+        """The next commit waits until it is on the disk with all before it, if it must last."""
+        if self._durable is not self._flushing:
+            wanted = "FULL" if self._durable else "NORMAL"
+            connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._flushing = self._durable
 
     @contextlib.contextmanager
     def _transaction(
@@ -207,6 +213,7 @@ class Engine:
         wait = FIRST_WAIT
         while True:
             try:
+                self._flush(connection)
                 connection.execute(begin)
                 # Even a look may be refused, while another process mends the log of a killed one
                 # or leaves as the last: so it too is tried again.
@@ -214,7 +221,7 @@ class Engine:
             except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if not _is_busy(error):
+                if not is_busy(error):
                     raise
                 if time.monotonic() >= end:
                     raise BackendUnavailable(
@@ -295,11 +302,6 @@ def _fail(entries: Sequence[Entry], error: JobsError) -> None:
     for entry in entries:
         entry.error = type(error)(error.message)
         entry.error.__cause__ = error.__cause__
-
-
-def _is_busy(error: BaseException) -> bool:
-    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
-    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class SqliteBackend:

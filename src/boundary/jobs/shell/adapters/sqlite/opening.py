@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Generator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +26,9 @@ MIGRATIONS: Final[Mapping[int, str]] = {}
 """Schema version → the script that makes the next one of it."""
 
 OLDEST_SQLITE: Final = (3, 37, 0)
+
+RETRY: Final = 0.005
+"""Seconds between tries to open a file that others open, make or leave."""
 
 _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",
@@ -50,22 +54,41 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
             f"SQLite {sqlite3.sqlite_version} is too old; boundary-jobs needs 3.37 or newer"
         )
     _make_private(path)
+    end = time.monotonic() + timeout
     with meaning(path):
-        connection = sqlite3.connect(
-            path,
-            timeout=timeout,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
-        try:
-            _make_ours(connection, path, timeout)
-            for pragma in _PRAGMAS:
-                connection.execute(pragma)
-        except BaseException:
-            connection.close()
-            raise
+        while True:
+            try:
+                return _opened(path, timeout)
+            except sqlite3.OperationalError as error:
+                # Another process makes the file, or leaves it as the last: SQLite refuses to turn
+                # to the log meanwhile without asking anybody to wait.
+                if not is_busy(error) or time.monotonic() >= end:
+                    raise
+            time.sleep(RETRY)
+
+
+def _opened(path: Path, timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        _make_ours(connection, path, timeout)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another connection stood in the way; the same may work in a moment."""
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _make_private(path: Path) -> None:
