@@ -30,7 +30,6 @@ from boundary.jobs.core import cron as crons
 from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import config as configuration
 from boundary.jobs.shell import connect, flows, options
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
@@ -138,6 +137,8 @@ class Jobs:
         return drive(flow, self._backend)
 
     def __repr__(self) -> str:
+        from boundary.jobs.shell import config as configuration
+
         return f"<Jobs {configuration.shown_url(self.settings.url)}>"
 
     # Registering
@@ -511,6 +512,8 @@ def _settings(
     config: Settings | Mapping[str, Any] | Path | str | None,
 ) -> Settings:
     import msgspec
+
+    from boundary.jobs.shell import config as configuration  # here: read once, by the first Jobs
 
     found = configuration.load(config, os.environ, Path.cwd(), url)
     if namespace is None:
