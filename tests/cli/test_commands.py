@@ -226,7 +226,7 @@ def test_a_worker_runs_what_a_module_registers(tmp_path: Path, target: str) -> N
         (None, "tasks", "there is no module 'tasks'"),
         ("x = 1", "tasks", "has no Jobs"),
         ("from boundary.jobs import Jobs\na = Jobs()\nb = Jobs()", "tasks", "name one: tasks:a"),
-        ("jobs = 1", "tasks:jobs", "is not a Jobs"),
+        ("jobs = 1", "tasks:jobs", "has no Jobs called jobs; those it has: none"),
         ("import nothing_like_it", "tasks", "No module named 'nothing_like_it'"),
         ("def f():\n    raise RuntimeError('theirs')\nf()", "tasks", "RuntimeError: theirs"),
     ],
@@ -264,6 +264,74 @@ def test_a_worker_stops_soon_at_a_signal(tmp_path: Path) -> None:
         assert worker.returncode == 0
         assert "once more stops at once" in said
         assert jobs.workers() == []
+
+
+def test_a_worker_does_not_pass_over_a_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    done = command(tmp_path, "--config", "x.toml", "worker", "tasks", "--burst")
+    assert done.returncode == 2
+    assert "boundary-jobs.toml" in done.stderr
+
+
+def test_empty_tables_are_told_line_by_line(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    assert run(["--url", url, "stats"]) == 0
+    assert "no queue has had a job yet\nno worker is alive" in capsys.readouterr().out
+
+
+def test_the_demo_needs_a_store_two_processes_can_share(tmp_path: Path) -> None:
+    done = command(tmp_path, "demo", "--url", "memory://")
+    assert done.returncode == 2
+    assert "memory://" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_demo_leaves_no_worker_behind(tmp_path: Path, number: signal.Signals) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "boundary.jobs", "demo", "--dir", str(tmp_path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with Jobs(f"sqlite:///{tmp_path}/shop.db") as jobs:
+        worker = eventually("a worker is at work", jobs.workers)[0]
+        demo.send_signal(number)
+        said, _ = demo.communicate(timeout=20)
+        assert demo.returncode == 130
+        assert "no process is left behind" in said
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker.pid, 0)
+        assert jobs.workers() == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 45)])
+def test_the_demos_picture_fits_its_terminal(tmp_path: Path, width: int, height: int) -> None:
+    """A picture higher than the terminal would lose its end, where the news is."""
+    script = (
+        "import io, pathlib, sys\n"
+        "from rich.console import Console\n"
+        "from boundary.jobs.shell.cli.demo.show import Demo\n"
+        "from boundary.jobs.shell.cli.terminal import Terminal\n"
+        "demo = Demo(Terminal(), pathlib.Path(sys.argv[1]), quiet=True)\n"
+        "demo.console = Console(width=int(sys.argv[2]), height=int(sys.argv[3]),\n"
+        "                       file=io.StringIO())\n"
+        "jobs = demo.jobs\n"
+        "sends = [demo.shop.charge.using(queue=f'q{n}') for n in range(6)]\n"
+        "for send in sends: send.enqueue(order=1, amount=1.0)\n"
+        "for n in range(20): demo.say('a word ' * 20)\n"
+        "print(len(demo.console.render_lines(demo.view())))\n"
+        "demo.console.print(demo.view())\n"
+        "print(demo.console.file.getvalue())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), str(width), str(height)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines, _, shown = done.stdout.partition("\n")
+    assert int(lines) < height
+    assert "Latest jobs" in shown
+    assert "charge" in shown
 
 
 @pytest.mark.timeout(90)

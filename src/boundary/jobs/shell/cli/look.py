@@ -32,7 +32,7 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
         f"processed {found.total_processed:,}: {found.total_succeeded:,} succeeded, "
         f"{found.total_failed:,} failed; {found.total_retried:,} retries"
     )
-    terminal.out.print(tables.queues(found.queues), tables.workers(found.workers))
+    terminal.out.print(Group(tables.queues(found.queues), tables.workers(found.workers)))
 
 
 def queues(context: typer.Context, as_json: Json = False) -> None:

@@ -42,6 +42,11 @@ def worker(
 ) -> None:
     """Run jobs with the handlers of a module, until Ctrl-C."""
     terminal: Terminal = context.obj
+    if terminal.config is not None:
+        raise UsageError(
+            "a worker runs with the settings of the module's own Jobs; write "
+            "Jobs(config=...) there, or put the file here as boundary-jobs.toml"
+        )
     _configure_logs(terminal, log_level, log_format)
     if terminal.url is not None:
         # The module's own Jobs() finds it there.
@@ -108,14 +113,19 @@ def load(target: str) -> Jobs:
     module = _import(name)
     if attribute:
         found = getattr(module, attribute, None)
-        if not isinstance(found, Jobs):
-            raise UsageError(f"{name}.{attribute} is not a Jobs but {found!r:.80}")
-        return found
+        if isinstance(found, Jobs):
+            return found
+        there = ", ".join(sorted(_candidates(module))) or "none"
+        raise UsageError(f"{name} has no Jobs called {attribute}; those it has: {there}")
     return _only_one(module, name)
 
 
+def _candidates(module: ModuleType) -> dict[str, Jobs]:
+    return {key: value for key, value in vars(module).items() if isinstance(value, Jobs)}
+
+
 def _only_one(module: ModuleType, name: str) -> Jobs:
-    found = {key: value for key, value in vars(module).items() if isinstance(value, Jobs)}
+    found = _candidates(module)
     if len(set(map(id, found.values()))) == 1:
         return next(iter(found.values()))
     if not found:

@@ -72,7 +72,11 @@ def local(moment: datetime | None) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A plain table; a column whose name starts with ``>`` is aligned to the right."""
+    """A plain table.
+
+    A column whose name starts with ``>`` is aligned to the right; one whose name starts with
+    ``~`` gives way where the terminal is narrow.
+    """
     made = Table(
         title=title or None,
         title_justify="left",
@@ -82,8 +86,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         header_style="dim",
     )
     for name in columns:
-        right = name.startswith(">")
-        made.add_column(name.lstrip(">"), justify="right" if right else "left", no_wrap=True)
+        made.add_column(
+            name.lstrip(">~"),
+            justify="right" if name.startswith(">") else "left",
+            no_wrap=not name.startswith("~"),
+        )
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
     return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,18 +19,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
-from boundary.jobs import Job, Jobs
+from boundary.jobs import Job, Jobs, UsageError
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.demo import pictures
 from boundary.jobs.shell.cli.terminal import Terminal, interactive
 
 LEASE_MS = 2_000
 PATIENCE = 20.0
-LINES = 14
+ROOMY = 40
+"""Lines a terminal needs to show everything; one with fewer gets the short form."""
 CUSTOMERS = (
     ("Ada", "ada@example.com"),
     ("Grace", "grace@example.com"),
@@ -75,30 +78,46 @@ class Demo:
             self.refresh()
 
     def view(self) -> Group:
-        """What has been said, and how things stand."""
+        """How things stand, and as much of the story's end as the terminal has room for."""
+        pictures = self._pictures(roomy=self.console.height >= ROOMY)
+        room = self.console.height - 4 - sum(self._lines(each) for each in pictures)
+        story: list[Text] = []
+        for line in reversed(self.said):
+            room -= self._lines(line)
+            if room < 0:
+                break
+            story.insert(0, line)
+        title = Text("boundary-jobs demo: half a minute in a small shop\n", style="bold")
+        return Group(title, *story, Text(""), *pictures)
+
+    def _lines(self, part: RenderableType) -> int:
+        return len(self.console.render_lines(part))
+
+    def _pictures(self, *, roomy: bool) -> list[RenderableType]:
+        """Queues, workers and the latest jobs; in a small terminal, less of them."""
         stats = self.jobs.stats()
-        latest = [job for job in self.jobs.search(limit=12) if job.job_type != "count_stock"][:6]
-        return Group(
-            Text("\nboundary-jobs demo: half a minute in a small shop\n", style="bold"),
-            *self.said[-LINES:],
-            Text(""),
-            tables.queues(stats.queues),
-            tables.workers(stats.workers),
-            tables.table(
-                "Latest jobs",
-                ("type", "status", ">run", "when", "note"),
-                [
-                    (
-                        job.job_type,
-                        tables.status(job.status),
-                        job.retry_count + 1,
-                        tables.ago(job.updated_at),
-                        _note(job),
-                    )
-                    for job in latest
-                ],
-            ),
+        found = [job for job in self.jobs.search(limit=12) if job.job_type != "count_stock"]
+        latest = tables.table(
+            "Latest jobs",
+            ("type", "status", ">run", "when", "~note"),
+            [
+                (
+                    job.job_type,
+                    tables.status(job.status),
+                    job.retry_count + 1,
+                    tables.ago(job.updated_at),
+                    _note(job),
+                )
+                for job in found[: 6 if roomy else 3]
+            ],
         )
+        queues = tables.queues(stats.queues)
+        if roomy:
+            return [queues, tables.workers(stats.workers), latest]
+        for each in (queues, latest):
+            if isinstance(each, Table):
+                each.show_edge = False
+        return [queues, Text(""), latest]
 
     def refresh(self) -> None:
         """The picture is up to date."""
@@ -293,7 +312,13 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
         folder: Where its files go; None: a temporary folder, removed unless `keep`.
         capture: Write `demo.svg` and `demo.txt` into this folder.
     """
+    if (terminal.url or "").startswith("memory:"):
+        raise UsageError(
+            "the demo's worker is a process of its own and cannot see a memory:// store; leave "
+            "out --url, and the demo makes an SQLite file"
+        )
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_ends_like_ctrl_c())
         if folder is None and not keep:
             made = stack.enter_context(tempfile.TemporaryDirectory(prefix="boundary-jobs-demo-"))
             folder = Path(made)
@@ -322,6 +347,18 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
             _capture(demo, capture)
 
 
+@contextlib.contextmanager
+def _ends_like_ctrl_c() -> Generator[None]:
+    """A closed terminal or a `kill` stops the demo's worker and clears its folder, too."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def _ending(demo: Demo, *, kept: bool) -> None:
     """What came of it, and what to try next."""
     out = demo.console
@@ -330,6 +367,8 @@ def _ending(demo: Demo, *, kept: bool) -> None:
             out.print(line, soft_wrap=True)
     out.print()
     out.print(_summary(demo, kept=kept))
+    for line in _next_steps(demo, kept=kept):
+        out.print(line, soft_wrap=True)  # a line break of ours would be copied with the command
 
 
 def _summary(demo: Demo, *, kept: bool) -> Group:
@@ -344,18 +383,26 @@ def _summary(demo: Demo, *, kept: bool) -> Group:
         f"{len(demo.jobs.failed())} dead letters left; {len(files)} files written"
     )
     where = f" in {demo.folder}" if kept else " (gone now; --keep leaves them)"
+    return Group(tables.queues(stats.queues), Text(counts + where))
+
+
+def _next_steps(demo: Demo, *, kept: bool) -> list[Text]:
+    """Commands to copy, each on a line of its own."""
+    at = shlex.quote(demo.url)
+    look = (
+        ("look at this shop", f"boundary-jobs stats --url {at}"),
+        ("its jobs", f"boundary-jobs search --url {at}"),
+        ("its payments", f"boundary-jobs search --type charge --url {at}"),
+    )
     commands = (
-        ("your own, in five lines", "see README.md, then: boundary-jobs worker tasks"),
-        (
-            "look at this shop" if kept else "look around in it",
-            f"boundary-jobs stats --url {demo.url}" if kept else "boundary-jobs demo --keep",
-        ),
+        *(look if kept else (("look around in it", "boundary-jobs demo --keep"),)),
         ("how fast is this machine", "boundary-jobs bench"),
+        ("your own, in five lines", "see README.md, then: boundary-jobs worker tasks"),
     )
-    rows = [Text.assemble((f"  {why:26}", "dim"), (what, "bold")) for why, what in commands]
-    return Group(
-        tables.queues(stats.queues), Text(counts + where), Text("\nNow try", style="bold"), *rows
-    )
+    return [
+        Text("\nNow try", style="bold"),
+        *(Text.assemble((f"  {why:26}", "dim"), (what, "bold")) for why, what in commands),
+    ]
 
 
 def _capture(demo: Demo, folder: Path) -> None:
@@ -367,6 +414,8 @@ def _capture(demo: Demo, folder: Path) -> None:
             picture.print(line)
         picture.print()
         picture.print(_summary(demo, kept=False))
+        for line in _next_steps(demo, kept=False):
+            picture.print(line)
         text = picture.export_text(clear=False)
         (folder / "demo.txt").write_text(
             "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
