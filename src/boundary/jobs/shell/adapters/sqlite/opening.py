@@ -112,7 +112,13 @@ def _make_private(path: Path) -> None:
 def _make_ours(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     # While another process makes the file, waiting here is the shortest way.
     connection.execute(f"PRAGMA busy_timeout = {round(timeout * 1000)}")
-    _check_owner(connection, path)
+    # One look at one moment: while another process makes the file, its mark and its tables come
+    # together, and half of that would look like somebody else's file.
+    connection.execute("BEGIN")
+    try:
+        _check_owner(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
         raise BackendUnavailable(
             f"{path} cannot use write-ahead logging, which several processes need; "
