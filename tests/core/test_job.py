@@ -147,6 +147,7 @@ def test_delays_by_the_seeds_mapping() -> None:
         (lambda: calculate_retry_delay(1, {"delay": 1}, 0.5), "'delay'"),
         (lambda: calculate_retry_delay(1, {"initial_delay_ms": "1"}, 0.5), "initial_delay_ms"),
         (lambda: calculate_retry_delay(1, {"backoff_strategy": "x"}, 0.5), "'x'"),
+        (lambda: calculate_retry_delay(1, {"jitter": "false"}, 0.5), "jitter"),
     ],
 )
 def test_wrong_input_is_named(call: object, says: str) -> None:

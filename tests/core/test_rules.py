@@ -117,11 +117,23 @@ def test_retries_are_counted_not_runs() -> None:
         RetryPolicy(initial_delay=-1),
         RetryPolicy(max_delay=float("inf")),
         RetryPolicy(initial_delay="1"),  # type: ignore[arg-type]
+        RetryPolicy(initial_delay=float("nan")),
+        RetryPolicy(jitter="false"),  # type: ignore[arg-type]
     ],
 )
 def test_a_wrong_policy_is_refused(policy: RetryPolicy) -> None:
     with pytest.raises(UsageError):
         retry.checked(policy)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"), [("exponential", 60_000), ("linear", 60_000), ("constant", 1_000)]
+)
+def test_no_number_of_a_retry_is_too_large(strategy: str, expected: int) -> None:
+    """S50: the cap, not an overflow."""
+    policy = RetryPolicy(strategy=strategy, jitter=False)  # type: ignore[arg-type]
+    assert retry.delay_ms(2**1_000, policy, 0.0) == expected
+    assert retry.delay_ms(2**2_000, policy, 0.0) == expected
 
 
 @pytest.mark.parametrize("number", [-1, 1_001, 1.5, "3", True, None])
@@ -191,6 +203,7 @@ def test_a_workers_note_comes_back_and_a_damaged_one_does_not_hurt() -> None:
 def test_the_seeds_answers() -> None:
     """S76-S78."""
     assert as_job_result(JobResult.success(1)) == JobResult(result=1)
+    assert JobResult.failure("m", "T", "s") == JobResult(error=JobError("m", "T", "s"))
     assert as_job_result({"success": True, "result": 2}) == JobResult(result=2)
     assert as_job_result({"success": True}) == JobResult()
     failed = as_job_result({"success": False, "error": {"message": "m", "type": "T"}})

@@ -201,7 +201,7 @@ def _policy(config: RetryPolicy | Mapping[str, Any]) -> RetryPolicy:
             strategy=given.get("backoff_strategy", "exponential"),
             initial_delay=_seconds(given, "initial_delay_ms", 1_000),
             max_delay=_seconds(given, "max_delay_ms", 60_000),
-            jitter=bool(given.get("jitter", True)),
+            jitter=given.get("jitter", True),
         )
     )
 

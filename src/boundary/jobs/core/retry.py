@@ -18,6 +18,7 @@ LONGEST_DELAY: Final = 10 * 365 * 24 * 3600.0
 """Seconds; what lies beyond is a mistake of units."""
 
 _MOST_DOUBLINGS: Final = 64
+_MOST_STEPS: Final = 2**_MOST_DOUBLINGS
 
 
 def delay_ms(number: int, policy: RetryPolicy, u: float) -> int:
@@ -43,8 +44,8 @@ def _growth(number: int, strategy: BackoffStrategy) -> float:
         case "exponential":
             return 2.0 ** min(number - 1, _MOST_DOUBLINGS)
         case "linear":
-            return float(number)
-        case "constant":
+            return float(min(number, _MOST_STEPS))
+        case "constant":  # pragma: no branch (`checked` lets no other strategy in)
             return 1.0
 
 
@@ -71,6 +72,8 @@ def checked(policy: RetryPolicy) -> RetryPolicy:
                 f"{field} of a retry policy is a number of seconds from 0 to ten years, "
                 f"not {value!r}"
             )
+    if type(policy.jitter) is not bool:
+        raise UsageError(f"jitter of a retry policy is True or False, not {policy.jitter!r}")
     return policy
 
 
