@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from boundary.jobs.core.operations import Claim, Enqueue, Outcome, Settle, Stats, Time, Topic
+from boundary.jobs.core.operations import Claim, Enqueue, Outcome, Settle, Stats, Time, Interest, Topic
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.clock import SystemClock
@@ -42,7 +42,7 @@ def test_an_event_loop_hears_of_what_threads_and_other_loops_do() -> None:
     store = MemoryStore()
 
     async def hear(ready: Barrier) -> bool:
-        async with await store.asynchronous().listen((Topic.WORK,)) as listener:
+        async with await store.asynchronous().listen(Interest(Topic.WORK)) as listener:
             await asyncio.to_thread(ready.wait)
             return await listener.wait(30)
 
@@ -61,10 +61,10 @@ def test_an_ear_whose_loop_is_gone_does_not_disturb() -> None:
     store = MemoryStore()
 
     async def leave_it_open() -> None:
-        await store.asynchronous().listen((Topic.WORK,))
+        await store.asynchronous().listen(Interest(Topic.WORK))
 
     asyncio.run(leave_it_open())
-    with store.blocking().listen((Topic.WORK,)) as listener:
+    with store.blocking().listen(Interest(Topic.WORK)) as listener:
         store.blocking().execute(Enqueue(JOBS[:1]))
         assert listener.wait(0)
     assert store.blocking().execute(Enqueue(JOBS[1:2])).fresh == (True,)
@@ -72,7 +72,7 @@ def test_an_ear_whose_loop_is_gone_does_not_disturb() -> None:
 
 def test_only_those_who_asked_are_told() -> None:
     store = MemoryStore()
-    with store.blocking().listen((Topic.RESULT, Topic.CONTROL)) as listener:
+    with store.blocking().listen(Interest(Topic.RESULT)) as listener:
         store.blocking().execute(Enqueue(JOBS[:1]))
         assert not listener.wait(0)
 
@@ -82,7 +82,7 @@ def test_a_notice_that_came_after_the_time_was_up_is_not_lost() -> None:
 
     async def scenario() -> None:
         backend = store.asynchronous()
-        async with await backend.listen((Topic.WORK,)) as listener:
+        async with await backend.listen(Interest(Topic.WORK)) as listener:
             assert not await listener.wait(0)
             await backend.execute(Enqueue(JOBS[:1]))
             await backend.execute(Enqueue(JOBS[1:2]))

@@ -34,6 +34,7 @@ from boundary.jobs.core.operations import (
     Fire,
     Heartbeat,
     History,
+    Inherit,
     Operation,
     Outcome,
     Page,
@@ -156,6 +157,7 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Promote, limits),
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
+    st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
     st.builds(Take, ids, workers, spans),
     st.builds(RemoveSchedule, st.sampled_from(NAMES)),
@@ -411,9 +413,24 @@ class OnSqlite(Agreement):
         return SqliteStore(folder / "jobs.db", clock=clock)
 
 
+class OnRedis(Agreement):
+    """The Redis adapter on a server of its own."""
+
+    @staticmethod
+    def open(folder: Path, clock: FakeClock) -> Store:
+        """A store of its own."""
+        import redis, itertools
+        redis.Redis(port=7778).flushall()
+        from boundary.jobs.shell.adapters.redis.store import RedisStore
+        from boundary.jobs.shell.config import RedisSettings
+        return RedisStore.of("redis://localhost:7778/0", RedisSettings(), namespace="t", clock=clock)
+
+
 pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 120)
 
 TestMemory = OnMemory.TestCase
 TestMemory.settings = PROFILE
 TestSqlite = OnSqlite.TestCase
 TestSqlite.settings = PROFILE
+TestRedis = OnRedis.TestCase
+TestRedis.settings = PROFILE

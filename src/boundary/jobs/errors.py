@@ -16,6 +16,7 @@ from `code`).
     │   └── IllegalTransition      the life cycle has no such step
     ├── BackendError               the world is wrong; trying again may help
     │   ├── BackendUnavailable     the store did not answer in time
+    │   ├── StoreRefused           the server does not let us in: user, password or rights
     │   ├── StoreFull              the store takes no new jobs; draining goes on
     │   ├── EnqueueUncertain       the outcome of an enqueue is unknown; repeat it by id
     │   ├── StoreFormatError       the file or server is foreign, damaged or newer than we are
@@ -56,6 +57,7 @@ __all__ = [
     "SerializationError",
     "StoreFormatError",
     "StoreFull",
+    "StoreRefused",
     "UnknownHandler",
     "UsageError",
 ]
@@ -168,6 +170,12 @@ class BackendUnavailable(BackendError):
     """The store could not be reached or did not answer within the timeout."""
 
     code = "backend_unavailable"
+
+
+class StoreRefused(BackendError):
+    """The server does not let us in, or not do this: user, password or rights are wrong."""
+
+    code = "store_refused"
 
 
 class StoreFull(BackendError):

@@ -6,14 +6,14 @@ and `AsyncBackend` (a store), `Clock`, and the seed's roles. What does not: any 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 from boundary.jobs.core.job import JSON, Job, Status
-from boundary.jobs.core.operations import Operation, Topic
+from boundary.jobs.core.operations import Interest, Operation
 from boundary.jobs.core.stats import JobStats as JobStatsRecord
 from boundary.jobs.core.stats import QueueStats
 
@@ -37,7 +37,7 @@ class Clock(Protocol):
 
 
 class Listener(Protocol):
-    """An ear for notices of some topics, from its creation on: none is missed in between."""
+    """An ear for notices, from its creation on: none is missed in between."""
 
     def wait(self, timeout: float) -> bool:
         """Return at the next notice (True) or after `timeout` seconds (False).
@@ -45,6 +45,10 @@ class Listener(Protocol):
         Notices that came since the last call count; many count as one. Callable from one
         thread at a time.
         """
+        ...
+
+    def pass_on(self) -> None:
+        """The notice just heard is another's: whoever heard of work cannot take it."""
         ...
 
     def close(self) -> None:
@@ -66,6 +70,10 @@ class AsyncListener(Protocol):
 
     async def wait(self, timeout: float) -> bool:
         """As `Listener.wait`."""
+        ...
+
+    async def pass_on(self) -> None:
+        """As `Listener.pass_on`."""
         ...
 
     async def close(self) -> None:
@@ -94,7 +102,7 @@ class Backend(Protocol):
         """
         ...
 
-    def listen(self, topics: Sequence[Topic]) -> Listener:
+    def listen(self, interest: Interest) -> Listener:
         """Hear of notices, from this process or any other that uses the store."""
         ...
 
@@ -110,7 +118,7 @@ class AsyncBackend(Protocol):
         """As `Backend.execute`. Cancelled while under way, the operation still may happen."""
         ...
 
-    async def listen(self, topics: Sequence[Topic]) -> AsyncListener:
+    async def listen(self, interest: Interest) -> AsyncListener:
         """As `Backend.listen`."""
         ...
 

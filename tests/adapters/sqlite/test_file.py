@@ -22,6 +22,7 @@ from boundary.jobs.core.operations import (
     Search,
     Stats,
     Time,
+    Interest,
     Topic,
 )
 from boundary.jobs.core.wire import NewJob, Payload, encode_payload
@@ -383,7 +384,7 @@ Jobs('sqlite:///' + sys.argv[1]).enqueue('send')
 def test_a_commit_elsewhere_wakes_a_listener(path: Path) -> None:
     door = SqliteStore(path).blocking()
     door.execute(Time())
-    with door.listen((Topic.WORK,)) as ear, door.listen((Topic.CONTROL,)) as other:
+    with door.listen(Interest(Topic.WORK)) as ear, door.listen(Interest(Topic.CONTROL)) as other:
         subprocess.run([sys.executable, "-c", TELL, str(path)], check=True)
         assert ear.wait(5.0)
         assert not other.wait(0.0)
@@ -393,9 +394,9 @@ def test_a_commit_elsewhere_wakes_a_listener(path: Path) -> None:
 
 LISTEN = """
 import sys
-from boundary.jobs.core.operations import Topic
+from boundary.jobs.core.operations import Interest, Topic
 from boundary.jobs.shell.adapters.sqlite import SqliteStore
-ear = SqliteStore(sys.argv[1]).blocking().listen((Topic.WORK,))
+ear = SqliteStore(sys.argv[1]).blocking().listen(Interest(Topic.WORK))
 print("listening", flush=True)
 ear.wait(60)
 """
@@ -426,14 +427,14 @@ def test_without_pipes_a_listener_polls(path: Path, monkeypatch: pytest.MonkeyPa
     store = SqliteStore(path)
     door, teller = store.blocking(), store.blocking()
     door.execute(Time())
-    with door.listen((Topic.WORK,)) as ear:
+    with door.listen(Interest(Topic.WORK)) as ear:
         assert isinstance(ear, notices.PollingListener)
         assert not ear.wait(0.0)
         teller.execute(Enqueue((job(1),)))
         eventually("the commit is heard", lambda: ear.wait(0.0))
 
     async def main() -> None:
-        async with await store.asynchronous().listen((Topic.WORK,)) as ear:
+        async with await store.asynchronous().listen(Interest(Topic.WORK)) as ear:
             teller.execute(Enqueue((job(2),)))
             assert await ear.wait(5.0)
 

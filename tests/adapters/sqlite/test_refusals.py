@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from boundary.jobs import BackendUnavailable, StoreFormatError
-from boundary.jobs.core.operations import Enqueue, Find, Time, Topic
+from boundary.jobs.core.operations import Enqueue, Find, Time, Interest, Topic
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, notices
 
@@ -124,7 +124,7 @@ def test_an_event_loop_hears_of_a_commit_elsewhere(path: Path) -> None:
     async def main() -> None:
         door = SqliteStore(path).asynchronous()
         await door.execute(Time())
-        async with await door.listen((Topic.WORK, Topic.RESULT)) as ear:
+        async with await door.listen(Interest(Topic.WORK)) as ear:
             telling = await asyncio.create_subprocess_exec(sys.executable, "-c", TELL, str(path))
             assert await ear.wait(20)
             await telling.wait()
@@ -137,7 +137,7 @@ def test_an_event_loop_hears_of_a_commit_elsewhere(path: Path) -> None:
 def test_an_ear_nobody_empties_does_not_hold_up_those_who_tell(path: Path) -> None:
     """Its pipe is full after some thousands of notices."""
     folder = path.with_name("jobs.db-notices")
-    ear = notices.Ear(folder, (Topic.WORK,))
+    ear = notices.Ear(folder, Topic.WORK)
     with contextlib.suppress(BlockingIOError):
         while os.write(ear._own, b"!" * 4_096):
             pass
@@ -162,7 +162,7 @@ def test_an_ear_that_cannot_be_opened_leaves_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(notices.os, "open", refuse)
         with pytest.raises(OSError, match="Too many"):
-            notices.Ear(folder, (Topic.WORK,))
+            notices.Ear(folder, Topic.WORK)
     assert list(folder.iterdir()) == []
 
 
@@ -175,7 +175,7 @@ def test_a_listener_without_pipes_lets_go_of_the_file(
     monkeypatch.setattr(os, "mkfifo", refuse)
     door = SqliteStore(path).blocking()
     door.execute(Time())
-    with door.listen((Topic.WORK,)) as ear:
+    with door.listen(Interest(Topic.WORK)) as ear:
         assert not ear.wait(0.0)
     door.close()
     assert not ear.wait(5.0)

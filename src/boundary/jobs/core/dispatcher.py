@@ -64,6 +64,7 @@ class State(Struct, frozen=True):
         held: Jobs claimed and not finished, begun or not.
         asking: The `Exchange` under way.
         hungry: There may be ready jobs that no claim has seen.
+        noticed: Somebody said that there is work, and no claim has looked since.
         nothing_ahead: The last look beyond the slots brought nothing; wait for a free slot.
         unsettled: Outcomes wait to be handed in.
         pace: (queue, milliseconds its jobs take).
@@ -82,6 +83,7 @@ class State(Struct, frozen=True):
     held: int = 0
     asking: Exchange | None = None
     hungry: bool = True
+    noticed: bool = False
     nothing_ahead: bool = False
     unsettled: bool = False
     pace: tuple[tuple[str, float], ...] = ()
@@ -124,6 +126,10 @@ class Renew(Struct, frozen=True):
     """Stop what runs, drop its outcomes, go on under a new incarnation."""
 
 
+class PassOn(Struct, frozen=True):
+    """Let another worker have the notice: this one has no slot for what it is about."""
+
+
 class Leave(Struct, frozen=True):
     """All is settled: depart and stop."""
 
@@ -134,7 +140,7 @@ class Alarm(Struct, frozen=True):
     at: float
 
 
-Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | Leave | Alarm
+Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | PassOn | Leave | Alarm
 
 
 # Events: what happened
@@ -215,10 +221,17 @@ def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
         return state, ()
     state, overdue = _meet_deadlines(state, event.now)
     state, asked = _ask(state, event.now, event.u)
-    effects = (*urgent, *overdue, *asked)
+    state, passed = _pass_on(state)
+    effects = (*urgent, *overdue, *asked, *passed)
     if _through(state, event.now):
         return replace(state, phase="stopped"), (*effects, Leave())
     return state, (*effects, Alarm(_next_alarm(state)))
+
+
+def is_idle(state: State) -> bool:
+    """Whether the worker has a free slot and knows of no job for it: it waits for a notice."""
+    has_room = state.phase == "running" and state.held < state.setup.concurrency
+    return has_room and not state.hungry and state.asking is None
 
 
 # What an event means
@@ -230,7 +243,7 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             hungry = state.hungry or event.now >= state.look_at
             return replace(state, hungry=hungry), ()
         case Noticed():
-            return replace(state, hungry=True), ()
+            return replace(state, hungry=True, noticed=True), ()
         case Arrived():
             return _learn_arrival(state, event), ()
         case Finished():
@@ -337,7 +350,17 @@ def _ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]
     exchange = claim or Exchange(claiming=False)
     # What comes to notice from here on, this claim may miss.
     hungry = state.hungry and (claim is None or claim.slots == 0)
-    return replace(state, asking=exchange, hungry=hungry, unsettled=False), (exchange,)
+    noticed = state.noticed and exchange.slots == 0
+    state = replace(state, asking=exchange, hungry=hungry, noticed=noticed, unsettled=False)
+    return state, (exchange,)
+
+
+def _pass_on(state: State) -> tuple[State, tuple[Effect, ...]]:
+    """A store wakes one worker for what came in; if that one is full, it must be another."""
+    full = state.phase != "running" or state.held >= state.setup.concurrency
+    if state.noticed and full and state.asking is None:
+        return replace(state, noticed=False), (PassOn(),)
+    return state, ()
 
 
 def _claim(state: State, u: float) -> Exchange | None:

@@ -34,6 +34,7 @@ from boundary.jobs.core.operations import (
     Fire,
     Heartbeat,
     History,
+    Inherit,
     Operation,
     Outcome,
     Page,
@@ -378,6 +379,23 @@ def _heartbeat(state: State, operation: Heartbeat, now: Millis) -> Beat:
     return Beat(now, alive=True, cancelling=_cancelling(state, holder))
 
 
+def _inherit(state: State, operation: Inherit, now: Millis) -> Beat:
+    holder = state.workers.pop(operation.worker, None)
+    if holder is None:
+        known = state.workers.get(operation.heir)
+        return Beat(now, False) if known is None else Beat(now, True, _cancelling(state, known))
+    heir = state.workers.setdefault(operation.heir, Holder(now))
+    heir.expires = max(heir.expires, now + operation.lease_ms)
+    heir.info = operation.info
+    for record in _latest_first(state, holder.held):
+        if record.id in operation.ids:
+            state.jobs[record.id] = replace(record, worker=operation.heir)
+            heir.held[record.id] = None
+        else:
+            _give_back(state, record, "release", now, operation.keep_ms)
+    return Beat(now, True, _cancelling(state, heir))
+
+
 def _depart(state: State, operation: Depart, now: Millis) -> int:
     holder = state.workers.pop(operation.worker, None)
     if holder is None:
@@ -707,6 +725,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Settle: _settle,
     SettleAndClaim: _settle_and_claim,
     Heartbeat: _heartbeat,
+    Inherit: _inherit,
     Depart: _depart,
     Report: _report,
     Promote: _promote,

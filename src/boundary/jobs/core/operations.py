@@ -47,11 +47,28 @@ class Topic(StrEnum):
     """What a listener can be told of. A notice is a hint: it may come late, twice or never."""
 
     WORK = "work"
-    """A queue may hold a job it did not hold before, or something may be due sooner."""
+    """A queue may hold a job it did not hold before, or something may be due sooner.
+
+    Of those that wait for work at least one is told; a claim that leaves ready jobs behind tells
+    the next.
+    """
     RESULT = "result"
     """A job may have reached its end."""
     CONTROL = "control"
     """A worker may have been asked something (a running job was cancelled)."""
+
+
+class Interest(Struct, frozen=True):
+    """What a listener wants to be told of; it may be told of more.
+
+    Attributes:
+        queues: Of `WORK`, in these queues; None: in any.
+        job: Of `RESULT`, of the job with this id; None: of any.
+    """
+
+    topic: Topic
+    queues: tuple[str, ...] | None = None
+    job: bytes | None = None
 
 
 class Operation(Struct, Generic[R_co], frozen=True):
@@ -243,6 +260,23 @@ class Heartbeat(Operation[Beat], frozen=True):
     lease_ms: int
     info: bytes
     join: bool = False
+
+
+class Inherit(Operation[Beat], frozen=True):
+    """The worker goes on as `heir`, with the jobs in `ids`; what else it held is released.
+
+    For a worker that does not know whether its last claim took place: what that may have brought
+    it goes back as by `Depart`, and the same claim, should it come late, is one of a worker nobody
+    knows. Jobs keep their tokens. If the worker is not known the answer is about the heir: alive
+    if this was done before.
+    """
+
+    worker: str
+    heir: str
+    ids: tuple[bytes, ...]
+    lease_ms: int
+    info: bytes
+    keep_ms: int | None
 
 
 class Depart(Operation[int], frozen=True):
@@ -566,6 +600,7 @@ _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Promote: _WORK,
     Reclaim: _WORK | {Topic.RESULT},
     Depart: _WORK | {Topic.RESULT},
+    Inherit: _WORK | {Topic.RESULT},
     Cancel: frozenset({Topic.RESULT, Topic.CONTROL}),
     Delete: frozenset({Topic.RESULT, Topic.CONTROL}),
     Purge: frozenset({Topic.RESULT}),

@@ -462,7 +462,7 @@ def as_its_status_has_it(record: Record, now: Millis) -> Record:
 
     A pending one is parked, a retrying one is due at its `execute_at` (now if none), a running one
     has a worker (one of its own if none is named), a finished one has an ending and an end (now
-    if none).
+    if none, or if that is ahead).
     """
     record = replace(record, due=None, parked=record.status == "pending")
     if record.status == "running":
@@ -471,7 +471,7 @@ def as_its_status_has_it(record: Record, now: Millis) -> Record:
     record = replace(record, worker=None, cancelling=False)
     if record.status in lifecycle.FINISHED:
         ending = record.ending or lifecycle.ENDINGS[record.status]
-        completed = now if record.completed is None else record.completed
+        completed = now if record.completed is None else min(record.completed, now)
         return replace(record, ending=ending, completed=completed)
     record = replace(record, ending="", completed=None, prune_at=None)
     if record.status == "pending":

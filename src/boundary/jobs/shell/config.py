@@ -17,7 +17,7 @@ import types
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeAlias, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, Union, cast, get_args, get_origin
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -60,8 +60,24 @@ QueueNames: TypeAlias = Annotated[
 ]
 
 
+Durability: TypeAlias = Annotated[
+    Literal["stored", "replicated"], Meta(description="stored or replicated")
+]
+Few: TypeAlias = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
+
+
 class RedisSettings(Struct, frozen=True, kw_only=True):
-    """The seed's keys for a Redis server; `timeout` is in milliseconds."""
+    """The seed's keys for a Redis server, and ours.
+
+    Attributes:
+        max_total, max_idle, min_idle: Connections of one process: at most, kept while nobody uses
+            them, and kept however long nobody does.
+        timeout: Milliseconds any call may take, connecting included.
+        partitions: Over how many slots of a cluster each queue is spread; order and priority hold
+            within each. A namespace keeps the number it began with.
+        durability: ``stored``: an enqueue counts once the server has it; ``replicated``: once
+            `replicas` replicas have it too, else `EnqueueUncertain`.
+    """
 
     host: Text = "localhost"
     port: Port = 6379
@@ -71,6 +87,10 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
     max_idle: Count = 10
     min_idle: Count = 2
     timeout: Wait = 2_000
+    username: Text | None = None
+    partitions: Few = 1
+    durability: Durability = "stored"
+    replicas: Few = 1
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
@@ -82,7 +102,8 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
 
     def url(self) -> str:
         """The same as an address, password included."""
-        secret = f":{quote(self.password, safe='')}@" if self.password else ""
+        user = quote(self.username, safe="") if self.username else ""
+        secret = f"{user}:{quote(self.password, safe='')}@" if self.password else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"redis://{secret}{host}:{self.port}/{self.database}"
 

@@ -67,6 +67,18 @@ def _sqlite(settings: Settings, clock: Clock | None) -> Store:
     return SqliteStore(path, clock=clock)
 
 
+def _redis(settings: Settings, clock: Clock | None) -> Store:
+    try:
+        from boundary.jobs.shell.adapters.redis import RedisStore
+    except ImportError as error:
+        raise UsageError(
+            f"a Redis store needs the extra: pip install 'boundary-jobs[redis]' ({error})"
+        ) from error
+    return RedisStore.of(
+        settings.url, settings.redis, namespace=settings.namespace, clock=clock
+    )
+
+
 def _path(url: str) -> str:
     """The file of a SQLite URL: three slashes for a relative path, four for an absolute one."""
     parts = urlsplit(url)
@@ -86,4 +98,11 @@ DEFAULT_NAMESPACE = "jobs"
 _OPENERS: dict[str, Callable[[Settings, Clock | None], Store]] = {
     "memory": _memory,
     "sqlite": _sqlite,
+    "redis": _redis,
+    "rediss": _redis,
+    "unix": _redis,
+    "redis+sentinel": _redis,
+    "rediss+sentinel": _redis,
+    "redis+cluster": _redis,
+    "rediss+cluster": _redis,
 }

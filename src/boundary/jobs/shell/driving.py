@@ -24,7 +24,7 @@ def drive(flow: Flow[R], backend: Backend) -> R:
         while True:
             try:
                 if isinstance(step, Listen):
-                    reply = ear = backend.listen(step.topics)
+                    reply = ear = backend.listen(step.interest)
                 elif isinstance(step, Wait):
                     reply = ear is not None and ear.wait(step.seconds)
                 else:
@@ -50,7 +50,7 @@ async def drive_async(flow: Flow[R], backend: AsyncBackend) -> R:
         while True:
             try:
                 if isinstance(step, Listen):
-                    reply = ear = await backend.listen(step.topics)
+                    reply = ear = await backend.listen(step.interest)
                 elif isinstance(step, Wait):
                     reply = ear is not None and await ear.wait(step.seconds)
                 else:

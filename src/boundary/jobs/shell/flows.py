@@ -32,6 +32,7 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     History,
+    Interest,
     Operation,
     Purge,
     PutSchedule,
@@ -71,9 +72,9 @@ RECHECK = 5.0
 
 
 class Listen(Struct, frozen=True):
-    """Hear of these topics from now on, to the end of the flow."""
+    """Hear of this from now on, to the end of the flow."""
 
-    topics: tuple[Topic, ...]
+    interest: Interest
 
 
 class Wait(Struct, frozen=True):
@@ -189,7 +190,7 @@ def result(job_id: JobId, timeout: float | timedelta | None) -> Flow[JSON]:
     record = yield from _one(job_id)
     if record is None or record.status in lifecycle.FINISHED:
         return _value(job_id, record)
-    yield Listen((Topic.RESULT,))
+    yield Listen(Interest(Topic.RESULT, job=record.id))
     while True:
         record = yield from _one(job_id)
         if record is None or record.status in lifecycle.FINISHED:

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from boundary.jobs.core.operations import Topic
+from boundary.jobs.core.operations import Interest, Topic
 from boundary.jobs.core.stats import encode_worker
 from boundary.jobs.core.wire import at
 from boundary.jobs.errors import BackendError
@@ -103,7 +103,7 @@ class Pulse:
     def _listen(self, backend: Backend) -> None:
         """Beat until the end, or until the ear fails."""
         try:
-            with backend.listen((Topic.CONTROL,)) as listener:
+            with backend.listen(Interest(Topic.CONTROL)) as listener:
                 self._listener = listener
                 while not self._ending.is_set():
                     wait = self._lease / BEATS if self._renew(backend) else self._lease / 10

@@ -32,6 +32,7 @@ from boundary.jobs.core.dispatcher import (
     GiveBack,
     Leave,
     Noticed,
+    PassOn,
     Renew,
     Returned,
     State,
@@ -46,6 +47,8 @@ from boundary.jobs.core.operations import (
     Claimed,
     Depart,
     Heartbeat,
+    Inherit,
+    Interest,
     Prune,
     PutSchedule,
     Reclaim,
@@ -70,7 +73,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.operations import Operation, Outcome, Schedule
     from boundary.jobs.core.wire import Millis, Record
-    from boundary.jobs.ports import AsyncBackend, Clock, Store
+    from boundary.jobs.ports import AsyncBackend, AsyncListener, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
 
@@ -81,6 +84,9 @@ log = logging.getLogger("boundary.jobs")
 SWEEP_MS = 5_000
 CROWD_MS = 200
 """How long jobs on their last chance are put off while another of them runs."""
+
+LONGEST_EAR = 2.0
+"""Seconds an idle worker relies on an ear: one on a connection that died hears nothing."""
 
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
@@ -243,6 +249,8 @@ class Shift:
         self._sleeper: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._counting = False
+        self._idle = asyncio.Event()
+        self._ear: AsyncListener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._broken: BaseException | None = None
         self._left = False
@@ -288,11 +296,19 @@ class Shift:
                 self._state, effects = dispatcher.step(self._state, self._events.popleft())
                 for effect in effects:
                     self._perform(effect)
+            self._look_whether_idle()
             if not self._left and self._broken is None:
                 self._sleeper = self._loop.create_future()
                 await self._sleeper
         if self._broken is not None:
             raise self._broken
+
+    def _look_whether_idle(self) -> None:
+        """Only an idle worker waits for work: a notice that wakes one wakes no other."""
+        if dispatcher.is_idle(self._state):
+            self._idle.set()
+        else:
+            self._idle.clear()
 
     def _tell(self, event: dispatcher.Event) -> None:
         self._events.append(event)
@@ -317,6 +333,8 @@ class Shift:
                 self._executor.abandon()
             case Renew():
                 self._renew()
+            case PassOn():
+                self._spawn(self._pass_on())
             case Leave():
                 self._left = True
 
@@ -502,17 +520,25 @@ class Shift:
     # Duties
 
     async def _hear(self) -> None:
-        """Pass on notices that there may be work."""
+        """While idle, hear of work."""
         longest = self._settings.workers.poll_interval / 1000
+        interest = Interest(Topic.WORK, self._queues())
         while True:
             try:
-                async with await self._backend.listen((Topic.WORK,)) as ear:
+                async with await self._backend.listen(interest) as ear:
+                    self._ear = ear
                     while True:
-                        if await ear.wait(longest):
-                            self._tell(Noticed(self._now()))
+                        await self._idle.wait()
+                        if await ear.wait(LONGEST_EAR):
+                            self._tell(Noticed(self._now(), self._worker.clock.u()))
             except BackendError as error:
                 log.warning("cannot hear of new work, looking every %g s: %s", longest, error)
                 await asyncio.sleep(longest)
+
+    async def _pass_on(self) -> None:
+        if self._ear is not None:
+            with contextlib.suppress(BackendError):
+                await self._ear.pass_on()
 
     async def _sweep(self) -> None:
         """Take back what lost workers held; let go of what is past its retention."""
@@ -615,6 +641,11 @@ class Shift:
                 await self._try(Report(id, report[0].token, report[1]))
 
     # Parts
+
+    def _queues(self) -> tuple[str, ...] | None:
+        """The queues it serves; None: every one."""
+        setup = self._worker.setup
+        return tuple(name for name, _ in setup.weights) or setup.queues
 
     def _lifespan(self) -> contextlib.AbstractAsyncContextManager[Any]:
         lifespan = self._worker.registry.lifespan

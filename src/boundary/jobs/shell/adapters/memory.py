@@ -10,13 +10,12 @@ for the one step it takes, so the asyncio door takes it too instead of moving to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from threading import Condition, Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from boundary.jobs.core import model
-from boundary.jobs.core.operations import Operation, Topic, notices
+from boundary.jobs.core.operations import Interest, Operation, Topic, notices
 from boundary.jobs.ports import Clock
 from boundary.jobs.shell.clock import SystemClock
 
@@ -68,7 +67,7 @@ class MemoryStore:
 
     def _tell(self, topics: frozenset[Topic]) -> None:
         for ear in self._ears:
-            if topics & ear.topics:
+            if ear.topic in topics:
                 ear.tell()
 
     def attach(self, ear: MemoryListener | AsyncMemoryListener) -> None:
@@ -92,9 +91,9 @@ class MemoryBackend:
         """As `ports.Backend.execute`."""
         return self._store.run(operation)
 
-    def listen(self, topics: Sequence[Topic]) -> MemoryListener:
+    def listen(self, interest: Interest) -> MemoryListener:
         """As `ports.Backend.listen`."""
-        return MemoryListener(self._store, topics)
+        return MemoryListener(self._store, interest.topic)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -110,9 +109,9 @@ class AsyncMemoryBackend:
         """As `ports.AsyncBackend.execute`."""
         return self._store.run(operation)
 
-    async def listen(self, topics: Sequence[Topic]) -> AsyncMemoryListener:
+    async def listen(self, interest: Interest) -> AsyncMemoryListener:
         """As `ports.AsyncBackend.listen`."""
-        return AsyncMemoryListener(self._store, topics)
+        return AsyncMemoryListener(self._store, interest.topic)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -121,8 +120,8 @@ class AsyncMemoryBackend:
 class MemoryListener:
     """`ports.Listener`: a flag that any step may raise and a wait takes down."""
 
-    def __init__(self, store: MemoryStore, topics: Sequence[Topic]) -> None:
-        self.topics = frozenset(topics)
+    def __init__(self, store: MemoryStore, topic: Topic) -> None:
+        self.topic = topic
         self._store = store
         self._told = False
         self._closed = False
@@ -142,6 +141,9 @@ class MemoryListener:
             heard = self._told and not self._closed
             self._told = False
             return heard
+
+    def pass_on(self) -> None:
+        """Every ear was told."""
 
     def close(self) -> None:
         """As `ports.Listener.close`."""
@@ -169,8 +171,8 @@ class AsyncMemoryListener:
     the loop once. `_changed` only says: look again.
     """
 
-    def __init__(self, store: MemoryStore, topics: Sequence[Topic]) -> None:
-        self.topics = frozenset(topics)
+    def __init__(self, store: MemoryStore, topic: Topic) -> None:
+        self.topic = topic
         self._store = store
         self._told = False
         self._late = False
@@ -209,6 +211,9 @@ class AsyncMemoryListener:
     def _ring(self) -> None:
         self._late = True
         self._changed.set()
+
+    async def pass_on(self) -> None:
+        """Every ear was told."""
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""

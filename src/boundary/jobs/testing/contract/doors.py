@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from boundary.jobs.core.operations import Operation, Topic
+from boundary.jobs.core.operations import Interest, Operation
 from boundary.jobs.ports import AsyncBackend, Backend, Store
 from boundary.jobs.testing.clock import FakeClock
 
@@ -36,7 +36,7 @@ class Elsewhere(Struct, frozen=True):
 class Listen(Struct, frozen=True):
     """Open a listener; the reply is what the other requests take."""
 
-    topics: tuple[Topic, ...]
+    interest: Interest
 
 
 class Wait(Struct, frozen=True):
@@ -59,13 +59,21 @@ class WaitAndClose(Struct, frozen=True):
     listener: Any
 
 
+class PassOn(Struct, frozen=True):
+    """Let another have the notice the listener just heard."""
+
+    listener: Any
+
+
 class Close(Struct, frozen=True):
     """Close the listener."""
 
     listener: Any
 
 
-Request: TypeAlias = Operation[Any] | Elsewhere | Listen | Wait | WaitWhile | WaitAndClose | Close
+Request: TypeAlias = (
+    Operation[Any] | Elsewhere | Listen | Wait | WaitWhile | WaitAndClose | PassOn | Close
+)
 Case: TypeAlias = Generator[Request, Any, None]
 
 
@@ -116,14 +124,16 @@ def _serve(request: Request, here: Backend, there: Backend) -> object:
     match request:
         case Elsewhere(operation):
             return there.execute(operation)
-        case Listen(topics):
-            return here.listen(topics)
+        case Listen(interest):
+            return here.listen(interest)
         case Wait(listener, timeout):
             return listener.wait(timeout)
         case WaitWhile(listener, operation):
             return _meanwhile(listener.wait, lambda: there.execute(operation))
         case WaitAndClose(listener):
             return _meanwhile(listener.wait, listener.close)
+        case PassOn(listener):
+            return listener.pass_on()
         case Close(listener):
             return listener.close()
         case _:
@@ -159,8 +169,8 @@ async def _serve_asyncio(request: Request, here: AsyncBackend, there: AsyncBacke
     match request:
         case Elsewhere(operation):
             return await there.execute(operation)
-        case Listen(topics):
-            return await here.listen(topics)
+        case Listen(interest):
+            return await here.listen(interest)
         case Wait(listener, timeout):
             return await listener.wait(timeout)
         case WaitWhile(listener, operation):
@@ -173,6 +183,8 @@ async def _serve_asyncio(request: Request, here: AsyncBackend, there: AsyncBacke
             await asyncio.sleep(0)
             await listener.close()
             return await waiting
+        case PassOn(listener):
+            return await listener.pass_on()
         case Close(listener):
             return await listener.close()
         case _:

@@ -6,7 +6,7 @@ never; but of these, which nothing disturbs, each must come.
 
 from __future__ import annotations
 
-from boundary.jobs.core.operations import Cancel, Enqueue, Operation, SetPaused, Time, Topic
+from boundary.jobs.core.operations import Cancel, Enqueue, Interest, Operation, SetPaused, Time, Topic
 from boundary.jobs.core.operations import Settle as SettleAll
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import (
@@ -16,6 +16,7 @@ from boundary.jobs.testing.contract.doors import (
     Close,
     Elsewhere,
     Listen,
+    PassOn,
     Wait,
     WaitAndClose,
     WaitWhile,
@@ -29,30 +30,54 @@ class ListenCases:
 
     @on_both_doors
     def test_a_notice_from_before_the_wait_counts(self, clock: FakeClock) -> Case:
-        listener = yield Listen((Topic.WORK,))
+        listener = yield Listen(Interest(Topic.WORK))
         yield from enqueue("a")
         assert (yield Wait(listener, LONG)) is True
         yield Close(listener)
 
     @on_both_doors
     def test_a_notice_ends_a_wait_under_way(self, clock: FakeClock) -> Case:
-        listener = yield Listen((Topic.WORK,))
+        listener = yield Listen(Interest(Topic.WORK))
         assert (yield WaitWhile(listener, Enqueue((new("a"),)))) is True
         yield Close(listener)
 
     @on_both_doors
     def test_another_backend_of_the_store_is_heard(self, clock: FakeClock) -> Case:
-        listener = yield Listen((Topic.WORK,))
+        listener = yield Listen(Interest(Topic.WORK))
         yield Elsewhere(Enqueue((new("a"),)))
         assert (yield Wait(listener, LONG)) is True
         yield Close(listener)
 
     @on_both_doors
-    def test_every_listener_is_told(self, clock: FakeClock) -> Case:
-        first = yield Listen((Topic.WORK,))
-        second = yield Listen((Topic.RESULT, Topic.WORK))
+    def test_every_listener_for_a_result_is_told(self, clock: FakeClock) -> Case:
+        yield from enqueue("a")
+        (id,) = idents("a")
+        first = yield Listen(Interest(Topic.RESULT))
+        second = yield Listen(Interest(Topic.RESULT, job=id))
+        yield Cancel((id,), None)
+        assert (yield Wait(first, LONG)) is True
+        assert (yield Wait(second, LONG)) is True
+        yield Close(first)
+        yield Close(second)
+
+    @on_both_doors
+    def test_who_is_told_of_work_and_leaves_some_tells_the_next(self, clock: FakeClock) -> Case:
+        first = yield Listen(Interest(Topic.WORK))
+        second = yield Listen(Interest(Topic.WORK, queues=("default",)))
+        yield from enqueue("a b")
+        assert (yield Wait(first, LONG)) is True
+        yield from claim_one()
+        assert (yield Wait(second, LONG)) is True
+        yield Close(first)
+        yield Close(second)
+
+    @on_both_doors
+    def test_who_cannot_take_the_work_passes_the_notice_on(self, clock: FakeClock) -> Case:
+        first = yield Listen(Interest(Topic.WORK))
+        second = yield Listen(Interest(Topic.WORK))
         yield from enqueue("a")
         assert (yield Wait(first, LONG)) is True
+        yield PassOn(first)
         assert (yield Wait(second, LONG)) is True
         yield Close(first)
         yield Close(second)
@@ -61,15 +86,16 @@ class ListenCases:
     def test_each_topic_is_told_of(self, clock: FakeClock) -> Case:
         yield from enqueue("a")
         record = yield from claim_one()
+        yield SetPaused("default", paused=True)
         happenings: tuple[tuple[Topic, Operation[object]], ...] = (
             (Topic.WORK, Enqueue((new("b"),))),
-            (Topic.WORK, SetPaused("default", paused=True)),
+            (Topic.WORK, SetPaused("default", paused=False)),
             (Topic.CONTROL, Cancel(idents("a"), None)),
             (Topic.RESULT, Cancel(idents("b"), None)),
             (Topic.RESULT, SettleAll("w1", (ended(record),))),
         )
         for topic, operation in happenings:
-            listener = yield Listen((topic,))
+            listener = yield Listen(Interest(topic))
             yield operation
             assert (yield Wait(listener, LONG)) is True
             yield Close(listener)
@@ -77,15 +103,18 @@ class ListenCases:
     @on_both_doors
     def test_silence_ends_a_wait_with_its_time(self, clock: FakeClock) -> Case:
         yield from enqueue("a")
-        listener = yield Listen(tuple(Topic))
-        yield Time()
-        assert (yield Wait(listener, SHORT)) is False
-        assert (yield Wait(listener, 0)) is False
-        yield Close(listener)
+        yield from claim_one()
+        for topic in Topic:
+            listener = yield Listen(Interest(topic))
+            yield Time()
+            yield Wait(listener, SHORT)
+            assert (yield Wait(listener, SHORT)) is False
+            assert (yield Wait(listener, 0)) is False
+            yield Close(listener)
 
     @on_both_doors
     def test_many_notices_count_as_one(self, clock: FakeClock) -> Case:
-        listener = yield Listen((Topic.WORK,))
+        listener = yield Listen(Interest(Topic.WORK))
         yield from enqueue("a")
         yield from enqueue("b")
         assert (yield Wait(listener, LONG)) is True
@@ -96,12 +125,12 @@ class ListenCases:
 
     @on_both_doors
     def test_closing_ends_a_wait_under_way(self, clock: FakeClock) -> Case:
-        listener = yield Listen((Topic.WORK,))
+        listener = yield Listen(Interest(Topic.WORK))
         assert (yield WaitAndClose(listener)) is False
 
     @on_both_doors
     def test_a_closed_listener_hears_nothing(self, clock: FakeClock) -> Case:
-        listener = yield Listen((Topic.WORK,))
+        listener = yield Listen(Interest(Topic.WORK))
         yield Close(listener)
         yield from enqueue("a")
         assert (yield Wait(listener, LONG)) is False

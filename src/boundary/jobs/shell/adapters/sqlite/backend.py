@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from boundary.jobs.core.operations import Operation, Topic, notices
+from boundary.jobs.core.operations import Interest, Operation, Topic, notices
 from boundary.jobs.core.storetime import store_now
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import BackendError, BackendUnavailable, JobsError, UsageError
@@ -338,9 +338,9 @@ class SqliteBackend:
                         one.settled = True
         return cast("R", entry.answer())
 
-    def listen(self, topics: Sequence[Topic]) -> Listener:
+    def listen(self, interest: Interest) -> Listener:
         """As `ports.Backend.listen`."""
-        ear = _ear(self._engine, topics)
+        ear = _ear(self._engine, interest.topic)
         return pipes.PipeListener(ear) if isinstance(ear, pipes.Ear) else pipes.PollingListener(ear)
 
     def close(self) -> None:
@@ -393,9 +393,9 @@ class AsyncSqliteBackend:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="boundary-jobs-sqlite")
         return self._thread
 
-    async def listen(self, topics: Sequence[Topic]) -> AsyncListener:
+    async def listen(self, interest: Interest) -> AsyncListener:
         """As `ports.AsyncBackend.listen`."""
-        ear = _ear(self._engine, topics)
+        ear = _ear(self._engine, interest.topic)
         if isinstance(ear, pipes.Ear):
             return pipes.AsyncPipeListener(ear)
         return pipes.AsyncPollingListener(pipes.PollingListener(ear))
@@ -410,9 +410,9 @@ class AsyncSqliteBackend:
         thread.shutdown(wait=False)
 
 
-def _ear(engine: Engine, topics: Sequence[Topic]) -> pipes.Ear | Engine:
+def _ear(engine: Engine, topic: Topic) -> pipes.Ear | Engine:
     """A pipe, or (where there are none) a connection that sees the file's version."""
     try:
-        return pipes.Ear(engine.notices, topics)
+        return pipes.Ear(engine.notices, topic)
     except (OSError, AttributeError):
         return Engine(SqliteStore(engine.path))

@@ -3,7 +3,7 @@
 What belongs here: ears (pipes in a folder beside the file) and telling them. What does not: what
 is worth telling (`core.operations.notices`).
 
-A listener's pipe has its topics in its name. Whoever has committed something looks into the
+A listener's pipe has its topic in its name. Whoever has committed something looks into the
 folder and writes one byte into each pipe that wants to know; with nobody listening that is one
 look at an empty folder. A pipe whose reader died refuses the byte and is removed. Where pipes
 cannot be made, a listener looks at the file's version every few milliseconds instead.
@@ -18,7 +18,7 @@ import os
 import secrets
 import select
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -41,7 +41,7 @@ def tell(folder: Path, topics: Iterable[Topic]) -> None:
     except OSError:
         return
     for name in names:
-        if not name.startswith(".") and wanted.intersection(name.split(".")[:-1]):
+        if name.partition(".")[0] in wanted:
             _poke(folder / name)
 
 
@@ -66,9 +66,9 @@ def _poke(pipe: Path) -> None:
 class Ear:
     """The reading end of one listener's pipe; `fd` becomes readable at a notice."""
 
-    def __init__(self, folder: Path, topics: Sequence[Topic]) -> None:
+    def __init__(self, folder: Path, topic: Topic) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
-        name = ".".join([*(topic.value for topic in topics), secrets.token_hex(8)])
+        name = f"{topic.value}.{secrets.token_hex(8)}"
         hidden, self.path = folder / f".{name}", folder / name
         os.mkfifo(hidden, 0o600)
         try:
@@ -118,6 +118,9 @@ class PipeListener:
             if not self._closed:
                 self._poll.poll(max(timeout, 0.0) * 1000)
             return not self._closed and self._ear.drain()
+
+    def pass_on(self) -> None:
+        """Every ear was told."""
 
     def close(self) -> None:
         """As `ports.Listener.close`."""
@@ -173,6 +176,9 @@ class AsyncPipeListener:
     def _ring(self) -> None:
         self._late = True
         self._changed.set()
+
+    async def pass_on(self) -> None:
+        """Every ear was told."""
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
@@ -236,6 +242,9 @@ class PollingListener:
             left -= POLL
         return False
 
+    def pass_on(self) -> None:
+        """Every ear was told."""
+
     def close(self) -> None:
         """As `ports.Listener.close`."""
         self._closing.set()
@@ -263,6 +272,9 @@ class AsyncPollingListener:
     async def wait(self, timeout: float) -> bool:
         """As `ports.AsyncListener.wait`."""
         return await asyncio.to_thread(self._polling.wait, timeout)
+
+    async def pass_on(self) -> None:
+        """Every ear was told."""
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""

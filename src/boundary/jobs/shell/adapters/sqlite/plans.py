@@ -407,7 +407,31 @@ def _heartbeat(operation: ops.Heartbeat, now: Millis) -> Plan[ops.Beat]:
         return ops.Beat(now, alive=False)
     expires = max(lease[0][0] if lease else now, now + operation.lease_ms)
     yield Ask(sql.BEAT, (operation.worker, expires, operation.info))
-    asked = yield Ask(sql.CANCELLING, (operation.worker,))
+    return (yield from _beat(operation.worker, now))
+
+
+def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
+    if not (yield Ask(sql.LEASE, (operation.worker,))):
+        known = yield Ask(sql.LEASE, (operation.heir,))
+        return (yield from _beat(operation.heir, now)) if known else ops.Beat(now, alive=False)
+    lease = yield Ask(sql.LEASE, (operation.heir,))
+    expires = max(lease[0][0] if lease else now, now + operation.lease_ms)
+    yield Ask(sql.BEAT, (operation.heir, expires, operation.info))
+    held = yield from _whole("worker = ?", (operation.worker,))
+    known = set(operation.ids)
+    ending = Ending(now)
+    for record in held:
+        if record.id not in known:
+            yield from _give_back(ending, record, "release", operation.keep_ms)
+    yield from ending.write()
+    # What is left with the worker is what it knows it has.
+    yield Ask("UPDATE job SET worker = ? WHERE worker = ?", (operation.heir, operation.worker))
+    yield Ask("DELETE FROM worker WHERE worker = ?", (operation.worker,))
+    return (yield from _beat(operation.heir, now))
+
+
+def _beat(worker: str, now: Millis) -> Plan[ops.Beat]:
+    asked = yield Ask(sql.CANCELLING, (worker,))
     return ops.Beat(now, alive=True, cancelling=tuple([id for (id,) in asked]))
 
 
@@ -792,6 +816,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Settle: _settle,
     ops.SettleAndClaim: _settle_and_claim,
     ops.Heartbeat: _heartbeat,
+    ops.Inherit: _inherit,
     ops.Depart: _depart,
     ops.Report: _report,
     ops.Promote: _promote,

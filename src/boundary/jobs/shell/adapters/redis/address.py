@@ -1,0 +1,212 @@
+"""Where the server is, as a URL says it, and how to speak to it.
+
+What belongs here: reading URLs and settings into an `Address`, and which node of it a partition's
+keys are on, as far as is known. What does not: a connection.
+
+    redis://[user[:password]@]host[:port][/database]     rediss:// the same over TLS
+    unix:///path/to/socket[?db=0]
+    redis+sentinel://[user[:password]@]host:port,host:port/name[/database]   rediss+sentinel://
+    redis+cluster://[user[:password]@]host:port,host:port                    rediss+cluster://
+
+Over TLS the server's certificate is checked; `?ssl_ca_certs=`, `ssl_certfile=`, `ssl_keyfile=`
+name files. Sentinels with a password of their own: `?sentinel_password=` (`sentinel_username=`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from msgspec import Struct, field
+
+from boundary.jobs.errors import UsageError
+
+PORT: Final = 6379
+SENTINEL_PORT: Final = 26379
+
+SCHEMES: Final = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
+
+_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_OPTIONS: Final = (*_FILES, "db", "sentinel_username", "sentinel_password")
+
+
+class Node(NamedTuple):
+    """One server: host and port, or the path of its socket and 0."""
+
+    host: str
+    port: int
+
+
+class Address(Struct, frozen=True, kw_only=True):
+    """How to reach the store.
+
+    Attributes:
+        nodes: The server; or the sentinels; or some nodes of the cluster.
+        master: What the sentinels call the server.
+        tls: Whether to speak TLS, and with which files.
+    """
+
+    kind: Literal["single", "unix", "sentinel", "cluster"]
+    nodes: tuple[Node, ...]
+    master: str = ""
+    username: str | None = None
+    password: str | None = None
+    database: int = 0
+    tls: bool = False
+    files: dict[str, str] = field(default_factory=dict[str, str])
+    sentinel: dict[str, str] = field(default_factory=dict[str, str])
+
+    def options(self) -> dict[str, Any]:
+        """What a connection to the store is made with, but for the node."""
+        given: dict[str, Any] = {
+            "username": self.username,
+            "password": self.password,
+            "db": self.database,
+        }
+        return given | (self.files if self.tls else {})
+
+    def __repr__(self) -> str:
+        return f"<{self.shown()}>"
+
+    def shown(self) -> str:
+        """The address without secrets."""
+        scheme = "rediss" if self.tls else "redis"
+        if self.kind == "unix":
+            return f"unix://{self.nodes[0].host}?db={self.database}"
+        hosts = ",".join(shown(node) for node in self.nodes)
+        if self.kind == "sentinel":
+            return f"{scheme}+sentinel://{hosts}/{self.master}/{self.database}"
+        if self.kind == "cluster":
+            return f"{scheme}+cluster://{hosts}"
+        return f"{scheme}://{hosts}/{self.database}"
+
+
+def shown(node: Node) -> str:
+    """The node, for people."""
+    if node.port == 0:
+        return node.host
+    host = f"[{node.host}]" if ":" in node.host else node.host
+    return f"{host}:{node.port}"
+
+
+def parse(url: str) -> Address:
+    """The address a URL names.
+
+    Raises:
+        UsageError: It is not one of ours; the message shows no secret.
+    """
+    try:
+        parts = urlsplit(url)
+        return _address(parts)
+    except ValueError as error:
+        raise UsageError(f"a Redis URL cannot be read: {error}; {_FORMS}") from None
+
+
+_FORMS = (
+    "write redis://host:6379/0, rediss://…, unix:///path/to/socket, "
+    "redis+sentinel://host:26379,host:26379/name/0 or redis+cluster://host:6379,host:6379"
+)
+
+
+def _address(parts: SplitResult) -> Address:
+    scheme, _, kind = parts.scheme.partition("+")
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    unknown = sorted(given.keys() - set(_OPTIONS))
+    if unknown:
+        raise UsageError(
+            f"a Redis URL has no option {unknown[0]!r}; it may have {', '.join(_OPTIONS)}"
+        )
+    user, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = user.partition(":")
+    common: dict[str, Any] = {
+        "username": unquote(username) or None,
+        "password": unquote(password) or None,
+        "tls": scheme == "rediss",
+        "files": {name: given[name] for name in _FILES if name in given},
+        "sentinel": {
+            name.removeprefix("sentinel_"): value
+            for name, value in given.items()
+            if name.startswith("sentinel_")
+        },
+    }
+    path = [unquote(part) for part in parts.path.split("/") if part]
+    if scheme == "unix":
+        node = Node(unquote(parts.path), 0)
+        return Address(kind="unix", nodes=(node,), database=_number(given.get("db")), **common)
+    if kind == "sentinel":
+        if not path:
+            raise UsageError(f"a sentinel URL names the master: {_FORMS}")
+        nodes = _nodes(hosts, SENTINEL_PORT)
+        database = _number(path[1] if len(path) > 1 else given.get("db"))
+        return Address(kind="sentinel", nodes=nodes, master=path[0], database=database, **common)
+    database = _number(path[0] if path else given.get("db"))
+    nodes = _nodes(hosts, PORT)
+    if kind == "cluster":
+        if database:
+            raise UsageError("a cluster has only database 0; use namespaces to keep stores apart")
+        return Address(kind="cluster", nodes=nodes, **common)
+    if len(nodes) > 1:
+        raise UsageError(f"several hosts are a cluster or sentinels: {_FORMS}")
+    return Address(kind="single", nodes=nodes, database=database, **common)
+
+
+def _nodes(hosts: str, port: int) -> tuple[Node, ...]:
+    return tuple([_node(host, port) for host in hosts.split(",") if host] or [Node("localhost", port)])
+
+
+def _node(text: str, port: int) -> Node:
+    parts = urlsplit(f"//{text}")
+    return Node(unquote(parts.hostname or "localhost"), parts.port or port)
+
+
+def _number(text: str | None) -> int:
+    if text is None:
+        return 0
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise UsageError(f"a database is a number from 0 on, not {text!r:.40}")
+
+
+class Nodes:
+    """Which node a partition's keys are on, as far as is known.
+
+    A cluster says of itself which node it is: whoever is asked for keys of another answers with
+    that one. A master behind sentinels must be asked for (`None`).
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._kind = address.kind
+        self._known = [] if address.kind == "sentinel" else list(address.nodes)
+        self._of: dict[int, Node] = {}
+
+    def of(self, partition: int) -> Node | None:
+        """The node to try; None: ask the sentinels."""
+        node = self._of.get(partition)
+        return node or (self._known[0] if self._known else None)
+
+    def found(self, node: Node) -> None:
+        """The sentinels name this one as master."""
+        self._known = [node]
+
+    def moved(self, partition: int, node: Node) -> None:
+        """The partition's keys are there."""
+        if node not in self._known:
+            self._known.append(node)
+        self._of[partition] = node
+
+    def failed(self, node: Node) -> None:
+        """It cannot be reached, or is not the master any more: another is to be tried."""
+        self._of = {number: one for number, one in self._of.items() if one != node}
+        if self._kind == "sentinel":
+            self._known = []
+        elif node in self._known:
+            self._known.remove(node)
+            self._known.append(node)

@@ -1,0 +1,307 @@
+"""Ears on an event loop: tokens for work, channels for results and requests.
+
+What belongs here and what does not: as `hearing`, which says what is heard where.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Any, Self
+
+from redis import exceptions as redis_errors
+from redis.asyncio.connection import Connection
+
+from boundary.jobs.core.operations import Interest
+from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.shell.adapters.redis import faults
+from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
+from boundary.jobs.shell.adapters.redis.conversation import locate
+from boundary.jobs.shell.adapters.redis.hearing import channels, is_meant, token_keys, tuning
+from boundary.jobs.shell.adapters.redis.terms import Command, Terms
+
+
+class AsyncContext:
+    """What lets listeners be used in `async with`."""
+
+    async def close(self) -> None:
+        """As `ports.AsyncListener.close`."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _failed(terms: Terms, error: Exception) -> BackendUnavailable:
+    return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+
+
+async def _connected(driver: AsyncDriver, partition: int) -> Connection:
+    """A connection of its own to where the partition is."""
+    terms = driver.terms
+    node = await driver.drive(locate(partition, driver.known))
+    made = connection(terms.address, node, terms.timeout)
+    try:
+        await made.connect()
+    except FAILURES as error:
+        await made.disconnect(nowait=True)
+        raise _failed(terms, error) from error
+    return made
+
+
+class _Token:
+    """Takes the tokens of some partitions, on a connection of its own."""
+
+    def __init__(self, made: Connection, keys: list[str], before: list[Command]) -> None:
+        self.connection = made
+        self._keys = keys
+        self._before = before
+        self.taking: asyncio.Task[bytes | None] | None = None
+
+    async def take(self, seconds: float, patience: float) -> bytes | None:
+        """The key whose token was taken; None after so many seconds."""
+        made = self.connection
+        # 0 would mean for ever.
+        last: Command = ("BZPOPMIN", *self._keys, f"{max(seconds, 0.001):.3f}")
+        packed = [part for one in (*self._before, last) for part in made.pack_command(*one)]
+        await made.send_packed_command(packed, check_health=False)
+        for _ in self._before:
+            await made.read_response(disable_decoding=True)
+        reply: Any = await made.read_response(disable_decoding=True, timeout=seconds + patience)
+        return reply[0] if reply else None
+
+
+class AsyncTokenListener(AsyncContext):
+    """`ports.AsyncListener` for work."""
+
+    def __init__(self, driver: AsyncDriver, tokens: list[_Token]) -> None:
+        self._driver = driver
+        self._tokens = tokens
+        self._heard: tuple[_Token, bytes] | None = None
+        self._closed = False
+        self._closing = asyncio.get_running_loop().create_future()
+
+    async def wait(self, timeout: float) -> bool:
+        """As `ports.AsyncListener.wait`; False at once when closed."""
+        if self._closed:
+            return False
+        patience = self._driver.terms.timeout
+        loop = asyncio.get_running_loop()
+        for one in self._tokens:
+            if one.taking is None:
+                one.taking = loop.create_task(one.take(timeout, patience))
+        waiting = {one.taking for one in self._tokens if one.taking is not None}
+        await asyncio.wait({*waiting, self._closing}, return_when=asyncio.FIRST_COMPLETED)
+        heard = False
+        for one in self._tokens:
+            if one.taking is not None and one.taking.done() and not self._closed:
+                heard = self._learn(one) or heard
+        return heard
+
+    def _learn(self, one: _Token) -> bool:
+        taking, one.taking = one.taking, None
+        assert taking is not None
+        try:
+            key = taking.result()
+        except FAILURES as error:
+            raise _failed(self._driver.terms, error) from error
+        if key is None:
+            return False
+        self._heard = (one, key)
+        return True
+
+    async def pass_on(self) -> None:
+        """As `ports.AsyncListener.pass_on`."""
+        heard, self._heard = self._heard, None
+        if heard is None:
+            return
+        one, key = heard
+        if one.taking is not None:
+            return
+        try:
+            await one.connection.send_command("ZADD", key, 0, "", check_health=False)
+            await one.connection.read_response(disable_decoding=True)
+        except FAILURES as error:
+            raise _failed(self._driver.terms, error) from error
+
+    async def close(self) -> None:
+        """As `ports.AsyncListener.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._closing.set_result(None)
+        for one in self._tokens:
+            if one.taking is not None:
+                one.taking.cancel()
+                with contextlib.suppress(asyncio.CancelledError, *FAILURES):
+                    await one.taking
+            await one.connection.disconnect()
+
+
+async def open_token_listener(driver: AsyncDriver, interest: Interest) -> AsyncTokenListener:
+    """A listener that has said what it waits for.
+
+    Raises:
+        BackendUnavailable: The server cannot be reached.
+    """
+    terms = driver.terms
+    # A cluster takes the keys of one slot at a time; elsewhere one connection waits for all.
+    apart = terms.address.kind == "cluster"
+    groups = [[one] for one in range(terms.partitions)] if apart else [list(range(terms.partitions))]
+    tokens: list[_Token] = []
+    for group in groups:
+        made = await _connected(driver, group[0])
+        keys = [key for number in group for key in token_keys(terms, interest, number)]
+        before = [one for number in group for one in tuning(terms, interest, number)]
+        token = _Token(made, keys, before)
+        tokens.append(token)
+        try:
+            for command in before:
+                await made.send_command(*command, check_health=False)
+                await made.read_response(disable_decoding=True)
+        except FAILURES as error:
+            await made.disconnect(nowait=True)
+            raise _failed(terms, error) from error
+    return AsyncTokenListener(driver, tokens)
+
+
+class AsyncEars:
+    """All listeners of one loop for results and requests, on one connection."""
+
+    def __init__(self, driver: AsyncDriver) -> None:
+        self._driver = driver
+        self._listeners: list[AsyncChannelListener] = []
+        self._connection: Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
+
+    async def listen(self, interest: Interest) -> AsyncChannelListener:
+        """A listener that hears of everything from now on.
+
+        Raises:
+            BackendUnavailable: The server cannot be reached.
+        """
+        listener = AsyncChannelListener(self, interest)
+        async with self._opening:
+            self._listeners.append(listener)
+            if self._task is None:
+                try:
+                    self._connection = await self._subscribed()
+                except BaseException:
+                    self._listeners.remove(listener)
+                    raise
+                self._task = asyncio.get_running_loop().create_task(self._read())
+        return listener
+
+    async def _subscribed(self) -> Connection:
+        made = await _connected(self._driver, 0)
+        names = channels(self._driver.terms)
+        try:
+            await made.send_command("SUBSCRIBE", *names, check_health=False)
+            for _ in names:
+                await made.read_response(disable_decoding=True)
+        except FAILURES as error:
+            await made.disconnect(nowait=True)
+            raise _failed(self._driver.terms, error) from error
+        return made
+
+    async def _read(self) -> None:
+        """Hear for all of them; a connection that fails tells everybody to look."""
+        made = self._connection
+        assert made is not None
+        try:
+            while True:
+                message: Any = await made.read_response(disable_decoding=True, timeout=3_600)
+                if message[0] == b"message":
+                    self._dispatch(message[1], message[2])
+        except (*FAILURES, redis_errors.TimeoutError) as error:
+            for listener in self._listeners:
+                listener.fail(_failed(self._driver.terms, error))
+        finally:
+            self._connection = self._task = None
+            await made.disconnect()
+
+    def _dispatch(self, channel: bytes, data: bytes) -> None:
+        for listener in self._listeners:
+            if is_meant(listener.interest, channel, data):
+                listener.tell()
+
+    async def leave(self, listener: AsyncChannelListener) -> None:
+        """The listener hears no more; the last one takes the connection with it."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+        if not self._listeners:
+            await self.close()
+
+    async def close(self) -> None:
+        """Nobody hears any more."""
+        task = self._task
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+class AsyncChannelListener(AsyncContext):
+    """`ports.AsyncListener` for results and requests."""
+
+    def __init__(self, ears: AsyncEars, interest: Interest) -> None:
+        self._ears = ears
+        self.interest = interest
+        self._told = False
+        self._closed = False
+        self._late = False
+        self._error: BackendUnavailable | None = None
+        self._changed = asyncio.Event()
+
+    def tell(self) -> None:
+        """A notice came in."""
+        self._told = True
+        self._changed.set()
+
+    def fail(self, error: BackendUnavailable) -> None:
+        """Nothing is heard any more."""
+        self._error = error
+        self._changed.set()
+
+    async def wait(self, timeout: float) -> bool:
+        """As `ports.AsyncListener.wait`; False at once when closed.
+
+        Raises:
+            BackendUnavailable: The connection is gone; listen anew.
+        """
+        self._late = False
+        alarm = asyncio.get_running_loop().call_later(timeout, self._ring)
+        try:
+            while not (self._told or self._late or self._closed or self._error):
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            alarm.cancel()
+        if self._error is not None and not self._closed:
+            raise self._error
+        heard, self._told = self._told and not self._closed, False
+        return heard
+
+    def _ring(self) -> None:
+        self._late = True
+        self._changed.set()
+
+    async def pass_on(self) -> None:
+        """Every ear was told."""
+
+    async def close(self) -> None:
+        """As `ports.AsyncListener.close`."""
+        if not self._closed:
+            self._closed = True
+            self._changed.set()
+            await self._ears.leave(self)

@@ -1,0 +1,249 @@
+"""From an operation to its reply, whatever happens between: tries, redirections, failovers.
+
+What belongs here: which commands go to which node, and what follows from each answer, written once
+for both drivers. What does not: a socket. A conversation is a generator: it yields what a driver
+is to do and is sent what came of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from boundary.jobs.core.operations import Enqueue, Operation
+from boundary.jobs.errors import BackendError
+from boundary.jobs.shell.adapters.redis import faults
+from boundary.jobs.shell.adapters.redis.address import Node, Nodes, shown
+from boundary.jobs.shell.adapters.redis.plans import Call, Partitions, plan
+from boundary.jobs.shell.adapters.redis.scripts import script
+from boundary.jobs.shell.adapters.redis.terms import ENQUEUES, Command, Terms
+from boundary.jobs.shell.clock import SystemClock
+
+R = TypeVar("R")
+
+_chance = SystemClock().u
+
+
+class Send(NamedTuple):
+    """Commands for a node, in one write; answered with their replies, or `Lost`."""
+
+    node: Node
+    commands: tuple[Command, ...]
+    timeout: float
+
+
+class Discover(NamedTuple):
+    """Ask the sentinels; answered with the node they name, or `Lost`."""
+
+    timeout: float
+
+
+class Sleep(NamedTuple):
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+class Lost(NamedTuple):
+    """No replies: the connection failed, before or after the commands went out."""
+
+    error: Exception
+    sent: bool
+
+
+Step: TypeAlias = tuple[Send, ...] | Discover | Sleep
+Conversation: TypeAlias = Generator[Step, Any, R]
+
+
+class Acquaintance:
+    """What one driver has learned of a store: where its partitions are, that they are ours."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.nodes = Nodes(terms.address)
+        self.opened: set[int] = set()
+        self.turn = 0
+
+    def where(self, partition: int) -> str:
+        """The server of a partition, for messages."""
+        node = self.nodes.of(partition)
+        return self.terms.address.shown() if node is None else shown(node)
+
+
+def execute(operation: Operation[R], known: Acquaintance) -> Conversation[R]:
+    """The reply of an operation.
+
+    Raises:
+        BackendError: As `faults` says.
+        UsageError: The operation is wrong in itself.
+    """
+    known.turn += 1
+    steps = plan(operation, Partitions(known.terms.partitions, known.turn))
+    replies: list[Any] | None = None
+    while True:
+        try:
+            calls = steps.send(replies)
+        except StopIteration as end:
+            value: R = end.value
+            return value
+        try:
+            replies = yield from _together(calls, known)
+        except _Uncertain as error:
+            if isinstance(operation, Enqueue):
+                raise faults.uncertain(operation.jobs, str(error)) from error
+            raise BackendError(str(error)) from error
+
+
+def locate(partition: int, known: Acquaintance) -> Conversation[Node]:
+    """The node a partition's keys are on, found by asking it for the time."""
+    yield from _together([Call("time", (), partition)], known)
+    node = known.nodes.of(partition)
+    assert node is not None, "a node that answered is known"
+    return node
+
+
+class _Uncertain(Exception):
+    """Nobody knows whether an enqueue took place, or not enough replicas have it."""
+
+
+class _Try:
+    """One call on its way."""
+
+    def __init__(self, call: Call, commands: tuple[Command, ...]) -> None:
+        self.call = call
+        self.commands = commands
+        self.before: tuple[Command, ...] = ()
+        self.asked: Node | None = None
+        self.ran = False
+        self.reply: Any = None
+        self.done = False
+
+
+def _together(calls: Sequence[Call], known: Acquaintance) -> Conversation[list[Any]]:
+    """The replies of calls that are made together, within the timeout."""
+    terms = known.terms
+    end = time.monotonic() + terms.timeout
+    for call in calls:
+        if call.partition not in known.opened:
+            yield from _open(call.partition, known, end)
+    tries = [_Try(call, _commands(call, terms)) for call in calls]
+    wait = faults.FIRST_WAIT
+    while True:
+        left = end - time.monotonic()
+        pending = [one for one in tries if not one.done]
+        sends = yield from _addressed(pending, known, left)
+        answers = yield sends
+        problem = None
+        for one, send, answer in zip(pending, sends, answers, strict=True):
+            problem = _learn(one, send, answer, known, end - wait) or problem
+        if all(one.done for one in tries):
+            return [one.reply for one in tries]
+        if problem == "again":
+            yield Sleep(wait * (0.5 + _chance()))
+            wait = min(wait * 2, faults.LONGEST_WAIT)
+
+
+def _commands(call: Call, terms: Terms) -> tuple[Command, ...]:
+    if terms.replicas and call.script in ENQUEUES:
+        return (terms.command(call), terms.waiting(terms.timeout / 2))
+    return (terms.command(call),)
+
+
+def _open(partition: int, known: Acquaintance, end: float) -> Conversation[None]:
+    """The server is one we can use, and so is what it holds under our names."""
+    one = _Try(Call("open", (), partition), (known.terms.opening(partition),))
+    wait = faults.FIRST_WAIT
+    while not one.done:
+        sends = yield from _addressed([one], known, end - time.monotonic())
+        (answer,) = yield sends
+        if _learn(one, sends[0], answer, known, end - wait) == "again":
+            yield Sleep(wait * (0.5 + _chance()))
+            wait = min(wait * 2, faults.LONGEST_WAIT)
+    terms = known.terms
+    faults.checked(one.reply, known.where(partition), terms.namespace, terms.partitions)
+    known.opened.add(partition)
+
+
+def _addressed(
+    tries: Sequence[_Try], known: Acquaintance, left: float
+) -> Conversation[tuple[Send, ...]]:
+    """Each call with the node to try it on; who is master is asked of the sentinels."""
+    sends: list[Send] = []
+    for one in tries:
+        node = one.asked or known.nodes.of(one.call.partition)
+        if node is None:
+            node = yield from _discovered(known, left)
+        sends.append(Send(node, (*one.before, *one.commands), max(left, 0.05)))
+    return tuple(sends)
+
+
+def _discovered(known: Acquaintance, left: float) -> Conversation[Node]:
+    end = time.monotonic() + left
+    wait = faults.FIRST_WAIT
+    while True:
+        found: Node | Lost = yield Discover(max(end - time.monotonic(), 0.05))
+        if isinstance(found, Node):
+            known.nodes.found(found)
+            return found
+        if time.monotonic() + wait >= end:
+            where = known.terms.address.shown()
+            raise faults.unavailable(where, known.terms.timeout, found.error, ran=False)
+        yield Sleep(wait * (0.5 + _chance()))
+        wait = min(wait * 2, faults.LONGEST_WAIT)
+
+
+def _learn(
+    one: _Try, send: Send, answer: list[Any] | Lost, known: Acquaintance, latest: float
+) -> faults.Next | None:
+    """What came of a try: its reply, or how to try again.
+
+    Raises:
+        BackendError: There is no sense in trying again, or no time.
+    """
+    error, sent = (answer.error, answer.sent) if isinstance(answer, Lost) else (None, True)
+    if not isinstance(answer, Lost):
+        replies = answer[len(one.before) :]
+        error = next((reply for reply in answer if isinstance(reply, Exception)), None)
+        if error is None:
+            one.reply, one.done = replies[0], True
+            _check_copies(one, replies, known)
+            return None
+    assert error is not None
+    where = shown(send.node)
+    fault = faults.judge(error, where)
+    if fault.error is not None:
+        raise fault.error from error
+    ran = fault.ran and sent
+    one.ran = one.ran or ran
+    one.asked = fault.node if fault.next == "ask" else None
+    one.before = (("ASKING",),) if fault.next == "ask" else ()
+    if fault.next == "load":
+        one.before = (("SCRIPT", "LOAD", script(one.call.script).text),)
+        one.asked = send.node
+    if fault.next == "moved" and fault.node is not None:
+        known.nodes.moved(one.call.partition, fault.node)
+    if fault.away:
+        known.nodes.failed(send.node)
+    hopeless = ran and one.call.script not in faults.REPEATABLE
+    if hopeless or time.monotonic() >= latest:
+        raise _given_up(one, where, known.terms, error)
+    return fault.next
+
+
+def _given_up(one: _Try, where: str, terms: Terms, error: Exception) -> Exception:
+    failure = faults.unavailable(where, terms.timeout, error, ran=one.ran)
+    if one.ran and one.call.script in ENQUEUES:
+        return _Uncertain(failure.message)
+    return failure
+
+
+def _check_copies(one: _Try, replies: Sequence[Any], known: Acquaintance) -> None:
+    """Enough replicas have what was enqueued, if that is asked for."""
+    if len(one.commands) < 2 or one.reply is None:  # noqa: PLR2004 - the call and its WAIT
+        return
+    if replies[1] < known.terms.replicas:
+        raise _Uncertain(
+            f"the jobs are stored, but only {replies[1]} of {known.terms.replicas} replicas had "
+            "them in time; a failover could lose them."
+        )

@@ -1,0 +1,310 @@
+"""Ears for callers that block: tokens for work, channels for results and requests.
+
+What belongs here: waiting for notices. What does not: giving them (the scripts do).
+
+Work is told of by a token that one waiting worker takes: `BZPOPMIN`. Results and requests are told
+of on channels: all listeners of a process share one connection, and whoever waits reads for all.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from redis import exceptions as redis_errors
+
+from boundary.jobs.core.operations import Interest, Topic
+from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.shell.adapters.redis import faults
+from boundary.jobs.shell.adapters.redis.conversation import locate
+from boundary.jobs.shell.adapters.redis.terms import Command, Terms
+
+if TYPE_CHECKING:
+    from redis.connection import Connection
+
+    from boundary.jobs.shell.adapters.redis.blocking import Driver
+
+SLICE = 0.25
+"""Seconds a read goes on before it looks whether its listener was closed."""
+
+TUNED = 3_600
+"""Seconds a worker of certain queues is remembered without a word from it."""
+
+FAILURES = (redis_errors.RedisError, OSError)
+
+
+def token_keys(terms: Terms, interest: Interest, partition: int) -> list[str]:
+    """Where tokens for this listener are."""
+    if interest.queues is None:
+        return [terms.key(partition, "wake")]
+    return [terms.key(partition, f"wake:{queue}") for queue in interest.queues]
+
+
+def tuning(terms: Terms, interest: Interest, partition: int) -> list[Command]:
+    """Say that somebody waits for jobs of these queues only."""
+    if interest.queues is None:
+        return []
+    key = terms.key(partition, "tuned")
+    return [("SADD", key, *interest.queues), ("EXPIRE", key, TUNED)]
+
+
+def channels(terms: Terms) -> list[str]:
+    """Where results and requests are told of."""
+    names = (Topic.RESULT.value, Topic.CONTROL.value)
+    return [terms.key(number, name) for number in range(terms.partitions) for name in names]
+
+
+def is_meant(interest: Interest, channel: bytes, data: bytes) -> bool:
+    """Whether a message is one the listener wants to hear of."""
+    if not channel.endswith(b":" + interest.topic.value.encode()):
+        return False
+    return interest.job is None or interest.job in data
+
+
+class Context:
+    """What lets listeners be used in `with`."""
+
+    def close(self) -> None:
+        """As `ports.Listener.close`."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class TokenListener(Context):
+    """`ports.Listener` for work: takes the token, of one partition after another."""
+
+    def __init__(self, driver: Driver, interest: Interest) -> None:
+        self._driver = driver
+        self._interest = interest
+        self._turn = 0
+        self._heard: tuple[int, bytes] | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        for partition in range(driver.terms.partitions):
+            self._ask(partition, tuning(driver.terms, interest, partition))
+
+    def _ask(self, partition: int, commands: list[Command]) -> None:
+        node = self._driver.drive(locate(partition, self._driver.known))
+        if commands:
+            pool = self._driver.pool(node)
+            used = pool.take(self._driver.terms.timeout)
+            try:
+                for command in commands:
+                    used.send_command(*command, check_health=False)
+                    used.read_response()
+            except FAILURES as error:
+                used.disconnect()
+                raise self._failed(error) from error
+            finally:
+                pool.give(used)
+
+    def _failed(self, error: Exception) -> BackendUnavailable:
+        terms = self._driver.terms
+        return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+
+    def wait(self, timeout: float) -> bool:
+        """As `ports.Listener.wait`; False at once when closed."""
+        end = time.monotonic() + timeout
+        with self._lock:
+            while not self._closed:
+                left = end - time.monotonic()
+                if self._take_token(min(max(left, 0.0), SLICE)):
+                    return True
+                if left <= SLICE:
+                    return False
+        return False
+
+    def _take_token(self, seconds: float) -> bool:
+        terms = self._driver.terms
+        partition = self._turn = (self._turn + 1) % terms.partitions
+        node = self._driver.drive(locate(partition, self._driver.known))
+        pool = self._driver.pool(node)
+        used = pool.take(terms.timeout)
+        try:
+            keys = token_keys(terms, self._interest, partition)
+            # 0 would mean for ever.
+            used.send_command("BZPOPMIN", *keys, f"{max(seconds, 0.001):.3f}", check_health=False)
+            reply: Any = used.read_response(timeout=seconds + terms.timeout)
+        except FAILURES as error:
+            used.disconnect()
+            raise self._failed(error) from error
+        finally:
+            pool.give(used)
+        if reply:
+            self._heard = (partition, reply[0])
+        return bool(reply)
+
+    def pass_on(self) -> None:
+        """As `ports.Listener.pass_on`."""
+        heard, self._heard = self._heard, None
+        if heard is not None:
+            partition, key = heard
+            self._ask(partition, [("ZADD", key, 0, "")])
+
+    def close(self) -> None:
+        """As `ports.Listener.close`."""
+        self._closed = True
+
+
+class Ears:
+    """All listeners of one process for results and requests, on one connection."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._listeners: list[ChannelListener] = []
+        self._changed = threading.Condition()
+        self._reader: ChannelListener | None = None
+        self._connection: Connection | None = None
+
+    def listen(self, interest: Interest) -> ChannelListener:
+        """A listener that hears of everything from now on.
+
+        Raises:
+            BackendUnavailable: The server cannot be reached.
+        """
+        listener = ChannelListener(self, interest)
+        with self._changed:
+            self._listeners.append(listener)
+            if self._connection is not None:
+                return listener
+            try:
+                self._connection = self._subscribed()
+            except FAILURES as error:
+                self._listeners.remove(listener)
+                raise self._failed(error) from error
+        return listener
+
+    def _failed(self, error: Exception) -> BackendUnavailable:
+        terms = self._driver.terms
+        return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+
+    def _subscribed(self) -> Connection:
+        """A connection on which all channels are heard."""
+        from boundary.jobs.shell.adapters.redis.blocking import connection
+
+        terms = self._driver.terms
+        node = self._driver.drive(locate(0, self._driver.known))
+        made = connection(terms.address, node, terms.timeout)
+        names = channels(terms)
+        made.send_command("SUBSCRIBE", *names)
+        for _ in names:
+            made.read_response()
+        return made
+
+    def leave(self, listener: ChannelListener) -> None:
+        """The listener hears no more; the last one takes the connection with it."""
+        with self._changed:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+            self._changed.notify_all()
+            if not self._listeners and self._reader is None:
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        made, self._connection = self._connection, None
+        if made is not None:
+            made.disconnect()
+
+    def wait(self, listener: ChannelListener, timeout: float) -> bool:
+        """Until the listener is told, closed, or its time is up."""
+        end = time.monotonic() + timeout
+        while True:
+            with self._changed:
+                while not (listener.told or listener.closed) and self._reader is not None:
+                    left = end - time.monotonic()
+                    if left <= 0:
+                        break
+                    self._changed.wait(left)
+                left = end - time.monotonic()
+                if listener.told or listener.closed or (left <= 0 and self._reader is not None):
+                    return listener.take()
+                self._reader = listener
+            try:
+                self._read(max(min(left, SLICE), 0.0))
+            finally:
+                with self._changed:
+                    self._reader = None
+                    if not self._listeners:
+                        self._hang_up()
+                    self._changed.notify_all()
+            if left <= 0:
+                return listener.take()
+
+    def _read(self, seconds: float) -> None:
+        """Read what there is, for everybody."""
+        made = self._connection
+        try:
+            if made is None:
+                made = self._connection = self._subscribed()
+                self._tell_all()
+            while made.can_read(seconds):
+                self._dispatch(made.read_response(disable_decoding=True))
+                seconds = 0.0
+        except FAILURES as error:
+            self._hang_up()
+            # Something may have been missed: let everybody look.
+            self._tell_all()
+            raise self._failed(error) from error
+
+    def _dispatch(self, message: Any) -> None:
+        kind, channel, data = message
+        if kind != b"message":
+            return
+        with self._changed:
+            for listener in self._listeners:
+                listener.told = listener.told or is_meant(listener.interest, channel, data)
+
+    def _tell_all(self) -> None:
+        with self._changed:
+            for listener in self._listeners:
+                listener.told = True
+
+    def close(self) -> None:
+        """Every listener is closed."""
+        with self._changed:
+            for listener in list(self._listeners):
+                listener.closed = True
+            self._listeners.clear()
+            if self._reader is None:
+                self._hang_up()
+            self._changed.notify_all()
+
+
+class ChannelListener(Context):
+    """`ports.Listener` for results and requests."""
+
+    def __init__(self, ears: Ears, interest: Interest) -> None:
+        self._ears = ears
+        self.interest = interest
+        self.told = False
+        self.closed = False
+
+    def wait(self, timeout: float) -> bool:
+        """As `ports.Listener.wait`; False at once when closed."""
+        return self._ears.wait(self, timeout)
+
+    def take(self) -> bool:
+        """Whether it was told, and is open; then it was not."""
+        heard = self.told and not self.closed
+        self.told = False
+        return heard
+
+    def pass_on(self) -> None:
+        """Every ear was told."""
+
+    def close(self) -> None:
+        """As `ports.Listener.close`."""
+        self.closed = True
+        self._ears.leave(self)

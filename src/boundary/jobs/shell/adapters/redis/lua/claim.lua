@@ -1,0 +1,9 @@
+-- Jobs that are ready are held by a worker.
+--
+-- ARGV[2]  {worker, slots, lease, promote, join?, queues?, ahead?: {queue: number}}
+-- Returns  as parts/claiming.lua says
+-- Cost     O(jobs taken + lanes with entries)
+--@flags allow-oom
+--@include core names clock events record lanes log places claiming
+
+return claim(cmsgpack.unpack(ARGV[2]))

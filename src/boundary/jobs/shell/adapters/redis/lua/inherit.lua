@@ -1,0 +1,35 @@
+-- A worker goes on under another name, with the jobs it knows it holds; others go back.
+--
+-- ARGV[2]  {worker, heir, lease, keep?}
+-- ARGV[3]  what it says of itself
+-- ARGV[4]  ids it knows, 16 bytes each
+-- Returns  now, alive, ids that were asked to stop
+-- Cost     O(jobs held)
+--@flags allow-oom
+--@include core names clock events record lanes log places
+
+local ask = cmsgpack.unpack(ARGV[2])
+if not call('ZSCORE', P .. 'workers', ask.worker) then
+  -- Done before, and the answer was lost; or its lease ended.
+  local known = call('ZSCORE', P .. 'workers', ask.heir)
+  return {now, known and 1 or 0, known and stopping(ask.heir) or ''}
+end
+hold_until(ask.heir, now + ask.lease)
+call('HSET', P .. 'info', ask.heir, ARGV[3])
+local known = {}
+for at = 1, #ARGV[4], 16 do
+  known[sub(ARGV[4], at, at + 15)] = true
+end
+for _, job in ipairs(latest_first(held_by(ask.worker))) do
+  if known[job.id] then
+    call('SREM', P .. 'flight:' .. ask.worker, job.id)
+    call('SADD', P .. 'flight:' .. ask.heir, job.id)
+    job.worker = ask.heir
+    store(job)
+  else
+    lift(job)
+    give_back(job, RELEASE, ask.keep or NONE)
+  end
+end
+forget_worker(ask.worker)
+return {now, 1, stopping(ask.heir)}

@@ -1,0 +1,160 @@
+-- A worker takes jobs.
+--
+-- What belongs here: the claim. What does not: ending a run (settling.lua).
+
+-- The state of a job that runs for the first time, but for the worker; written once for many.
+local function first_run(worker)
+  return pack(STATE, RUNNING, 0, 0, 0, now, NONE, NONE, NONE, 1, 0, NONE, now, #worker, 0) .. worker
+end
+
+-- A record nobody can read is set aside with its bytes and its lane; `retry` brings it back.
+local function set_aside(id, lane, record)
+  call('HSET', P .. 'broken', id, string.char(#lane) .. lane .. record)
+  call('HDEL', JOB, id)
+  count(queue_of(lane), 'failed', 1, 0)
+end
+
+-- Up to `room` jobs of the lane join `out`. How many entries of the lane were left behind.
+local function take(lane, room, worker, out)
+  local key, first, passed = P .. 'ready:' .. lane, first_run(worker), 0
+  while room > 0 do
+    local asked = math.min(room, 250)
+    local entries = call('RPOP', key, asked) or {}
+    if #entries == 0 then
+      break
+    end
+    local ids = {}
+    for i = 1, #entries do
+      ids[i] = sub(entries[i], 1, 16)
+    end
+    local records = call('HMGET', JOB, unpack(ids))
+    for i = 1, #ids do
+      local record, id, new = records[i], ids[i], nil
+      if record and sub(record, 6, 11) == sub(entries[i], 17) and byte(record) == FORMAT
+          and unpacked('>I4', record, 2) == #record then
+        new = record .. first
+      elseif record then
+        local job = opened(id, record)
+        if not job then
+          set_aside(id, lane, record)
+        elseif is_ready(job) and pack('>I6', job.seq) == sub(entries[i], 17)
+            and job.lane == lane then
+          job.status, job.updated, job.started, job.token = RUNNING, now, now, job.token + 1
+          job.worker, job.progress, job.stop = worker, '', false
+          new = closed(job)
+        else
+          passed = passed + 1
+        end
+      else
+        passed = passed + 1
+      end
+      if new then
+        local n = #out.ids + 1
+        out.ids[n], out.records[n] = id, new
+        out.written[2 * n - 1], out.written[2 * n] = id, new
+        room = room - 1
+      end
+    end
+  end
+  local behind = call('LLEN', key)
+  if behind == 0 then
+    call('SREM', P .. 'lanes', lane)
+  end
+  if passed > 0 and call('HINCRBY', P .. 'stale', lane, -passed) <= 0 then
+    call('HDEL', P .. 'stale', lane)
+  end
+  return behind
+end
+
+-- The queues that have entries: by name, and in the order of a worker that serves all of them.
+local function lanes_with_entries()
+  local has, order, known = {}, {}, {}
+  for _, lane in ipairs(call('SMEMBERS', P .. 'lanes')) do
+    has[lane] = true
+    local queue = queue_of(lane)
+    if not known[queue] then
+      known[queue] = true
+      order[#order + 1] = queue
+    end
+  end
+  table.sort(order, function(a, b)
+    if (a == DEFAULT) ~= (b == DEFAULT) then
+      return a == DEFAULT
+    end
+    return a < b
+  end)
+  return has, order
+end
+
+local function pick(ask, out)
+  local has, order = lanes_with_entries()
+  if #order == 0 then
+    return
+  end
+  local ahead, served = ask.ahead or {}, {}
+  for _, queue in ipairs(ask.queues or order) do
+    local paused = call('SISMEMBER', P .. 'paused', queue) == 1
+    if not paused and not served[queue] then
+      served[queue] = true
+      local behind = 0
+      for priority = 0, 3 do
+        local lane = queue .. ':' .. priority
+        if has[lane] then
+          local room = ask.slots + (ahead[queue] or 0) - #out.ids
+          if room > 0 then
+            behind = behind + take(lane, room, ask.worker, out)
+          else
+            behind = behind + 1
+          end
+        end
+      end
+      if behind > 0 then
+        wake(queue)
+      end
+    end
+  end
+end
+
+local function first_of(key)
+  local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return first[2] and tonumber(first[2])
+end
+
+-- Schedules whose tick is due, as (name, tick, body).
+local function due_ticks()
+  local found = {}
+  local names = call('ZRANGE', P .. 'ticks', '-inf', now, 'BYSCORE', 'WITHSCORES')
+  for i = 1, #names, 2 do
+    found[#found + 1] = {names[i], names[i + 1], call('HGET', P .. 'schedules', names[i])}
+  end
+  table.sort(found, function(a, b) return a[1] < b[1] end)
+  return found
+end
+
+-- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, ids, records.
+local function claim(ask)
+  local expires = tonumber(call('ZSCORE', P .. 'workers', ask.worker) or nil)
+  if not expires and not ask.join then
+    return {now, 0, -1, '', {}, '', {}}
+  end
+  -- While half of a lease is left a claim leaves it alone (operations.lease_end).
+  if not expires or 2 * (expires - now) < ask.lease then
+    call('ZADD', P .. 'workers', now + ask.lease, ask.worker)
+  end
+  if ask.promote > 0 then
+    promote(ask.promote)
+  end
+  local out = {ids = {}, records = {}, written = {}}
+  pick(ask, out)
+  for i = 1, #out.ids, 250 do
+    local last = math.min(i + 249, #out.ids)
+    call('SADD', P .. 'flight:' .. ask.worker, unpack(out.ids, i, last))
+    call('HSET', JOB, unpack(out.written, 2 * i - 1, 2 * last))
+  end
+  local tick = first_of(P .. 'ticks')
+  local ticks = (tick and tick <= now) and due_ticks() or {}
+  local due = ask.promote > 0 and first_of(P .. 'due') or nil
+  local soonest = math.min(tick or math.huge, due or math.huge)
+  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks,
+    table.concat(out.ids), out.records}
+end

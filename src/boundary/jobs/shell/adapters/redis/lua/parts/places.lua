@@ -1,0 +1,232 @@
+-- Where jobs stand: ready in a lane, waiting for an instant, running, or at their end.
+--
+-- An entry of a lane is the job's id and seq. A job that leaves a lane from its middle leaves its
+-- entry behind (a list cannot be searched for free): whoever comes to it sees that the job is not
+-- there any more, and passes over it. `stale` counts such entries, lane by lane.
+--
+-- What belongs here: moving jobs between places, with all that is kept beside the record.
+-- What does not: why a job moves.
+
+local function entry(job)
+  return job.id .. pack('>I6', job.seq)
+end
+
+local function is_finished(job)
+  return job.ending ~= 0
+end
+
+local function is_ready(job)
+  return job.status == PENDING and job.due == NONE and not job.parked
+end
+
+local function due_member(job)
+  return pack('>I6', job.seq) .. job.id .. job.lane
+end
+
+local function count_scheduled(queue, by)
+  if call('HINCRBY', P .. 'scheduled', queue, by) <= 0 then
+    call('HDEL', P .. 'scheduled', queue)
+  end
+end
+
+-- The record is no more; the job must have been lifted.
+local function drop(job)
+  call('HDEL', JOB, job.id)
+  forget_in_log({[piece_of(job.seq)] = 1})
+end
+
+-- The job stands nowhere. `eagerly`: leaves no entry behind in its lane.
+local function lift(job, eagerly)
+  if job.status == RUNNING then
+    call('SREM', P .. 'flight:' .. job.worker, job.id)
+    if job.stop then
+      call('SREM', P .. 'stopping', job.id)
+    end
+  elseif job.due ~= NONE then
+    call('ZREM', P .. 'due', due_member(job))
+    count_scheduled(queue_of(job.lane), -1)
+  elseif is_finished(job) then
+    call('ZREM', P .. 'dead', pack('>I6', job.seq) .. job.id)
+  elseif is_ready(job) then
+    if not (eagerly and call('LREM', P .. 'ready:' .. job.lane, 1, entry(job)) == 1) then
+      call('HINCRBY', P .. 'stale', job.lane, 1)
+    elseif call('EXISTS', P .. 'ready:' .. job.lane) == 0 then
+      call('SREM', P .. 'lanes', job.lane)
+    end
+  end
+  if job.status >= FAILED then
+    call('ZREM', P .. 'status:' .. job.status, job.id)
+  end
+end
+
+local function set_ready(job, command)
+  job.status, job.due, job.worker, job.parked = PENDING, NONE, '', false
+  line_up(job.lane, {entry(job)}, command)
+  store(job)
+end
+
+-- `status`: pending or retrying.
+local function set_waiting(job, status, due)
+  job.status, job.due, job.execute, job.worker, job.parked = status, due, due, '', false
+  call('ZADD', P .. 'due', due, due_member(job))
+  count_scheduled(queue_of(job.lane), 1)
+  if status == RETRYING then
+    call('ZADD', P .. 'status:' .. status, job.seq, job.id)
+  end
+  store(job)
+end
+
+-- Once at its end, a job may be told of by these.
+local HISTORY = 1000 -- ends of a type that are remembered
+
+local function add_to_history(kind, entries)
+  local key = P .. 'history:' .. kind
+  if call('LPUSH', key, unpack(entries)) > HISTORY + 250 then
+    call('LTRIM', key, 0, HISTORY - 1)
+  end
+end
+
+-- Jobs that are kept equally long end in the order in which they will be pruned. An entry is the
+-- job's id and its instant, so that it is told from one of an earlier end of the same job.
+local function retain(keep, entries)
+  keep = string.format('%d', keep)
+  call('SADD', P .. 'keeps', keep)
+  call('RPUSH', P .. 'ended:' .. keep, unpack(entries))
+end
+
+local function note_status(job, dead)
+  if dead then
+    call('ZADD', P .. 'dead', job.completed, pack('>I6', job.seq) .. job.id)
+  end
+  if job.status >= FAILED then
+    call('ZADD', P .. 'status:' .. job.status, job.seq, job.id)
+  end
+end
+
+-- `keep` in ms; NONE: for good, 0: not at all.
+local function set_finished(job, event, keep)
+  if keep == 0 then
+    return drop(job)
+  end
+  local rule = EVENTS[event]
+  job.status, job.ending, job.completed, job.due = rule.status, event, now, NONE
+  job.worker, job.stop, job.parked = '', false, false
+  job.prune = keep == NONE and NONE or now + keep
+  add_to_history(job.kind, {entry(job)})
+  if keep ~= NONE then
+    retain(keep, {job.id .. pack('>i8', job.prune)})
+  end
+  note_status(job, rule.dead)
+  store(job)
+end
+
+local COUNTER = {succeeded = ':s', failed = ':f', retried = ':r'}
+
+-- Durations are counted in ns: whole numbers add up exactly.
+local function count(queue, counter, number, duration)
+  local key = P .. 'counters'
+  call('HINCRBY', key, queue .. COUNTER[counter], number)
+  if duration > 0 then
+    call('HINCRBY', key, queue .. ':d', string.format('%.0f', duration * 1000000))
+  end
+end
+
+local function told(topic, ids)
+  if #ids > 0 then
+    call('PUBLISH', P .. topic, table.concat(ids))
+  end
+end
+
+-- A job leaves its worker unfinished: to the head of its lane, or to its end. It must be lifted.
+local function give_back(job, event, keep)
+  if job.stop then
+    event = EVENTS[event].stopped
+  end
+  local rule = EVENTS[event]
+  if rule.counter then
+    count(queue_of(job.lane), rule.counter, 1, 0)
+  end
+  job.updated, job.stop = now, false
+  if rule.finished then
+    set_finished(job, event, keep)
+    told('result', {job.id})
+  else
+    set_ready(job, 'RPUSH')
+  end
+end
+
+local function latest_first(jobs)
+  table.sort(jobs, function(a, b) return a.seq > b.seq end)
+  return jobs
+end
+
+local function held_by(worker)
+  local jobs = {}
+  for _, id in ipairs(call('SMEMBERS', P .. 'flight:' .. worker)) do
+    local job = load(id)
+    if job then
+      jobs[#jobs + 1] = job
+    else
+      call('SREM', P .. 'flight:' .. worker, id)
+    end
+  end
+  return jobs
+end
+
+local function forget_worker(worker)
+  call('ZREM', P .. 'workers', worker)
+  call('HDEL', P .. 'info', worker)
+end
+
+-- The worker's hold ends no sooner than this.
+local function hold_until(worker, expires)
+  local had = tonumber(call('ZSCORE', P .. 'workers', worker) or NONE)
+  if expires > had then
+    call('ZADD', P .. 'workers', expires, worker)
+  end
+end
+
+-- Of the jobs this worker holds, those that were asked to stop.
+local function stopping(worker)
+  local ids = {}
+  for _, id in ipairs(call('SMEMBERS', P .. 'stopping')) do
+    if call('SISMEMBER', P .. 'flight:' .. worker, id) == 1 then
+      ids[#ids + 1] = id
+    end
+  end
+  return table.concat(ids)
+end
+
+-- Up to `limit` jobs whose instant has come are at the tail of their lanes.
+local function promote(limit)
+  local members = call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)
+  if #members == 0 then
+    return 0
+  end
+  local order, lanes, gone = {}, {}, {}
+  for _, member in ipairs(members) do
+    local lane = sub(member, 23)
+    gone[queue_of(lane)] = (gone[queue_of(lane)] or 0) + 1
+    local job = load(sub(member, 7, 22))
+    if job and job.due ~= NONE and due_member(job) == member then
+      if job.status == RETRYING then
+        call('ZREM', P .. 'status:' .. job.status, job.id)
+      end
+      job.status, job.due, job.updated = PENDING, NONE, now
+      if not lanes[lane] then
+        lanes[lane] = {}
+        order[#order + 1] = lane
+      end
+      table.insert(lanes[lane], entry(job))
+      store(job)
+    end
+  end
+  call('ZREM', P .. 'due', unpack(members))
+  for queue, number in pairs(gone) do
+    count_scheduled(queue, -number)
+  end
+  for _, lane in ipairs(order) do
+    line_up(lane, lanes[lane])
+  end
+  return #members
+end

@@ -1,0 +1,72 @@
+-- Finished jobs past their retention are gone.
+--
+-- ARGV[2]  most
+-- Returns  how many
+-- Cost     O(jobs + distinct retentions)
+--@flags allow-oom
+--@include core names clock events record lanes log places
+
+local limit = tonumber(ARGV[2])
+local ripe = {}
+
+-- Entries from the head of the list that are past their instant. One whose job has left, or has
+-- another instant by now, goes with them.
+local function gather(keep)
+  local key = P .. 'ended:' .. keep
+  for _, entry in ipairs(call('LRANGE', key, 0, limit - 1)) do
+    local at = unpacked('>i8', entry, 17)
+    if at > now then
+      break
+    end
+    local job = load(sub(entry, 1, 16))
+    if job and job.prune ~= at then
+      job = nil
+    end
+    ripe[#ripe + 1] = {key = key, keep = keep, entry = entry, job = job, at = at,
+      seq = job and job.seq or 0}
+  end
+end
+
+-- The oldest ends of a type of which nothing is left are forgotten.
+local function shorten_history(kind)
+  local key = P .. 'history:' .. kind
+  local oldest = call('LINDEX', key, -1)
+  while oldest and call('HEXISTS', JOB, sub(oldest, 1, 16)) == 0 do
+    call('RPOP', key)
+    oldest = call('LINDEX', key, -1)
+  end
+end
+
+for _, keep in ipairs(call('SMEMBERS', P .. 'keeps')) do
+  gather(keep)
+end
+table.sort(ripe, function(a, b)
+  if a.at ~= b.at then
+    return a.at < b.at
+  end
+  return a.seq < b.seq
+end)
+local pruned, kinds, pieces, gone = 0, {}, {}, {}
+for _, one in ipairs(ripe) do
+  if one.job and pruned == limit then
+    break
+  end
+  call('LREM', one.key, 1, one.entry)
+  if one.job and not gone[one.job.id] then
+    gone[one.job.id] = true
+    pruned = pruned + 1
+    kinds[one.job.kind] = true
+    lift(one.job)
+    call('HDEL', JOB, one.job.id)
+    local piece = piece_of(one.job.seq)
+    pieces[piece] = (pieces[piece] or 0) + 1
+  end
+  if call('EXISTS', one.key) == 0 then
+    call('SREM', P .. 'keeps', one.keep)
+  end
+end
+forget_in_log(pieces)
+for kind in pairs(kinds) do
+  shorten_history(kind)
+end
+return pruned

@@ -1,0 +1,65 @@
+-- Jobs of a queue that wait are gone: the ready ones first, then those that wait for an instant.
+--
+-- ARGV[2]  {queue, limit, scan, from}  `from`: how many of the waiting were passed over so far
+-- Returns  how many are gone; where to go on among the waiting, -1: all were looked at
+-- Cost     O(limit + scan)
+--@flags allow-oom
+--@include core names clock events record lanes log places
+
+local ask = cmsgpack.unpack(ARGV[2])
+local gone = {}
+
+local function remove(job, eagerly)
+  lift(job, eagerly)
+  drop(job)
+  gone[#gone + 1] = job.id
+end
+
+local function empty(lane)
+  local key, passed = P .. 'ready:' .. lane, 0
+  while #gone < ask.limit do
+    local entry = call('RPOP', key)
+    if not entry then
+      break
+    end
+    local job = load(sub(entry, 1, 16))
+    if job and is_ready(job) and pack('>I6', job.seq) == sub(entry, 17) and job.lane == lane then
+      drop(job)
+      gone[#gone + 1] = job.id
+    else
+      passed = passed + 1
+    end
+  end
+  if call('EXISTS', key) == 0 then
+    call('SREM', P .. 'lanes', lane)
+  end
+  if passed > 0 and call('HINCRBY', P .. 'stale', lane, -passed) <= 0 then
+    call('HDEL', P .. 'stale', lane)
+  end
+end
+
+for priority = 0, 3 do
+  empty(ask.queue .. ':' .. priority)
+end
+local from = ask.from
+if #gone < ask.limit and tonumber(call('HGET', P .. 'scheduled', ask.queue) or 0) > 0 then
+  local members = call('ZRANGE', P .. 'due', from, from + ask.scan - 1)
+  for _, member in ipairs(members) do
+    if #gone == ask.limit then
+      break
+    end
+    local job = queue_of(sub(member, 23)) == ask.queue and load(sub(member, 7, 22))
+    if job then
+      remove(job)
+    else
+      from = from + 1
+    end
+  end
+  if #members < ask.scan and #gone < ask.limit then
+    from = -1
+  end
+else
+  from = -1
+end
+told('result', gone)
+return {#gone, from}

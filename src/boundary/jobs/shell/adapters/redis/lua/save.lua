@@ -1,0 +1,69 @@
+-- A whole record is stored (the seed's save_job).
+--
+-- ARGV[2]  {created, token, status, lease, completed?, keep?, worker}
+-- ARGV[3]  id
+-- ARGV[4]  its static part from the lane length on
+-- ARGV[5]  its state
+-- Returns  d done, x refused
+-- Cost     O(log jobs that wait)
+--@flags
+--@include core names clock events record lanes log places
+
+local ask, id = cmsgpack.unpack(ARGV[2]), ARGV[3]
+local old = load(id)
+local seq = old and old.seq
+if old and (old.status ~= ask.status or old.token ~= ask.token) then
+  return 'x'
+end
+if not old and call('HEXISTS', JOB, id) == 1 then
+  return 'x'
+end
+seq = seq or call('INCR', P .. 'seq')
+local new = opened(id, static(seq, ask.created, ARGV[4]) .. ARGV[5])
+if old then
+  local rest = 19 + #old.lane + #old.kind
+  old.static = static(seq, old.created, sub(old.static, 18, rest)
+    .. sub(new.static, 20 + #new.lane + #new.kind))
+  old.trail, old.progress, old.started, old.updated =
+    new.trail, new.progress, new.started, new.updated
+  store(old)
+  return 'd'
+end
+note_in_log(seq, {id})
+if new.status == RUNNING then
+  hold_until(new.worker, now + ask.lease)
+  call('SADD', P .. 'flight:' .. new.worker, id)
+  if new.stop then
+    call('SADD', P .. 'stopping', id)
+  end
+elseif new.due ~= NONE then
+  call('ZADD', P .. 'due', new.due, due_member(new))
+  count_scheduled(queue_of(new.lane), 1)
+end
+if is_finished(new) then
+  note_status(new, EVENTS[new.ending].dead)
+  add_to_history(new.kind, {entry(new)})
+  -- It may have ended before others that are in the list already.
+  local key = P .. 'history:' .. new.kind
+  local entries = call('LRANGE', key, 0, -1)
+  local ends = {}
+  for _, one in ipairs(entries) do
+    local job = one == entry(new) and new or load(sub(one, 1, 16))
+    ends[one] = {job and job.completed or NONE, job and job.seq or 0}
+  end
+  table.sort(entries, function(a, b)
+    if ends[a][1] ~= ends[b][1] then
+      return ends[a][1] > ends[b][1]
+    end
+    return ends[a][2] > ends[b][2]
+  end)
+  call('DEL', key)
+  call('RPUSH', key, unpack(entries))
+  if new.prune ~= NONE then
+    retain(new.prune - now, {id .. pack('>i8', new.prune)})
+  end
+elseif new.status >= FAILED then
+  call('ZADD', P .. 'status:' .. new.status, new.seq, id)
+end
+store(new)
+return 'd'

@@ -1,0 +1,8 @@
+-- What time it is in the store.
+--
+-- Returns  ms since the epoch
+-- Cost     O(1)
+--@flags allow-oom
+--@include core names clock
+
+return now

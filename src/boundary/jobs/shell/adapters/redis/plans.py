@@ -1,0 +1,744 @@
+"""What each operation does on Redis, as pure generators.
+
+What belongs here: for each operation a plan that yields calls of scripts, is sent their replies,
+and returns the reply of the operation. What does not: a connection, a clock, a retry.
+
+With one partition (the default) nearly every plan is one call of one script, so one atomic step.
+With several, an operation on many jobs is one such step in each partition it touches: calls that
+are yielded together go out together, and their replies become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from struct import Struct as Layout
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from boundary.jobs.core import operations as ops
+from boundary.jobs.core import wire
+from boundary.jobs.core.stats import Counters
+from boundary.jobs.core.wire import Millis, NewJob, Record
+from boundary.jobs.errors import UsageError
+from boundary.jobs.shell.adapters.redis import records
+from boundary.jobs.shell.adapters.redis.keys import partition_of
+
+R = TypeVar("R")
+
+
+class Call(NamedTuple):
+    """Run a script in a partition; answered with what it returns."""
+
+    script: str
+    args: tuple[bytes | str | int, ...] = ()
+    partition: int = 0
+
+
+Plan: TypeAlias = Generator[Sequence[Call], Any, R]
+"""Yields calls to be made together, one a partition; is sent their replies in that order."""
+
+
+class Partitions(NamedTuple):
+    """How many there are, and whose turn it is to be looked into first."""
+
+    count: int = 1
+    turn: int = 0
+
+    def of(self, id: bytes) -> int:
+        """The partition of a job."""
+        return partition_of(id, self.count)
+
+    def all(self) -> range:
+        """Every partition."""
+        return range(self.count)
+
+    def in_turn(self) -> list[int]:
+        """Every partition, another one first each time."""
+        return [(self.turn + number) % self.count for number in self.all()]
+
+
+LONGEST: Final = 2**53
+"""Whole numbers from here on are not exact in a script."""
+
+SEARCHED: Final = 1_000
+"""Jobs one call of a search looks at, so that it holds up no other for long."""
+
+SCANNED: Final = 5_000
+"""The same for cheaper looks."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_OUTCOME = Layout(">16sIBHqqdI")
+
+
+def plan(operation: ops.Operation[R], partitions: Partitions) -> Plan[R]:
+    """The steps of an operation."""
+    return _PLANS[type(operation)](operation, partitions)
+
+
+def merged(operations: Sequence[ops.Enqueue]) -> tuple[ops.Enqueue, ...]:
+    """The same enqueues in fewer operations, each as large as one may be.
+
+    Callers that come at the same moment share calls; `shared` tells their replies apart.
+    """
+    jobs = [job for operation in operations for job in operation.jobs]
+    most = ops.ENQUEUE_BATCH
+    return tuple(
+        ops.Enqueue(tuple(jobs[start : start + most])) for start in range(0, len(jobs), most)
+    )
+
+
+def shared(
+    operations: Sequence[ops.Enqueue], replies: Sequence[ops.Enqueued]
+) -> list[ops.Enqueued]:
+    """For each of the operations that were `merged` its own reply."""
+    fresh = [one for reply in replies for one in reply.fresh]
+    now = replies[0].now if replies else 0
+    own: list[ops.Enqueued] = []
+    start = 0
+    for operation in operations:
+        end = start + len(operation.jobs)
+        own.append(ops.Enqueued(now, tuple(fresh[start:end])))
+        start = end
+    return own
+
+
+def _ask(**fields: Any) -> bytes:
+    """What a script is asked, by name; what is None is left out.
+
+    No bytes: the MessagePack of Redis 7.0 does not know them. They are arguments of their own.
+    """
+    return _encode({name: value for name, value in fields.items() if value is not None})
+
+
+def _everywhere(partitions: Partitions, script: str, *args: bytes | str | int) -> list[Call]:
+    return [Call(script, args, number) for number in partitions.all()]
+
+
+def _grouped(ids: Iterable[bytes], partitions: Partitions) -> dict[int, list[int]]:
+    """The places of the ids, by partition."""
+    places: dict[int, list[int]] = {}
+    for place, id in enumerate(ids):
+        places.setdefault(partitions.of(id), []).append(place)
+    return places
+
+
+def _by_id(
+    script: str,
+    ids: Sequence[bytes],
+    partitions: Partitions,
+    *args: bytes | str | int,
+) -> Plan[list[Any]]:
+    """What the script says of each id; scripts take ids as one text and answer one by one."""
+    if not ids:
+        return []
+    places = _grouped(ids, partitions)
+    replies = yield [
+        Call(script, (b"".join([ids[place] for place in mine]), *args), number)
+        for number, mine in places.items()
+    ]
+    answers: list[Any] = [None] * len(ids)
+    for mine, reply in zip(places.values(), replies, strict=True):
+        for place, answer in zip(mine, reply, strict=True):
+            answers[place] = answer
+    return answers
+
+
+def _records(ids: bytes, found: Sequence[bytes]) -> list[Record]:
+    """The records a script returned with their ids in one text."""
+    decode = records.decode
+    return [decode(ids[16 * at : 16 * at + 16], data) for at, data in enumerate(found)]
+
+
+# A job comes in
+
+
+def _enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueued]:
+    jobs = operation.jobs
+    if not jobs:
+        (now,) = yield [Call("time")]
+        return ops.Enqueued(now, ())
+    _check_instants(jobs)
+    places = _grouped([job.id for job in jobs], partitions)
+    groups = [[jobs[place] for place in mine] for mine in places.values()]
+    plain = [all(map(records.is_plain, group)) for group in groups]
+    replies = yield [
+        Call("enqueue", tuple(map(records.arrival, group)), number)
+        if easy
+        else Call("admit", tuple(map(records.admission, group)), number)
+        for number, group, easy in zip(places, groups, plain, strict=True)
+    ]
+    again = [at for at, reply in enumerate(replies) if reply is None]
+    if again:
+        numbers = list(places)
+        more = yield [
+            Call("admit", tuple(map(records.admission, groups[at])), numbers[at]) for at in again
+        ]
+        replies = list(replies)
+        for at, reply in zip(again, more, strict=True):
+            replies[at] = reply
+    fresh = [True] * len(jobs)
+    now = 0
+    for mine, reply in zip(places.values(), replies, strict=True):
+        if isinstance(reply, int):
+            now = max(now, reply)
+            continue
+        now = max(now, reply[0])
+        for place, flag in zip(mine, reply[1], strict=True):
+            fresh[place] = flag == _ONE
+    return ops.Enqueued(now, tuple(fresh))
+
+
+_ONE = ord("1")
+
+
+def _check_instants(jobs: Iterable[NewJob]) -> None:
+    for job in jobs:
+        if not -LONGEST < (job.run_at or job.delay_ms) < LONGEST:
+            raise UsageError(
+                f"a {job.job_type} job cannot wait until {job.run_at or job.delay_ms} ms: "
+                "that is further away than any calendar goes"
+            )
+
+
+# A worker's cycle
+
+
+def _claim_args(operation: ops.Claim, slots: int) -> bytes:
+    return _ask(
+        worker=operation.worker,
+        slots=slots,
+        lease=operation.lease_ms,
+        promote=operation.promote,
+        join=operation.join or None,
+        queues=operation.queues,
+        ahead=dict(operation.ahead) or None,
+    )
+
+
+def _claim(operation: ops.Claim, partitions: Partitions) -> Plan[ops.Claimed]:
+    claimed: list[ops.Claimed] = []
+    slots = operation.slots
+    for number in partitions.in_turn():
+        (reply,) = yield [Call("claim", (_claim_args(operation, slots),), number)]
+        claimed.append(_claimed(reply))
+        slots -= len(claimed[-1].jobs)
+    return _together(claimed)
+
+
+def _claimed(reply: Any) -> ops.Claimed:
+    now, alive, due, stopping, ticks, ids, found = reply
+    if not alive:
+        return ops.Claimed(now, (), alive=False)
+    return ops.Claimed(
+        now,
+        tuple(_records(ids, found)),
+        None if due < 0 else due,
+        _split(stopping),
+        tuple([_schedule(*row) for row in ticks]),
+    )
+
+
+def _together(claimed: Sequence[ops.Claimed]) -> ops.Claimed:
+    """Claims of several partitions as one."""
+    if len(claimed) == 1:
+        return claimed[0]
+    return ops.Claimed(
+        max(one.now for one in claimed),
+        tuple([job for one in claimed for job in one.jobs]),
+        min((one.next_due for one in claimed if one.next_due is not None), default=None),
+        tuple([id for one in claimed for id in one.cancelling]),
+        tuple([tick for one in claimed for tick in one.ticks]),
+        all(one.alive for one in claimed),
+    )
+
+
+def _split(ids: bytes) -> tuple[bytes, ...]:
+    return tuple([ids[at : at + 16] for at in range(0, len(ids), 16)])
+
+
+def _outcomes(outcomes: Iterable[ops.Outcome]) -> bytes:
+    parts: list[bytes] = []
+    for one in outcomes:
+        parts += (
+            _OUTCOME.pack(
+                one.id,
+                records.token(one.token),
+                records.EVENT[one.event],
+                one.retry_count,
+                one.delay_ms,
+                records.stored(one.keep_ms),
+                one.duration_ms,
+                len(one.trail),
+            ),
+            one.trail,
+        )
+    return b"".join(parts)
+
+
+def _settle(operation: ops.Settle, partitions: Partitions) -> Plan[ops.Settled]:
+    outcomes = operation.outcomes
+    places = _grouped([one.id for one in outcomes], partitions) or {0: []}
+    replies = yield [
+        Call("settle", (operation.worker, _outcomes([outcomes[place] for place in mine])), number)
+        for number, mine in places.items()
+    ]
+    accepted = [True] * len(outcomes)
+    now = 0
+    for mine, (told, flags) in zip(places.values(), replies, strict=True):
+        now = max(now, told)
+        for place, flag in zip(mine, flags, strict=False):
+            accepted[place] = flag == _ONE
+    return ops.Settled(now, tuple(accepted))
+
+
+def _settle_and_claim(
+    operation: ops.SettleAndClaim, partitions: Partitions
+) -> Plan[tuple[ops.Settled, ops.Claimed]]:
+    settle, claim = operation.settle, operation.claim
+    if partitions.count > 1 or settle.worker != claim.worker:
+        settled = yield from _settle(settle, partitions)
+        return settled, (yield from _claim(claim, partitions))
+    args = (_claim_args(claim, claim.slots), _outcomes(settle.outcomes))
+    ((now, flags, claimed),) = yield [Call("exchange", args)]
+    accepted = [flag == _ONE for flag in flags] if flags else [True] * len(settle.outcomes)
+    return ops.Settled(now, tuple(accepted)), _claimed(claimed)
+
+
+def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Beat]:
+    ask = _ask(
+        worker=operation.worker,
+        lease=operation.lease_ms,
+        join=operation.join or None,
+    )
+    return _beat((yield _everywhere(partitions, "heartbeat", ask, operation.info)))
+
+
+def _beat(replies: Sequence[Any]) -> ops.Beat:
+    if not all(alive for _, alive, _ in replies):
+        return ops.Beat(max(now for now, _, _ in replies), alive=False)
+    stopping = b"".join([ids for _, _, ids in replies])
+    return ops.Beat(max(now for now, _, _ in replies), alive=True, cancelling=_split(stopping))
+
+
+def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
+    ask = _ask(
+        worker=operation.worker,
+        heir=operation.heir,
+        lease=operation.lease_ms,
+        keep=operation.keep_ms,
+    )
+    known = b"".join(operation.ids)
+    return _beat((yield _everywhere(partitions, "inherit", ask, operation.info, known)))
+
+
+def _depart(operation: ops.Depart, partitions: Partitions) -> Plan[int]:
+    ask = _ask(worker=operation.worker, keep=operation.keep_ms)
+    return sum((yield _everywhere(partitions, "depart", ask)))
+
+
+def _report(operation: ops.Report, partitions: Partitions) -> Plan[bool]:
+    args = (operation.id, operation.token, operation.progress)
+    (done,) = yield [Call("report", args, partitions.of(operation.id))]
+    return done == 1
+
+
+# Duties any worker may carry out
+
+
+def _up_to(limit: int, partitions: Partitions, call: Callable[[int, int], Call]) -> Plan[list[Any]]:
+    """Replies of partitions, one after another, until together they have reached the limit."""
+    found: list[Any] = []
+    for number in partitions.in_turn():
+        (reply,) = yield [call(number, limit - _size(found))]
+        found.append(reply)
+        if _size(found) >= limit:
+            break
+    return found
+
+
+def _size(replies: Iterable[Any]) -> int:
+    return sum(one if isinstance(one, int) else len(one) for one in replies)
+
+
+def _promote(operation: ops.Promote, partitions: Partitions) -> Plan[int]:
+    def call(number: int, left: int) -> Call:
+        return Call("promote", (left,), number)
+
+    return _size((yield from _up_to(operation.limit, partitions, call)))
+
+
+def _reclaim(operation: ops.Reclaim, partitions: Partitions) -> Plan[tuple[bytes, ...]]:
+    def call(number: int, left: int) -> Call:
+        ask = _ask(crashes=operation.max_crashes, limit=left, keep=operation.keep_ms)
+        return Call("reclaim", (ask,), number)
+
+    replies = yield from _up_to(operation.limit, partitions, call)
+    return tuple([id for reply in replies for id in reply])
+
+
+def _prune(operation: ops.Prune, partitions: Partitions) -> Plan[int]:
+    def call(number: int, left: int) -> Call:
+        return Call("prune", (left,), number)
+
+    return _size((yield from _up_to(operation.limit, partitions, call)))
+
+
+# Schedules; all are in the first partition
+
+
+def _body(schedule: ops.Schedule) -> bytes:
+    return _encode(
+        (
+            schedule.job_type,
+            schedule.queue,
+            schedule.priority,
+            schedule.payload,
+            schedule.cron,
+            schedule.every_ms,
+            schedule.timezone,
+        )
+    )
+
+
+def _schedule(name: bytes, tick: bytes | int, stored: bytes) -> ops.Schedule:
+    size = int.from_bytes(stored[:2], "big")
+    job_type, queue, priority, payload, cron, every_ms, timezone = msgspec.msgpack.decode(
+        stored[2 + size :]
+    )
+    next_at = int(float(tick))
+    return ops.Schedule(
+        name.decode(), job_type, queue, priority, payload, next_at, cron, every_ms, timezone
+    )
+
+
+def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[ops.Schedule]:
+    new = operation.schedule
+    ask = _ask(name=new.name, next=new.next_at)
+    (next_at,) = yield [Call("put_schedule", (ask, _encode(new.ticks), _body(new)))]
+    return replace(new, next_at=next_at)
+
+
+def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> Plan[bool]:
+    (gone,) = yield [Call("remove_schedule", (operation.name,))]
+    return gone == 1
+
+
+def _schedules(operation: ops.Schedules, partitions: Partitions) -> Plan[tuple[ops.Schedule, ...]]:
+    (rows,) = yield [Call("schedules")]
+    return tuple(sorted((_schedule(*row) for row in rows), key=lambda one: one.name))
+
+
+def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
+    ask = _ask(name=operation.name, tick=operation.tick, next=operation.next_at)
+    job = operation.job
+    if partitions.of(job.id) == 0:
+        (fired,) = yield [Call("fire", (ask, records.admission(job)))]
+        return fired == 1
+    # Another partition: the job first. Its id is the tick's, so whoever repeats this makes no
+    # second one.
+    (rows,) = yield [Call("schedules")]
+    if not _stands(rows, operation):
+        return False
+    yield from _enqueue(ops.Enqueue((job,)), partitions)
+    (fired,) = yield [Call("fire", (ask, b""))]
+    return fired == 1
+
+
+def _stands(rows: Iterable[Any], operation: ops.Fire) -> bool:
+    known = {one.name: one.next_at for one in (_schedule(*row) for row in rows)}
+    return known.get(operation.name) == operation.tick
+
+
+# What operators ask
+
+_VERDICTS: Final[dict[int, ops.Verdict]] = {
+    ord("d"): "done",
+    ord("r"): "requested",
+    ord("x"): "refused",
+    ord("m"): "missing",
+}
+
+
+def _verdicts(answers: Iterable[int]) -> tuple[ops.Verdict, ...]:
+    return tuple([_VERDICTS[answer] for answer in answers])
+
+
+def _cancel(operation: ops.Cancel, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
+    keep = b"" if operation.keep_ms is None else operation.keep_ms
+    return _verdicts((yield from _by_id("cancel", operation.ids, partitions, keep)))
+
+
+def _retry(operation: ops.Retry, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
+    return _verdicts((yield from _by_id("retry", operation.ids, partitions)))
+
+
+def _delete(operation: ops.Delete, partitions: Partitions) -> Plan[tuple[bool, ...]]:
+    answers = yield from _by_id("delete", operation.ids, partitions)
+    return tuple([answer == _ONE for answer in answers])
+
+
+def _set_paused(operation: ops.SetPaused, partitions: Partitions) -> Plan[bool]:
+    paused = 1 if operation.paused else 0
+    return any((yield _everywhere(partitions, "set_paused", operation.queue, paused)))
+
+
+def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
+    gone = 0
+    for number in partitions.in_turn():
+        start = 0
+        while start >= 0 and gone < operation.limit:
+            ask = _ask(
+                queue=operation.queue, limit=operation.limit - gone, scan=SCANNED, **{"from": start}
+            )
+            ((count, start),) = yield [Call("purge", (ask,), number)]
+            gone += count
+    return gone
+
+
+def _take(operation: ops.Take, partitions: Partitions) -> Plan[Record | None]:
+    ask = _ask(worker=operation.worker, lease=operation.lease_ms)
+    number = partitions.of(operation.id)
+    (data,) = yield [Call("take", (ask, operation.id), number)]
+    return None if data is None else records.decode(operation.id, data)
+
+
+def _save(operation: ops.Save, partitions: Partitions) -> Plan[ops.Verdict]:
+    given = operation.record
+    number = partitions.of(given.id)
+    (now,) = yield [Call("time", (), number)]
+    record = wire.as_its_status_has_it(given, now)
+    ask = _ask(
+        created=max(record.created, 0),
+        token=record.token,
+        status=records.STATUS[record.status],
+        lease=operation.lease_ms,
+    )
+    static = records.rest(record.queue, record.priority, record.job_type, record.payload)
+    args = (ask, record.id, static, records.encode_state(record))
+    (answer,) = yield [Call("save", args, number)]
+    return _VERDICTS[answer[0]]
+
+
+# What one can look at
+
+
+def _time(operation: ops.Time, partitions: Partitions) -> Plan[Millis]:
+    (now,) = yield [Call("time")]
+    return int(now)
+
+
+def _find(operation: ops.Find, partitions: Partitions) -> Plan[tuple[Record | None, ...]]:
+    answers = yield from _by_id("find", operation.ids, partitions)
+    return tuple(
+        [_found(id, answer) for id, answer in zip(operation.ids, answers, strict=True)]
+    )
+
+
+def _found(id: bytes, answer: bytes | list[bytes] | None) -> Record | None:
+    if answer is None:
+        return None
+    if isinstance(answer, list):
+        return records.quarantined(id, records.broken(answer[0]))
+    return records.readable(id, answer)
+
+
+def _peek(operation: ops.Peek, partitions: Partitions) -> Plan[tuple[Record, ...]]:
+    found: list[Record] = []
+    for number in partitions.all():
+        args = (operation.queue, operation.limit - len(found))
+        ((ids, data),) = yield [Call("peek", args, number)]
+        found += _records(ids, data)
+        if len(found) >= operation.limit:
+            break
+    return tuple(found)
+
+
+class _Stretch(Struct):
+    """How far a search has come in a partition."""
+
+    below: int
+    found: list[tuple[int, Record]]
+
+
+def _search(operation: ops.Search, partitions: Partitions) -> Plan[ops.Page]:
+    stretches = [_Stretch(below, []) for below in _cursor(operation.cursor, partitions)]
+    left = operation.scan
+    for number, one in enumerate(stretches):
+        while one.below > 1 and left > 0 and len(one.found) <= operation.limit:
+            args = _conditions(operation, one, min(left, SEARCHED))
+            ((ids, data, seqs, down_to, looked),) = yield [Call("search", args, number)]
+            one.found += zip(seqs, _records(ids, data), strict=True)
+            one.below = down_to + 1
+            left -= looked
+    return _page(operation, stretches)
+
+
+def _conditions(operation: ops.Search, one: _Stretch, scan: int) -> tuple[bytes, ...]:
+    ask = _ask(
+        below=one.below,
+        scan=scan,
+        limit=operation.limit + 1 - len(one.found),
+        status=None if operation.status is None else records.STATUS[operation.status],
+        kind=operation.job_type,
+        queue=operation.queue,
+        since=operation.since,
+        before=operation.until,
+    )
+    text = operation.text
+    return (ask,) if text is None else (ask, text.encode(errors="surrogatepass"))
+
+
+def _cursor(cursor: str | None, partitions: Partitions) -> list[int]:
+    """Below which seq a search goes on, in each partition."""
+    if cursor is None:
+        return [LONGEST] * partitions.count
+    positions = [ops.cursor_position(part) for part in cursor.split(".")]
+    if len(positions) != partitions.count:
+        ops.cursor_position("another number of partitions")
+    return [position or 0 for position in positions]
+
+
+def _page(operation: ops.Search, stretches: Sequence[_Stretch]) -> ops.Page:
+    """The newest of what the partitions found, and where each goes on."""
+    rows = [(row, number) for number, one in enumerate(stretches) for row in one.found]
+    if len(stretches) > 1:
+        rows.sort(key=lambda row: (row[0][1].created, row[0][0]), reverse=True)
+    shown, spare = rows[: operation.limit], rows[operation.limit :]
+    for (seq, _), number in reversed(spare):
+        stretches[number].below = max(stretches[number].below, seq + 1)
+    more = spare or any(one.below > 1 for one in stretches)
+    cursor = ".".join(str(one.below) for one in stretches) if more else None
+    return ops.Page(tuple([record for (_, record), _ in shown]), cursor)
+
+
+def _latest(found: Iterable[Record], limit: int, partitions: Partitions) -> tuple[Record, ...]:
+    rows = list(found)
+    if partitions.count > 1:
+        rows.sort(key=lambda one: (one.completed or 0, one.seq), reverse=True)
+    return tuple(rows[:limit])
+
+
+def _dead_letters(operation: ops.DeadLetters, partitions: Partitions) -> Plan[tuple[Record, ...]]:
+    found: list[Record] = []
+    for number in partitions.all():
+        here: list[Record] = []
+        start = 0
+        while start >= 0 and len(here) < operation.limit:
+            ask = _ask(
+                limit=operation.limit - len(here),
+                scan=SCANNED,
+                queue=operation.queue,
+                kind=operation.job_type,
+                **{"from": start},
+            )
+            ((ids, data, start, broken),) = yield [Call("dead_letters", (ask,), number)]
+            here += [_set_aside(*row) for row in broken]
+            here += _records(ids, data)
+        found += here
+    wanted = {None, operation.queue}
+    shown = [one for one in found if operation.queue is None or one.queue in wanted]
+    return _latest(shown, operation.limit, partitions)
+
+
+def _set_aside(id: bytes, data: bytes) -> Record:
+    return records.quarantined(id, records.broken(data))
+
+
+def _history(operation: ops.History, partitions: Partitions) -> Plan[tuple[Record, ...]]:
+    args = (operation.job_type, operation.limit)
+    replies = yield _everywhere(partitions, "history", *args)
+    found = [record for ids, data in replies for record in _records(ids, data)]
+    return _latest(found, operation.limit, partitions)
+
+
+def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
+    replies = yield _everywhere(partitions, "stats", operation.queue or "")
+    now = 0
+    loads: dict[str, list[int]] = {}
+    counters: dict[str, Counters] = {}
+    workers: dict[str, ops.WorkerRow] = {}
+    for told, rows, counts, known in replies:
+        now = max(now, told)
+        for queue, *numbers in rows:
+            here = loads.setdefault(queue.decode(), [0, 0, 0, 0])
+            loads[queue.decode()] = [old + new for old, new in zip(here, numbers, strict=True)]
+        for name, number in zip(counts[::2], counts[1::2], strict=True):
+            _add(counters, name.decode(), int(number))
+        for row in known:
+            _join(workers, *row)
+    names = {*loads, *counters}
+    if operation.queue is not None:
+        names &= {operation.queue}
+    return ops.Snapshot(
+        now,
+        tuple([_load(name, loads.get(name, [0, 0, 0, 0])) for name in sorted(names)]),
+        tuple([counters[name] for name in sorted(names & counters.keys())]),
+        tuple([workers[name] for name in sorted(workers)]),
+    )
+
+
+_COUNTED: Final = {"s": "succeeded", "f": "failed", "r": "retried"}
+_NANOSECONDS: Final = 1_000_000
+
+
+def _add(counters: dict[str, Counters], name: str, number: int) -> None:
+    queue, _, kind = name.rpartition(":")
+    if kind == "d":
+        one = Counters(queue, duration_ms=number / _NANOSECONDS)
+    else:
+        one = Counters(queue, **{_COUNTED[kind]: number})
+    was = counters.get(queue)
+    counters[queue] = one if was is None else was.add(one)
+
+
+def _join(
+    workers: dict[str, ops.WorkerRow], worker: bytes, info: bytes, expires: bytes, ids: bytes
+) -> None:
+    name = worker.decode()
+    was = workers.get(name)
+    held = (*(() if was is None else was.held), *_split(ids))
+    until = int(float(expires))
+    if was is not None:
+        until = max(until, was.expires)
+    workers[name] = ops.WorkerRow(name, info, until, tuple(sorted(held)))
+
+
+def _load(name: str, numbers: Sequence[int]) -> ops.QueueLoad:
+    ready, scheduled, running, paused = numbers
+    return ops.QueueLoad(name, ready, scheduled, running, paused > 0)
+
+
+_PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
+    ops.Enqueue: _enqueue,
+    ops.Claim: _claim,
+    ops.Settle: _settle,
+    ops.SettleAndClaim: _settle_and_claim,
+    ops.Heartbeat: _heartbeat,
+    ops.Inherit: _inherit,
+    ops.Depart: _depart,
+    ops.Report: _report,
+    ops.Promote: _promote,
+    ops.Reclaim: _reclaim,
+    ops.Prune: _prune,
+    ops.PutSchedule: _put_schedule,
+    ops.RemoveSchedule: _remove_schedule,
+    ops.Schedules: _schedules,
+    ops.Fire: _fire,
+    ops.Cancel: _cancel,
+    ops.Retry: _retry,
+    ops.Delete: _delete,
+    ops.SetPaused: _set_paused,
+    ops.Purge: _purge,
+    ops.Take: _take,
+    ops.Save: _save,
+    ops.Time: _time,
+    ops.Find: _find,
+    ops.Peek: _peek,
+    ops.Search: _search,
+    ops.DeadLetters: _dead_letters,
+    ops.History: _history,
+    ops.Stats: _stats,
+}

@@ -1,0 +1,247 @@
+"""A job's record as bytes, as `lua/parts/record.lua` has it.
+
+What belongs here: between `core.wire.Record` and the bytes of one. What does not: where a job
+stands. A record is `static .. state`: what it was asked to do, written once, and behind it how it
+stands, which a job that was never touched does not have. Scripts change the state; the payload is
+opaque to them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from struct import Struct as Layout
+from struct import error as struct_error
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from boundary.jobs.core.records import Status
+from boundary.jobs.core.wire import Millis, NewJob, Record
+from boundary.jobs.errors import UsageError
+
+FORMAT: Final = 1
+NONE: Final = -9007199254740991
+"""Stands for "no instant"; the smallest whole number a script can hold."""
+
+STATUSES: Final[tuple[Status, ...]] = (
+    "pending",
+    "running",
+    "completed",
+    "failed",
+    "retrying",
+    "cancelled",
+)
+"""A status is stored as its place here. From `failed` on they are uncommon: each has an index."""
+
+EVENTS: Final = (
+    "succeed",
+    "fail",
+    "exhaust",
+    "discard",
+    "quarantine",
+    "crash",
+    "cancel",
+    "release",
+    "snooze",
+    "reclaim",
+)
+"""An ending is stored as its place here, counted from 1. Only ever extended at the end."""
+
+EVENT: Final = {name: number for number, name in enumerate(EVENTS, 1)}
+STATUS: Final = {name: number for number, name in enumerate(STATUSES)}
+
+_HEAD = Layout(">BIHIHIBB")
+_STATE = Layout(">BBBHqqqqIHqqBI")
+_ENDINGS = ("", *EVENTS)
+_LONGEST = 255
+_STOP, _PARKED = 1, 2
+_TOKENS = 0xFFFFFFFF
+
+UNREADABLE: Final = "unreadable"
+"""The job type of a record that was set aside."""
+
+
+class Broken(NamedTuple):
+    """A record no script could read, as it was set aside."""
+
+    lane: bytes
+    data: bytes
+
+
+def lane(queue: str, priority: int) -> bytes:
+    """The name of a queue's jobs of one priority."""
+    return b"%b:%d" % (queue.encode(), priority)
+
+
+@cache
+def _queue_and_priority(lane: bytes) -> tuple[str, int]:
+    queue, _, priority = lane.rpartition(b":")
+    return queue.decode(), int(priority)
+
+
+@cache
+def _text(name: bytes) -> str:
+    return name.decode()
+
+
+def rest(queue: str, priority: int, job_type: str, payload: bytes) -> bytes:
+    """What a record holds from the lane length on, but for its state.
+
+    Raises:
+        UsageError: A name is too long.
+    """
+    where, kind = lane(queue, priority), job_type.encode()
+    if len(where) > _LONGEST or len(kind) > _LONGEST:
+        raise UsageError(f"{max(queue, job_type, key=len)[:60]!r}… is too long for a name")
+    return b"%c%c%b%b%b" % (len(where), len(kind), where, kind, payload)
+
+
+def arrival(job: NewJob) -> bytes:
+    """A job that is ready at once, on its way to `enqueue.lua`."""
+    return job.id + rest(job.queue, job.priority, job.job_type, job.payload)
+
+
+def admission(job: NewJob) -> bytes:
+    """A job of any kind, on its way to `admit.lua`."""
+    if job.parked:
+        how = b"p"
+    elif job.run_at is not None:
+        how = b"a" + job.run_at.to_bytes(8, "big", signed=True)
+    elif job.delay_ms > 0:
+        how = b"d" + job.delay_ms.to_bytes(8, "big")
+    else:
+        how = b"r"
+    return b"%b%b%b" % (
+        job.id,
+        how,
+        rest(job.queue, job.priority, job.job_type, job.payload),
+    )
+
+
+def is_plain(job: NewJob) -> bool:
+    """Whether the job is ready at once, as nearly all are."""
+    return job.run_at is None and job.delay_ms <= 0 and not job.parked
+
+
+def decode(id: bytes, data: bytes) -> Record:
+    """The record of these bytes, which a script has found to be one."""
+    form, size, seq_high, seq_low, made_high, made_low, lane_size, type_size = _HEAD.unpack_from(
+        data
+    )
+    if form != FORMAT:
+        raise ValueError(form)
+    types = 19 + lane_size
+    payload = types + type_size
+    queue, priority = _queue_and_priority(data[19:types])
+    job_type = _text(data[types:payload])
+    seq = seq_high << 32 | seq_low
+    created = made_high << 32 | made_low
+    if len(data) == size:
+        return Record(seq, id, job_type, queue, priority, data[payload:], created, created)
+    (
+        status,
+        ending,
+        flags,
+        retry_count,
+        updated,
+        due,
+        completed,
+        prune_at,
+        token,
+        crashes,
+        execute_at,
+        started,
+        worker_size,
+        progress_size,
+    ) = _STATE.unpack_from(data, size)
+    progress = size + 64 + worker_size
+    trail = progress + progress_size
+    return Record(
+        seq,
+        id,
+        job_type,
+        queue,
+        priority,
+        data[payload:size],
+        created,
+        updated,
+        STATUSES[status],
+        None if due == NONE else due,
+        None if execute_at == NONE else execute_at,
+        None if started == NONE else started,
+        None if completed == NONE else completed,
+        _text(data[size + 64 : progress]) if worker_size else None,
+        token,
+        retry_count,
+        crashes,
+        flags & _STOP > 0,
+        _ENDINGS[ending],
+        data[trail:],
+        data[progress:trail],
+        flags & _PARKED > 0,
+        None if prune_at == NONE else prune_at,
+    )
+
+
+def readable(id: bytes, data: bytes) -> Record:
+    """As `decode`, for bytes that no script has looked at: what cannot be read is shown as that."""
+    try:
+        return decode(id, data)
+    except (struct_error, IndexError, ValueError):
+        return quarantined(id, Broken(b"default:2", data))
+
+
+def encode_state(record: Record) -> bytes:
+    """How a job stands."""
+    worker = (record.worker or "").encode()
+    flags = (_STOP if record.cancelling else 0) | (_PARKED if record.parked else 0)
+    return (
+        _STATE.pack(
+            STATUS[record.status],
+            EVENT[record.ending] if record.ending else 0,
+            flags,
+            record.retry_count,
+            record.updated,
+            stored(record.due),
+            stored(record.completed),
+            stored(record.prune_at),
+            token(record.token),
+            record.crashes,
+            stored(record.execute_at),
+            stored(record.started),
+            len(worker),
+            len(record.progress),
+        )
+        + worker
+        + record.progress
+        + record.trail
+    )
+
+
+def encode_static(record: Record) -> bytes:
+    """The part of a record that is written once."""
+    tail = rest(record.queue, record.priority, record.job_type, record.payload)
+    seq, created = record.seq.to_bytes(6, "big"), record.created.to_bytes(6, "big")
+    return b"%c%b%b%b%b" % (FORMAT, (17 + len(tail)).to_bytes(4, "big"), seq, created, tail)
+
+
+def token(number: int) -> int:
+    """A token as it is stored; one that no claim gave (below 0) is the token of none."""
+    return number & _TOKENS
+
+
+def stored(instant: Millis | None) -> int:
+    """An instant as it is stored."""
+    return NONE if instant is None else instant
+
+
+def broken(data: bytes) -> Broken:
+    """What was set aside of a record."""
+    return Broken(data[1 : 1 + data[0]], data[1 + data[0] :])
+
+
+def quarantined(id: bytes, found: Broken) -> Record:
+    """A record that was set aside, as one that can be shown: failed, its bytes as the payload."""
+    queue, priority = _queue_and_priority(found.lane)
+    record = Record(0, id, UNREADABLE, queue, priority, found.data, 0, 0)
+    return replace(record, status="failed", ending="quarantine")

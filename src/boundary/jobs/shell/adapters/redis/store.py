@@ -1,0 +1,73 @@
+"""The store on Redis or Valkey: opens backends with the terms a URL and the settings give.
+
+What belongs here: from settings to terms. What does not: talking to a server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from boundary.jobs.shell.adapters.redis.address import Address, parse
+from boundary.jobs.shell.adapters.redis.terms import Terms
+
+if TYPE_CHECKING:
+    from boundary.jobs.ports import Clock
+    from boundary.jobs.shell.adapters.redis.asynchronous import AsyncRedisBackend
+    from boundary.jobs.shell.adapters.redis.blocking import RedisBackend
+    from boundary.jobs.shell.config import RedisSettings
+
+
+class RedisStore:
+    """The jobs of one namespace on a server, behind sentinels or in a cluster.
+
+    Args:
+        terms: As they are; `of` makes them from settings.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+
+    @classmethod
+    def of(
+        cls,
+        url: str | Address,
+        settings: RedisSettings,
+        *,
+        namespace: str = "jobs",
+        clock: Clock | None = None,
+    ) -> RedisStore:
+        """The store a URL names.
+
+        Raises:
+            UsageError: It is not one of ours.
+        """
+        return cls(
+            Terms(
+                address=parse(url) if isinstance(url, str) else url,
+                namespace=namespace,
+                partitions=settings.partitions,
+                timeout=settings.timeout / 1000,
+                replicas=settings.replicas if settings.durability == "replicated" else 0,
+                max_total=settings.max_total,
+                max_idle=settings.max_idle,
+                min_idle=settings.min_idle,
+                clock=clock,
+            )
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+        return self.terms.address.shown()
+
+    def blocking(self) -> RedisBackend:
+        """A door for callers that block, with connections of its own."""
+        from boundary.jobs.shell.adapters.redis.blocking import RedisBackend
+
+        return RedisBackend(self.terms)
+
+    def asynchronous(self) -> AsyncRedisBackend:
+        """A door for callers on an event loop, with connections of its own."""
+        from boundary.jobs.shell.adapters.redis.asynchronous import AsyncRedisBackend
+
+        return AsyncRedisBackend(self.terms)
