@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, wire
@@ -23,14 +24,14 @@ from boundary.jobs.shell.adapters.sqlite import statements as sql
 R = TypeVar("R")
 
 
-class Ask(NamedTuple):
+class Ask(Struct, frozen=True, gc=False):
     """Run a statement once; answered with its rows."""
 
     sql: str
     values: Sequence[Any] = ()
 
 
-class Do(NamedTuple):
+class Do(Struct, frozen=True, gc=False):
     """Run a statement for each row of values; answered with how many rows it changed."""
 
     sql: str
@@ -144,6 +145,9 @@ def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
 def _insert(rows: list[Row]) -> Plan[int]:
     """How many of the rows are new."""
     whole = len(rows) - len(rows) % sql.TOGETHER
+    if not whole:
+        inserted: int = yield Do(sql.INSERT, rows)
+        return inserted
     chunks = [
         tuple(chain.from_iterable(rows[start : start + sql.TOGETHER]))
         for start in range(0, whole, sql.TOGETHER)
