@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -36,10 +36,11 @@ from boundary.jobs.shell.adapters.sqlite.opening import (
 from boundary.jobs.shell.adapters.sqlite.plans import (
     Ask,
     Plan,
+    is_brief,
     may_be_forgotten,
     only_looks,
     plan,
-    shortcut,
+    seldom_writes,
 )
 from boundary.jobs.shell.clock import SystemClock
 
@@ -53,6 +54,9 @@ GATHERED = 64
 
 MARK_EVERY = 1_000
 """Milliseconds between notes of the store's time."""
+
+AT_ONCE = 0.0
+"""Until when to wait for the write lock: not at all."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.0002, 0.005
 """Seconds between tries for the write lock. Short, so that a process that asks rarely is not
@@ -156,10 +160,28 @@ class Engine:
             raise
         self._tell(entries)
 
+    def runs_at_once(self, entry: Entry) -> bool:
+        """As `run`, if it needs to wait for nobody; False: it would, and nothing has happened."""
+        if self._pid != os.getpid() or self._cursor is None or not self._using.acquire(False):
+            return False
+        try:
+            if not self._managed((entry,), AT_ONCE):
+                self._transact((entry,), AT_ONCE)
+        except (
+            BackendUnavailable
+        ):  # the file is locked: only the beginning of a transaction says so
+            return False
+        except Exception as error:  # noqa: BLE001 - as in `_perform`
+            entry.error = self._said(error, entry.operation)
+        finally:
+            self._using.release()
+        self._tell((entry,))
+        return True
+
     def _perform(self, entries: Sequence[Entry], end: float) -> None:
         """All in one transaction; if one of them fails in it, each in one of its own."""
         try:
-            if not self._looked(entries, end):
+            if not self._managed(entries, end):
                 self._transact(entries, end)
         except BackendError as error:
             _fail(entries, error)
@@ -170,13 +192,22 @@ class Engine:
             for entry in entries:
                 self._perform((entry,), end)
 
-    def _looked(self, entries: Sequence[Entry], end: float) -> bool:
-        """Whether a lone operation could be answered by looking only; then it is."""
-        entry = entries[0]
-        if len(entries) > 1 or shortcut(entry.operation, 0) is None:
+    def _managed(self, entries: Sequence[Entry], end: float) -> bool:
+        """Whether a lone operation that seldom writes did without the write lock, until it wrote.
+
+        Otherwise somebody else has written between its first look and its first change, and
+        nothing has happened.
+        """
+        if len(entries) > 1 or not seldom_writes(entries[0].operation):
             return False
-        self._atomically("BEGIN", entries, shortcut, end)
-        return entry.reply is not None
+        self._durable = not may_be_forgotten(entries[0].operation)
+        try:
+            self._atomically("BEGIN", entries, end)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            return False
+        return True
 
     def _transact(self, entries: Sequence[Entry], end: float) -> None:
         begin = "BEGIN"
@@ -184,21 +215,18 @@ class Engine:
         if not all(map(only_looks, operations)):
             begin = "BEGIN IMMEDIATE"
             self._durable = not all(map(may_be_forgotten, operations))
-        self._atomically(begin, entries, plan, end)
+        self._atomically(begin, entries, end)
 
-    def _atomically(
-        self,
-        begin: str,
-        entries: Sequence[Entry],
-        steps: Callable[[Operation[Any], Millis], Plan[Any] | None],
-        end: float,
-    ) -> None:
+    def _atomically(self, begin: str, entries: Sequence[Entry], end: float) -> None:
         """One transaction at one instant of the store answers all; undone if it raises."""
         cursor = self._cursor or self._opened()
         now = self._begin(cursor, begin, end)
+        changes = cursor.connection.total_changes
         try:
             for entry in entries:
-                entry.reply = _run(cursor, steps(entry.operation, now))
+                entry.reply = _run(cursor, plan(entry.operation, now))
+            if begin == "BEGIN" and cursor.connection.total_changes != changes:
+                self._now(cursor, note=True)  # it has written after all
             cursor.execute("COMMIT")
         except BaseException:
             if cursor.connection.in_transaction:
@@ -287,11 +315,9 @@ class Engine:
             self._using, self._pid = threading.Lock(), os.getpid()
 
 
-def _run(cursor: sqlite3.Cursor, steps: Plan[R] | None) -> R | None:
-    """Run a plan's statements to its reply; None for no plan."""
+def _run(cursor: sqlite3.Cursor, steps: Plan[R]) -> R:
+    """Run a plan's statements to its reply."""
     answer: Any = None
-    if steps is None:
-        return None
     while True:
         try:
             step = steps.send(answer)
@@ -354,7 +380,11 @@ class SqliteBackend:
 
 
 class AsyncSqliteBackend:
-    """`ports.AsyncBackend` over a file: one thread runs what has gathered on the loop."""
+    """`ports.AsyncBackend` over a file: one thread runs what has gathered on the loop.
+
+    What is brief does without it when nothing else is under way: the way into a thread and back
+    takes longer than an idle worker's claim.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -366,13 +396,16 @@ class AsyncSqliteBackend:
     async def execute(self, operation: Operation[R]) -> R:
         """As `ports.AsyncBackend.execute`."""
         loop = asyncio.get_running_loop()
-        entry = Entry(operation, loop.create_future())
-        if self._task is None or self._task.done() or self._task.get_loop() is not loop:
+        entry = Entry(operation, None)
+        idle = self._task is None or self._task.done() or self._task.get_loop() is not loop
+        if idle and is_brief(operation) and self._engine.runs_at_once(entry):
+            return cast("R", entry.answer())
+        entry.waiter = loop.create_future()
+        if idle:
             self._gathered = [entry]
             self._task = loop.create_task(self._run(loop))
         else:
             self._gathered.append(entry)
-        assert entry.waiter is not None
         await entry.waiter
         return cast("R", entry.answer())
 

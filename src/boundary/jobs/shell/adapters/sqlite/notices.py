@@ -85,8 +85,10 @@ class Ear:
         """Whether there was a notice; there is none now."""
         heard = False
         with contextlib.suppress(BlockingIOError):
-            while os.read(self.fd, _DRAIN):
+            while count := len(os.read(self.fd, _DRAIN)):
                 heard = True
+                if count < _DRAIN:
+                    break  # that was all; what comes now makes it readable again
         return heard
 
     def poke(self) -> None:
