@@ -398,3 +398,15 @@ def test_a_loop_claims_itself_and_waits_elsewhere(store: SqliteStore) -> None:
         await door.close()
 
     asyncio.run(main())
+
+
+def test_a_claim_leaves_moving_the_log_to_those_who_wait_for_the_disk(
+    engine: backend.Engine,
+) -> None:
+    def log() -> object:
+        return live(engine).execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+
+    engine.run(entries(Claim("w", None, 1, 10_000, join=True)))
+    assert log() == 2000
+    engine.run(entries(Enqueue((job(1),))))
+    assert log() == 1000

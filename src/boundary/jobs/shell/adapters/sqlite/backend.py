@@ -55,6 +55,10 @@ GATHERED = 64
 MARK_EVERY = 1_000
 """Milliseconds between notes of the store's time."""
 
+LOG = {True: 1000, False: 2000}
+"""Pages of the log at which a commit, flushed or not, moves them into the file. That waits for the
+disk too, so it is left to those that wait for it anyway, while there are any."""
+
 AT_ONCE = 0.0
 """Until when to wait for the write lock: not at all."""
 
@@ -238,6 +242,7 @@ class Engine:
         if self._durable is not self._flushing:
             wanted = "FULL" if self._durable else "NORMAL"
             cursor.execute(f"PRAGMA synchronous = {wanted}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG[self._durable]}")
             self._flushing = self._durable
 
     def _begin(self, cursor: sqlite3.Cursor, begin: str, end: float) -> Millis:
