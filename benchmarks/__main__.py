@@ -59,13 +59,20 @@ def one_round(scale: float, *, peers: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="boundary-jobs-bench-") as folder:
         fresh = _fresh(Path(folder))
         single, many = max(int(2_000 * scale), 200), max(int(100_000 * scale), 5_000)
-        figures = {"raw: INSERT commits/s": raw.insert_commits(fresh(), single)}
+        tries = max(int(200 * scale), 50)
+        idle = "raw: INSERT commit after 20 ms idle, p50 ms"
+        figures = {
+            "raw: INSERT commits/s": raw.insert_commits(fresh(), single),
+            idle: raw.insert_after_idle(fresh(), tries),
+        }
         figures |= _ours(lambda: f"sqlite:///{fresh()}", single, many, scale)
         if peers:
             figures |= _huey(fresh, single, max(int(3_000 * scale), 300))
         bare = figures["raw: INSERT commits/s"]
         ratio = bare / figures["SQLite: enqueue one, jobs/s"]
         figures["SQLite: one enqueue / bare INSERT commit (time)"] = ratio
+        start = figures["SQLite: start_p50_ms, within a process"]
+        figures["SQLite: start within a process / bare INSERT commit, idle"] = start / figures[idle]
         return figures
 
 

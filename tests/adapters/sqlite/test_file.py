@@ -48,7 +48,7 @@ COVERED = {
     "TAIL": ("default", 2),
     "HEAD": ("default", 2),
     "QUEUES": (),
-    "ANY_READY": ("default",),
+    "AT_HAND": ("w",),
     "DUE": (0, 9),
     "NEXT_DUE": (),
     "CANCELLING": ("w",),

@@ -347,3 +347,66 @@ def test_time_goes_on_after_a_reboot_with_a_clock_that_lags(tmp_path: Path) -> N
     later: Claimed = door.execute(claim)
     assert later.now >= before + 29_000
     door.close()
+
+
+# A claim, which mostly finds nothing
+
+
+class Interrupted(FakeClock):
+    """Somebody else writes just after a transaction has begun to look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interrupt: Callable[[], object] | None = None
+
+    def mono(self) -> int:
+        interrupt, self.interrupt = self.interrupt, None
+        if interrupt is not None:
+            interrupt()
+        return super().mono()
+
+
+def test_a_claim_that_finds_work_while_another_writes_takes_both(tmp_path: Path) -> None:
+    clock = Interrupted()
+    door = SqliteStore(tmp_path / "jobs.db", clock=clock).blocking()
+    other = SqliteStore(tmp_path / "jobs.db").blocking()
+    door.execute(Enqueue((job(1),)))
+    clock.interrupt = lambda: other.execute(Enqueue((job(2),)))
+    claimed = door.execute(Claim("w", None, 5, 10_000, join=True))
+    assert [one.id for one in claimed.jobs] == [job(1).id, job(2).id]
+    assert {one.token for one in claimed.jobs} == {1}
+    door.close()
+    other.close()
+
+
+def test_a_loop_claims_itself_and_waits_elsewhere(store: SqliteStore) -> None:
+    """While another process writes, the loop goes on; it has the jobs once that has ended."""
+
+    async def main() -> None:
+        door = store.asynchronous()
+        claim = Claim("w", None, 1, 10_000, join=True)
+        await door.execute(Enqueue((job(1), job(2))))
+        assert len((await door.execute(claim)).jobs) == 1
+        writer = sqlite3.connect(store.path, isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.ensure_future(door.execute(claim))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        writer.execute("COMMIT")
+        writer.close()
+        assert len((await waiting).jobs) == 1
+        await door.close()
+
+    asyncio.run(main())
+
+
+def test_a_claim_leaves_moving_the_log_to_those_who_wait_for_the_disk(
+    engine: backend.Engine,
+) -> None:
+    def log() -> object:
+        return live(engine).execute("PRAGMA wal_autocheckpoint").fetchone()[0]
+
+    engine.run(entries(Claim("w", None, 1, 10_000, join=True)))
+    assert log() == 2000
+    engine.run(entries(Enqueue((job(1),))))
+    assert log() == 1000

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import PurePath
 from typing import Annotated, Any, TypeAlias, cast
 from uuid import UUID
 
@@ -151,6 +150,8 @@ _DAMAGE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 def _plain(value: object) -> object:
     """Turn the few types msgspec does not know into JSON values."""
+    from pathlib import PurePath  # here: few arguments are paths
+
     if isinstance(value, PurePath):
         return str(value)
     raise TypeError(f"no JSON form for {type(value).__module__}.{type(value).__qualname__}")

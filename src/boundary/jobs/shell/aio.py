@@ -19,7 +19,7 @@ from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 if TYPE_CHECKING:
     import asyncio
 
-    from boundary.jobs.core.job import JSON, Job, Status
+    from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -26,7 +25,6 @@ from typing import (
     overload,
 )
 
-from boundary.jobs.core import cron as crons
 from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import UsageError
@@ -42,7 +40,9 @@ from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
 
 if TYPE_CHECKING:
-    from boundary.jobs.core.job import JSON, Job, Status
+    from pathlib import Path
+
+    from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
     from boundary.jobs.ports import Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
@@ -54,39 +54,38 @@ R_co = TypeVar("R_co", covariant=True)
 H = TypeVar("H", bound=Handler[..., Any])
 F = TypeVar("F", bound=Callable[..., Any])
 
+if TYPE_CHECKING:
+    # What only a type checker reads.
 
-class _Anything:
-    """What only a parameter typed `Any` or `object`, or not at all, would take."""
+    class _Anything:
+        """What only a parameter typed `Any` or `object`, or not at all, would take."""
 
+    class _Named(Protocol[R_co]):
+        def __call__(self, first: Any, /, *, ctx: Context) -> R_co: ...
 
-class _Named(Protocol[R_co]):
-    def __call__(self, first: Any, /, *, ctx: Context) -> R_co: ...
+    Loose: TypeAlias = (
+        Callable[Concatenate[_Anything, ...], R]
+        | Callable[[Any, Context], R]
+        | Callable[[Any, Any, Context], R]
+        | Callable[[Any, Any, Any, Context], R]
+        | Callable[[Any, Any, Any, Any, Context], R]
+        | _Named[R]
+    )
+    """Functions of which types cannot say what an enqueue takes; see `docs/decisions/0001`."""
 
+    class Decorator(Protocol):
+        """What `jobs.handler(…)` with options returns."""
 
-Loose: TypeAlias = (
-    Callable[Concatenate[_Anything, ...], R]
-    | Callable[[Any, Context], R]
-    | Callable[[Any, Any, Context], R]
-    | Callable[[Any, Any, Any, Context], R]
-    | Callable[[Any, Any, Any, Any, Context], R]
-    | _Named[R]
-)
-"""Functions of which types cannot say what an enqueue takes; see `docs/decisions/0001`."""
-
-
-class Decorator(Protocol):
-    """What `jobs.handler(…)` with options returns."""
-
-    @overload
-    def __call__(  # pyright: ignore[reportOverlappingOverload] - no function fits both
-        self, function: Loose[R], /
-    ) -> Handler[..., R]: ...
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[Context, P], R], /
-    ) -> ContextHandler[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Handler[P, R]: ...
+        @overload
+        def __call__(  # pyright: ignore[reportOverlappingOverload] - no function fits both
+            self, function: Loose[R], /
+        ) -> Handler[..., R]: ...
+        @overload
+        def __call__(
+            self, function: Callable[Concatenate[Context, P], R], /
+        ) -> ContextHandler[P, R]: ...
+        @overload
+        def __call__(self, function: Callable[P, R], /) -> Handler[P, R]: ...
 
 
 class Jobs:
@@ -199,6 +198,8 @@ class Jobs:
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
         """
+        from boundary.jobs.core import cron as crons  # here: few programs have schedules
+
         crons.checked(expression, timezone, wire.at(self._clock.now()))
 
         def declare(handler: H) -> H:
@@ -511,6 +512,8 @@ def _settings(
     namespace: str | None,
     config: Settings | Mapping[str, Any] | Path | str | None,
 ) -> Settings:
+    from pathlib import Path
+
     import msgspec
 
     from boundary.jobs.shell import config as configuration  # here: read once, by the first Jobs

@@ -7,9 +7,7 @@ not: anything about a store itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from boundary.jobs.errors import UsageError
 
@@ -58,6 +56,8 @@ def _memory(settings: Settings, clock: Clock | None) -> Store:
 
 
 def _sqlite(settings: Settings, clock: Clock | None) -> Store:
+    from pathlib import Path
+
     from boundary.jobs.shell.adapters.sqlite import SqliteStore
 
     path = Path(_path(settings.url))
@@ -81,6 +81,8 @@ def _redis(settings: Settings, clock: Clock | None) -> Store:
 
 def _path(url: str) -> str:
     """The file of a SQLite URL: three slashes for a relative path, four for an absolute one."""
+    from urllib.parse import unquote, urlsplit  # here: read with the first URL
+
     parts = urlsplit(url)
     path = unquote(parts.path)[1:]
     if parts.netloc or parts.query or not path:

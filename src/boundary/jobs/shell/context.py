@@ -12,14 +12,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from boundary.jobs.core import wire
-from boundary.jobs.core.job import Progress
+from boundary.jobs.core.records import Progress
 from boundary.jobs.errors import UsageError
 
 if TYPE_CHECKING:
     import asyncio
     import logging
 
-    from boundary.jobs.core.job import Job
+    from boundary.jobs.core.records import Job
     from boundary.jobs.core.wire import Record
 
 

@@ -113,19 +113,23 @@ def jobs_of(drafts: Sequence[Draft], now: Millis) -> list[Job]:
     for draft in drafts:
         kind = (draft.new.job_type, id(draft.options))
         pattern = kinds.get(kind)
-        if pattern is None:
-            pattern = kinds[kind] = _job_of(draft, now, moment)
         name = UUID(int=int.from_bytes(draft.new.id, "big"))
         metadata: dict[str, JSON] = dict(draft.options.metadata or ())
-        jobs.append(replace(pattern, id=name, args=draft.args, metadata=metadata))
+        if pattern is None:
+            job = kinds[kind] = _job_of(draft, name, metadata, now, moment)
+        else:
+            job = replace(pattern, id=name, args=draft.args, metadata=metadata)
+        jobs.append(job)
     return jobs
 
 
-def _job_of(draft: Draft, now: Millis, moment: datetime) -> Job:
+def _job_of(
+    draft: Draft, name: UUID, metadata: dict[str, JSON], now: Millis, moment: datetime
+) -> Job:
     new, options = draft.new, draft.options
     expires = options.expires
     return Job(
-        id=UUID(bytes=new.id),
+        id=name,
         job_type=new.job_type,
         queue=new.queue,
         args=draft.args,
@@ -138,6 +142,7 @@ def _job_of(draft: Draft, now: Millis, moment: datetime) -> Job:
         timeout=_span(options.timeout),
         expires_at=None if expires is None else moment + expires * _MILLISECOND,
         keep_result=_span(options.keep_result),
+        metadata=metadata,
     )
 
 

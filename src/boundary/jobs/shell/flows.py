@@ -20,9 +20,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import cron as crons
 from boundary.jobs.core import lifecycle, stats, wire
-from boundary.jobs.core.job import JSON, Job, Priority, Status
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
@@ -48,6 +46,7 @@ from boundary.jobs.core.operations import (
     Topic,
 )
 from boundary.jobs.core.priority import name as priority_name
+from boundary.jobs.core.records import JSON, Job, Priority, Status
 from boundary.jobs.core.stats import Counters, JobStats, QueueStats, WorkerInfo
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.errors import (
@@ -494,6 +493,8 @@ def schedule(
 
 def _first_tick(cron: str | None, every_ms: int | None, timezone: str, now: Millis) -> Millis:
     if cron is not None:
+        from boundary.jobs.core import cron as crons  # here: few callers make schedules
+
         return wire.millis(crons.next_tick(cron, timezone, wire.at(now)))
     return now + (every_ms or 0)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 
 from msgspec import Struct
 
-from boundary.jobs.core import cron, wire
+from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import Fire, Schedule
 from boundary.jobs.core.wire import Millis, NewJob
@@ -263,6 +263,8 @@ class Registry:
 
     def schedules(self, now: Millis) -> list[Schedule]:
         """The schedules declared in code, with their next ticks after now."""
+        from boundary.jobs.core import cron  # here, as below: only workers keep schedules
+
         return [
             schedule_of(
                 one.name,
@@ -307,6 +309,8 @@ def schedule_of(
 
 
 def _next_at(schedule: Schedule, now: Millis) -> Millis:
+    from boundary.jobs.core import cron
+
     after = max(now, schedule.next_at)
     if schedule.cron is not None:
         return wire.millis(cron.next_tick(schedule.cron, schedule.timezone, wire.at(after)))
@@ -316,6 +320,8 @@ def _next_at(schedule: Schedule, now: Millis) -> Millis:
 def _latest_at(schedule: Schedule, now: Millis) -> Millis:
     if now <= schedule.next_at:
         return schedule.next_at
+    from boundary.jobs.core import cron
+
     if schedule.cron is not None:
         first = wire.at(schedule.next_at)
         latest = cron.latest_tick(schedule.cron, schedule.timezone, first, wire.at(now))

@@ -11,12 +11,11 @@ at once pay for a few flushes, not for a hundred.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -37,10 +36,11 @@ from boundary.jobs.shell.adapters.sqlite.opening import (
 from boundary.jobs.shell.adapters.sqlite.plans import (
     Ask,
     Plan,
+    is_brief,
     may_be_forgotten,
     only_looks,
     plan,
-    shortcut,
+    seldom_writes,
 )
 from boundary.jobs.shell.clock import SystemClock
 
@@ -54,6 +54,13 @@ GATHERED = 64
 
 MARK_EVERY = 1_000
 """Milliseconds between notes of the store's time."""
+
+LOG = {True: 1000, False: 2000}
+"""Pages of the log at which a commit, flushed or not, moves them into the file. That waits for the
+disk too, so it is left to those that wait for it anyway, while there are any."""
+
+AT_ONCE = 0.0
+"""Until when to wait for the write lock: not at all."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.0002, 0.005
 """Seconds between tries for the write lock. Short, so that a process that asks rarely is not
@@ -120,9 +127,11 @@ class Engine:
     def __init__(self, store: SqliteStore) -> None:
         self.path = store.path
         self.notices = store.path.with_name(store.path.name + "-notices")
+        self._folder = str(self.notices)
         self._clock = store.clock
         self._timeout = store.timeout
         self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
         self._using = threading.Lock()
         self._pid = os.getpid()
         self._told: Millis = 0
@@ -138,13 +147,15 @@ class Engine:
         """A number that changes when another connection has committed."""
         self._renew_in_a_child()
         with self._using, meaning(self.path):
-            (version,) = self._connected().execute("PRAGMA data_version").fetchone()
+            cursor = self._cursor or self._opened()
+            (version,) = cursor.execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def run(self, entries: Sequence[Entry]) -> None:
         """Each entry has its reply, and then its changes are on the disk, or its error."""
         try:
-            self._renew_in_a_child()
+            if self._pid != os.getpid():
+                self._renew_in_a_child()
             with self._using:
                 self._perform(entries, time.monotonic() + self._timeout)
         except BaseException:
@@ -153,10 +164,28 @@ class Engine:
             raise
         self._tell(entries)
 
+    def runs_at_once(self, entry: Entry) -> bool:
+        """As `run`, if it needs to wait for nobody; False: it would, and nothing has happened."""
+        if self._pid != os.getpid() or self._cursor is None or not self._using.acquire(False):
+            return False
+        try:
+            if not self._managed((entry,), AT_ONCE):
+                self._transact((entry,), AT_ONCE)
+        except (
+            BackendUnavailable
+        ):  # the file is locked: only the beginning of a transaction says so
+            return False
+        except Exception as error:  # noqa: BLE001 - as in `_perform`
+            entry.error = self._said(error, entry.operation)
+        finally:
+            self._using.release()
+        self._tell((entry,))
+        return True
+
     def _perform(self, entries: Sequence[Entry], end: float) -> None:
         """All in one transaction; if one of them fails in it, each in one of its own."""
         try:
-            if not self._looked(entries, end):
+            if not self._managed(entries, end):
                 self._transact(entries, end)
         except BackendError as error:
             _fail(entries, error)
@@ -167,60 +196,68 @@ class Engine:
             for entry in entries:
                 self._perform((entry,), end)
 
-    def _looked(self, entries: Sequence[Entry], end: float) -> bool:
-        """Whether a lone operation could be answered by looking only; then it is."""
-        entry = entries[0]
-        if len(entries) > 1 or shortcut(entry.operation, 0) is None:
+    def _managed(self, entries: Sequence[Entry], end: float) -> bool:
+        """Whether a lone operation that seldom writes did without the write lock, until it wrote.
+
+        Otherwise somebody else has written between its first look and its first change, and
+        nothing has happened.
+        """
+        if len(entries) > 1 or not seldom_writes(entries[0].operation):
             return False
-        with self._transaction("BEGIN", end) as (connection, now):
-            steps = shortcut(entry.operation, now)
-            entry.reply = None if steps is None else _run(connection, steps)
-        return entry.reply is not None
+        self._durable = not may_be_forgotten(entries[0].operation)
+        try:
+            self._atomically("BEGIN", entries, end)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            return False
+        return True
 
     def _transact(self, entries: Sequence[Entry], end: float) -> None:
         begin = "BEGIN"
-        if not all(only_looks(entry.operation) for entry in entries):
+        operations = [entry.operation for entry in entries]
+        if not all(map(only_looks, operations)):
             begin = "BEGIN IMMEDIATE"
-            self._durable = not all(may_be_forgotten(entry.operation) for entry in entries)
-        with self._transaction(begin, end) as (connection, now):
-            for entry in entries:
-                entry.reply = _run(connection, plan(entry.operation, now))
+            self._durable = not all(map(may_be_forgotten, operations))
+        self._atomically(begin, entries, end)
 
-    def _flush(self, connection: sqlite3.Connection) -> None:
+    def _atomically(self, begin: str, entries: Sequence[Entry], end: float) -> None:
+        """One transaction at one instant of the store answers all; undone if it raises."""
+        cursor = self._cursor or self._opened()
+        now = self._begin(cursor, begin, end)
+        changes = cursor.connection.total_changes
+        try:
+            for entry in entries:
+                entry.reply = _run(cursor, plan(entry.operation, now))
+            if begin == "BEGIN" and cursor.connection.total_changes != changes:
+                self._now(cursor, note=True)  # it has written after all
+            cursor.execute("COMMIT")
+        except BaseException:
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            raise
+
+    def _flush(self, cursor: sqlite3.Cursor) -> None:
         """The next commit waits until it is on the disk with all before it, if it must last."""
         if self._durable is not self._flushing:
             wanted = "FULL" if self._durable else "NORMAL"
-            connection.execute(f"PRAGMA synchronous = {wanted}")
+            cursor.execute(f"PRAGMA synchronous = {wanted}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG[self._durable]}")
             self._flushing = self._durable
 
-    @contextlib.contextmanager
-    def _transaction(
-        self, begin: str, end: float
-    ) -> Generator[tuple[sqlite3.Connection, Millis], None, None]:
-        """The block is one transaction at one instant of the store; undone if it raises."""
-        connection = self._connected()
-        now = self._begin(connection, begin, end)
-        try:
-            yield connection, now
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-    def _begin(self, connection: sqlite3.Connection, begin: str, end: float) -> Millis:
+    def _begin(self, cursor: sqlite3.Cursor, begin: str, end: float) -> Millis:
         """A transaction has begun, at this instant."""
         wait = FIRST_WAIT
         while True:
             try:
-                self._flush(connection)
-                connection.execute(begin)
+                self._flush(cursor)
+                cursor.execute(begin)
                 # Even a look may be refused, while another process mends the log of a killed one
                 # or leaves as the last: so it too is tried again.
-                return self._now(connection, note=begin != "BEGIN")
+                return self._now(cursor, note=begin != "BEGIN")
             except BaseException as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                if cursor.connection.in_transaction:
+                    cursor.execute("ROLLBACK")
                 if not is_busy(error):
                     raise
                 if time.monotonic() >= end:
@@ -231,18 +268,18 @@ class Engine:
             time.sleep(wait * (0.5 + self._clock.u()))
             wait = min(wait * 1.5, LONGEST_WAIT)
 
-    def _now(self, connection: sqlite3.Connection, *, note: bool) -> Millis:
+    def _now(self, cursor: sqlite3.Cursor, *, note: bool) -> Millis:
         """The store's time; inside a transaction.
 
         Args:
             note: Write it down now and then, for whoever's clock is behind it.
         """
-        ((mark, marked),) = connection.execute("SELECT mark, mono FROM clock").fetchall()
+        ((mark, marked),) = cursor.execute("SELECT mark, mono FROM clock").fetchall()
         mono = self._clock.mono()
         now = self._told = max(self._told, store_now(self._clock.now(), mark, mono - marked))
         # After a reboot `mono` starts anew: noted at once, or time stood still until it caught up.
         if note and (now - mark >= MARK_EVERY or mono < marked):
-            connection.execute("UPDATE clock SET mark = ?, mono = ?", (now, mono))
+            cursor.execute("UPDATE clock SET mark = ?, mono = ?", (now, mono))
         return now
 
     def _said(self, error: Exception, operation: Operation[Any]) -> BaseException:
@@ -258,32 +295,32 @@ class Engine:
         return error
 
     def _tell(self, entries: Sequence[Entry]) -> None:
-        topics: set[Topic] = set()
-        for entry in entries:
-            if entry.error is None:
-                topics |= notices(entry.operation, entry.reply)
+        told = [notices(one.operation, one.reply) for one in entries if one.error is None]
+        topics = told[0] if len(told) == 1 else frozenset[Topic]().union(*told)
         if topics:
-            pipes.tell(self.notices, topics)
+            pipes.tell(self._folder, topics)
 
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = connect(self.path, self._timeout)
-            self._flushing = True
-        return self._connection
+    def _opened(self) -> sqlite3.Cursor:
+        """The one cursor of a new connection: a cursor for each statement would cost more."""
+        self._connection = connect(self.path, self._timeout)
+        self._cursor = self._connection.cursor()
+        self._flushing = True
+        return self._cursor
 
     def _drop(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._cursor = self._connection, None, None
         if connection is not None:
             connection.close()
 
     def _renew_in_a_child(self) -> None:
         """After a fork: the connection is the parent's, and the lock may never be free here."""
         if self._pid != os.getpid():
-            _ABANDONED.append(self._connection)
-            self._connection, self._using, self._pid = None, threading.Lock(), os.getpid()
+            _ABANDONED.extend((self._connection, self._cursor))
+            self._connection = self._cursor = None
+            self._using, self._pid = threading.Lock(), os.getpid()
 
 
-def _run(connection: sqlite3.Connection, steps: Plan[R]) -> R:
+def _run(cursor: sqlite3.Cursor, steps: Plan[R]) -> R:
     """Run a plan's statements to its reply."""
     answer: Any = None
     while True:
@@ -292,9 +329,9 @@ def _run(connection: sqlite3.Connection, steps: Plan[R]) -> R:
         except StopIteration as end:
             return cast("R", end.value)
         if isinstance(step, Ask):
-            answer = connection.execute(step.sql, step.values).fetchall()
+            answer = cursor.execute(step.sql, step.values).fetchall()
         else:
-            answer = connection.executemany(step.sql, step.rows).rowcount if step.rows else 0
+            answer = cursor.executemany(step.sql, step.rows).rowcount if step.rows else 0
 
 
 def _fail(entries: Sequence[Entry], error: JobsError) -> None:
@@ -309,20 +346,19 @@ class SqliteBackend:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._pid = 0
         self._renew_in_a_child()
 
     def _renew_in_a_child(self) -> None:
         """A lock that another thread held at the fork would never be free here."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._turn = threading.Lock()
-            self._gathering = threading.Lock()
-            self._gathered: list[Entry] = []
+        self._pid = os.getpid()
+        self._turn = threading.Lock()
+        self._gathering = threading.Lock()
+        self._gathered: list[Entry] = []
 
     def execute(self, operation: Operation[R]) -> R:
         """As `ports.Backend.execute`."""
-        self._renew_in_a_child()
+        if self._pid != os.getpid():
+            self._renew_in_a_child()
         entry = Entry(operation, None)
         with self._gathering:
             self._gathered.append(entry)
@@ -349,7 +385,11 @@ class SqliteBackend:
 
 
 class AsyncSqliteBackend:
-    """`ports.AsyncBackend` over a file: one thread runs what has gathered on the loop."""
+    """`ports.AsyncBackend` over a file: one thread runs what has gathered on the loop.
+
+    What is brief does without it when nothing else is under way: the way into a thread and back
+    takes longer than an idle worker's claim.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -361,13 +401,16 @@ class AsyncSqliteBackend:
     async def execute(self, operation: Operation[R]) -> R:
         """As `ports.AsyncBackend.execute`."""
         loop = asyncio.get_running_loop()
-        entry = Entry(operation, loop.create_future())
-        if self._task is None or self._task.done() or self._task.get_loop() is not loop:
+        entry = Entry(operation, None)
+        idle = self._task is None or self._task.done() or self._task.get_loop() is not loop
+        if idle and is_brief(operation) and self._engine.runs_at_once(entry):
+            return cast("R", entry.answer())
+        entry.waiter = loop.create_future()
+        if idle:
             self._gathered = [entry]
             self._task = loop.create_task(self._run(loop))
         else:
             self._gathered.append(entry)
-        assert entry.waiter is not None
         await entry.waiter
         return cast("R", entry.answer())
 

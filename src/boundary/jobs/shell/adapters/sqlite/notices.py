@@ -31,10 +31,10 @@ POLL = 0.015
 _DRAIN = 4096
 
 
-def tell(folder: Path, topics: Iterable[Topic]) -> None:
+def tell(folder: str | Path, topics: Iterable[Topic]) -> None:
     """Every listener of these topics hears of it; never blocks, never fails."""
-    if not os.path.isdir(folder):  # noqa: PTH112 - a third of the price, for every enqueue
-        return
+    if not os.access(folder, os.R_OK):
+        return  # half the price of an exception, for every enqueue
     wanted = {topic.value for topic in topics}
     try:
         names = os.listdir(folder)  # noqa: PTH208 - paths are dear where nobody listens
@@ -42,17 +42,17 @@ def tell(folder: Path, topics: Iterable[Topic]) -> None:
         return
     for name in names:
         if name.partition(".")[0] in wanted:
-            _poke(folder / name)
+            _poke(f"{folder}/{name}")
 
 
-def _poke(pipe: Path) -> None:
+def _poke(pipe: str) -> None:
     try:
-        end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # a path would cost as much again
     except OSError as error:
         if error.errno == errno.ENXIO:
             # Nobody reads: its process is gone.
             with contextlib.suppress(OSError):
-                pipe.unlink()
+                os.unlink(pipe)  # noqa: PTH108 - as above
         return
     try:
         os.write(end, b"!")
@@ -85,8 +85,10 @@ class Ear:
         """Whether there was a notice; there is none now."""
         heard = False
         with contextlib.suppress(BlockingIOError):
-            while os.read(self.fd, _DRAIN):
+            while count := len(os.read(self.fd, _DRAIN)):
                 heard = True
+                if count < _DRAIN:
+                    break  # that was all; what comes now makes it readable again
         return heard
 
     def poke(self) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, wire
@@ -23,14 +24,14 @@ from boundary.jobs.shell.adapters.sqlite import statements as sql
 R = TypeVar("R")
 
 
-class Ask(NamedTuple):
+class Ask(Struct, frozen=True, gc=False):
     """Run a statement once; answered with its rows."""
 
     sql: str
     values: Sequence[Any] = ()
 
 
-class Do(NamedTuple):
+class Do(Struct, frozen=True, gc=False):
     """Run a statement for each row of values; answered with how many rows it changed."""
 
     sql: str
@@ -63,12 +64,21 @@ def may_be_forgotten(operation: ops.Operation[Any]) -> bool:
     return type(operation) in _FLEETING
 
 
-def shortcut(operation: ops.Operation[R], now: Millis) -> Plan[R | None] | None:
-    """A plan that only looks and may answer the operation without a change; None: there is none.
+def is_brief(operation: ops.Operation[Any]) -> bool:
+    """Whether it takes a fraction of a millisecond, as no flush does, where nobody is in the way.
 
-    An idle worker's claim finds nothing to do; then it should not cost a write to the disk.
+    An event loop can do that itself. A claim alone is what an idle worker asks; a busy one hands
+    in outcomes with it.
     """
-    return _idle_claim(operation, now) if isinstance(operation, ops.Claim) else None  # type: ignore[return-value]
+    return type(operation) is ops.Claim
+
+
+def seldom_writes(operation: ops.Operation[Any]) -> bool:
+    """Whether it mostly finds nothing to change: then it should not ask for the write lock.
+
+    An idle worker's claim is one, and should not cost a write to the disk.
+    """
+    return type(operation) is ops.Claim
 
 
 def _records(rows: Iterable[Row]) -> tuple[Record, ...]:
@@ -144,6 +154,9 @@ def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
 def _insert(rows: list[Row]) -> Plan[int]:
     """How many of the rows are new."""
     whole = len(rows) - len(rows) % sql.TOGETHER
+    if not whole:
+        inserted: int = yield Do(sql.INSERT, rows)
+        return inserted
     chunks = [
         tuple(chain.from_iterable(rows[start : start + sql.TOGETHER]))
         for start in range(0, whole, sql.TOGETHER)
@@ -192,29 +205,17 @@ def _unpark(job: NewJob, row: Row) -> Plan[bool]:
 # A worker's cycle
 
 
-def _idle_claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed | None]:
-    """The reply of a claim that has nothing to do, or None."""
-    lease = yield Ask(sql.LEASE, (operation.worker,))
-    if not lease or lease_end(lease[0][0], now, operation.lease_ms) != lease[0][0]:
-        return None
-    if operation.promote and (yield Ask(sql.DUE, (now, 1))):
-        return None
-    for queue in (yield from _served(operation)):
-        if (yield Ask(sql.ANY_READY, (queue,))):
-            return None
-    return (yield from _claimed(operation, (), now))
-
-
 def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
-    lease = yield Ask(sql.LEASE, (operation.worker,))
-    if not lease and not operation.join:
+    ((lease, due, tick),) = yield Ask(sql.AT_HAND, (operation.worker,))
+    if lease is None and not operation.join:
         return ops.Claimed(now, (), alive=False)
-    expires = lease[0][0] if lease else now
+    expires = now if lease is None else lease
     end = lease_end(expires, now, operation.lease_ms)
-    if end != expires or not lease:
+    if end != lease:
         yield Ask(sql.RENEW, (operation.worker, end))
-    if operation.promote:
+    if operation.promote and due is not None and due <= now:
         yield from _promote_due(operation.promote, now)
+        ((due,),) = yield Ask(sql.NEXT_DUE)
     jobs: list[Record] = []
     ahead = dict(operation.ahead)
     for queue in (yield from _served(operation)):
@@ -224,7 +225,15 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
             jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
     if jobs:
         yield from _hand_over(operation.worker, [job.seq for job in jobs], now)
-    return (yield from _claimed(operation, tuple(jobs), now))
+    asked = yield Ask(sql.CANCELLING, (operation.worker,))
+    instants = [tick, due] if operation.promote else [tick]
+    return ops.Claimed(
+        now,
+        tuple(jobs),
+        min([one for one in instants if one is not None], default=None),
+        tuple([id for (id,) in asked]),
+        (yield from _due_schedules(now)) if tick is not None and tick <= now else (),
+    )
 
 
 def _hand_over(worker: str, seqs: list[int], now: Millis) -> Plan[None]:
@@ -282,18 +291,8 @@ def _handed_over(row: Row, worker: str, now: Millis) -> Record:
     )
 
 
-def _claimed(operation: ops.Claim, jobs: tuple[Record, ...], now: Millis) -> Plan[ops.Claimed]:
-    asked = yield Ask(sql.CANCELLING, (operation.worker,))
-    ((tick,),) = yield Ask(sql.NEXT_TICK)
-    instants = [] if tick is None else [tick]
-    if operation.promote:
-        ((due,),) = yield Ask(sql.NEXT_DUE)
-        instants += [] if due is None else [due]
-    ticks: tuple[ops.Schedule, ...] = ()
-    if tick is not None and tick <= now:
-        ticks = tuple(one for one in (yield from _all_schedules()) if one.next_at <= now)
-    cancelling = tuple([id for (id,) in asked])
-    return ops.Claimed(now, jobs, min(instants, default=None), cancelling, ticks)
+def _due_schedules(now: Millis) -> Plan[tuple[ops.Schedule, ...]]:
+    return tuple([one for one in (yield from _all_schedules()) if one.next_at <= now])
 
 
 def _promote_due(limit: int, now: Millis) -> Plan[int]:

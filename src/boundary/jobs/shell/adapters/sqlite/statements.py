@@ -70,7 +70,6 @@ FROM (
 JOIN job ON job.seq = next.seq
 ORDER BY next.rank, next.place
 """
-ANY_READY = "SELECT 1 FROM job WHERE queue = ? AND position IS NOT NULL LIMIT 1"
 HAND_OVER = (
     "UPDATE job SET status = 'running', worker = ?, token = token + 1, started = ?, updated = ?, "
     "due = NULL, position = NULL, cancelling = 0, progress = x'' "
@@ -84,7 +83,12 @@ DUE = (
     "ORDER BY due, seq LIMIT ?"
 )
 NEXT_DUE = "SELECT min(due) FROM job WHERE due IS NOT NULL"
-NEXT_TICK = "SELECT min(next_at) FROM schedule"
+AT_HAND = (
+    "SELECT (SELECT expires FROM worker WHERE worker = ?), "
+    "(SELECT min(due) FROM job WHERE due IS NOT NULL), (SELECT min(next_at) FROM schedule)"
+)
+"""What every claim asks first, in one statement, as with `HAND_OVER`."""
+
 PLACE = (
     "UPDATE job SET status = 'pending', due = NULL, worker = NULL, cancelling = 0, position = ?, "
     "updated = ? WHERE seq = ?"
