@@ -156,6 +156,12 @@ class Executor:
         """Outcomes that wait to be collected."""
         return len(self._outcomes)
 
+    @property
+    def held(self) -> tuple[bytes, ...]:
+        """Ids of all jobs that are this worker's: waiting, running, or with an outcome."""
+        ended = (record.id for record, _ in self._outcomes)
+        return (*self._running, *(record.id for record in self._buffer), *ended)
+
     def has_suspect(self, max_crashes: int) -> bool:
         """Whether a job on its last chance runs or waits here."""
         held = (*self._buffer, *(run.record for run in self._running.values()))

@@ -60,7 +60,7 @@ from boundary.jobs.core.operations import (
     Topic,
 )
 from boundary.jobs.core.outcome import Keep
-from boundary.jobs.errors import BackendError, UsageError
+from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
 from boundary.jobs.shell import loops
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.executor import Executor
@@ -251,6 +251,8 @@ class Shift:
         self._counting = False
         self._idle = asyncio.Event()
         self._ear: AsyncListener | None = None
+        self._moving = False
+        self._unsure: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._broken: BaseException | None = None
         self._left = False
@@ -392,11 +394,16 @@ class Shift:
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
+            if isinstance(error, BackendUnavailable) and not self._burst:
+                self._unsure.update(record.id for record, _ in done)
+                await self._go_on_as_heir(error)
+            else:
+                log.warning("the store failed, trying again: %s", error)
             self._failed(error)
             return
         if settled is not None:
             self._offset = settled.now - self._now()
-            self._journal.settled(done, settled.accepted)
+            self._journal.settled(done, self._taken(done, settled))
         if claimed is None:
             self._arrived(0, None)
         elif mine != self._incarnation:
@@ -405,6 +412,47 @@ class Shift:
             await self._try(Depart(mine, self._keep.finished))
         else:
             await self._take_in(claimed)
+
+    def _taken(
+        self, done: list[tuple[Record, Outcome]], settled: Settled
+    ) -> tuple[bool, ...]:
+        """Which outcomes took effect; one that was sent before, and no answer came, may have."""
+        if not self._unsure:
+            return settled.accepted
+        taken = [
+            accepted or record.id in self._unsure
+            for (record, _), accepted in zip(done, settled.accepted, strict=True)
+        ]
+        self._unsure.difference_update(record.id for record, _ in done)
+        return tuple(taken)
+
+    async def _go_on_as_heir(self, error: BackendError) -> None:
+        """Whether the last claim took place is not known: what it brought, if it did, goes back.
+
+        Should it take place later still, it is one of a worker nobody knows.
+        """
+        log.warning("the store failed, trying again: %s", error)
+        mine, heir = self._incarnation, incarnation()
+        wait = dispatcher.BACKOFF_MS / 1000
+        lease = self._settings.workers.lease
+        self._moving = True
+        try:
+            while mine == self._incarnation:
+                keep = self._keep.finished
+                known = self._executor.held
+                beat = await self._try(Inherit(mine, heir, known, lease, self._info, keep))
+                if beat is not None:
+                    break
+                await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
+                wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+            else:
+                return
+            if mine == self._incarnation:
+                self._incarnation = heir
+                if not beat.alive:
+                    self._tell(Disowned(self._now()))
+        finally:
+            self._moving = False
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -473,7 +521,6 @@ class Shift:
             self._broken = error
             self._wake()
             return
-        log.warning("the store failed, trying again: %s", error)
         self._tell(Failed(self._now(), self._worker.clock.u()))
 
     def _stop_cancelled(self, ids: tuple[bytes, ...]) -> None:
@@ -609,7 +656,7 @@ class Shift:
             return
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
-        else:
+        elif not self._moving:
             self._tell(Disowned(self._now()))
 
     def _lost(self, mine: str) -> None:
