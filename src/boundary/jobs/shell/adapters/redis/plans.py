@@ -70,7 +70,7 @@ SCANNED: Final = 5_000
 """The same for cheaper looks."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_OUTCOME = Layout(">16sIBHqqdI")
+_OUTCOME = Layout(">16sIdI")
 
 
 def plan(operation: ops.Operation[R], partitions: Partitions) -> Plan[R]:
@@ -165,7 +165,7 @@ def _enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueue
     groups = [[jobs[place] for place in mine] for mine in places.values()]
     plain = [all(map(records.is_plain, group)) for group in groups]
     replies = yield [
-        Call("enqueue", tuple(map(records.arrival, group)), number)
+        Call("enqueue", _arrivals(group), number)
         if easy
         else Call("admit", tuple(map(records.admission, group)), number)
         for number, group, easy in zip(places, groups, plain, strict=True)
@@ -192,6 +192,23 @@ def _enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueue
 
 
 _ONE = ord("1")
+
+
+def _arrivals(jobs: Sequence[NewJob]) -> tuple[bytes | int, ...]:
+    """Jobs that are ready at once, lane by lane."""
+    lanes: dict[bytes, list[bytes]] = {}
+    for job in jobs:
+        lane = records.lane(job.queue, job.priority)
+        arrival = records.arrival(job, lane)
+        here = lanes.get(lane)
+        if here is None:
+            lanes[lane] = [arrival]
+        else:
+            here.append(arrival)
+    args: list[bytes | int] = []
+    for lane, here in lanes.items():
+        args += (lane, len(here), *here)
+    return tuple(args)
 
 
 def _check_instants(jobs: Iterable[NewJob]) -> None:
@@ -229,12 +246,12 @@ def _claim(operation: ops.Claim, partitions: Partitions) -> Plan[ops.Claimed]:
 
 
 def _claimed(reply: Any) -> ops.Claimed:
-    now, alive, due, stopping, ticks, ids, found = reply
+    now, alive, due, stopping, ticks, found = reply
     if not alive:
         return ops.Claimed(now, (), alive=False)
     return ops.Claimed(
         now,
-        tuple(_records(ids, found)),
+        tuple(map(records.decode, found[::2], found[1::2])),
         None if due < 0 else due,
         _split(stopping),
         tuple([_schedule(*row) for row in ticks]),
@@ -259,38 +276,58 @@ def _split(ids: bytes) -> tuple[bytes, ...]:
     return tuple([ids[at : at + 16] for at in range(0, len(ids), 16)])
 
 
-def _outcomes(outcomes: Iterable[ops.Outcome]) -> bytes:
-    parts: list[bytes] = []
-    for one in outcomes:
-        parts += (
-            _OUTCOME.pack(
-                one.id,
-                records.token(one.token),
-                records.EVENT[one.event],
-                one.retry_count,
-                one.delay_ms,
-                records.stored(one.keep_ms),
-                one.duration_ms,
-                len(one.trail),
-            ),
-            one.trail,
-        )
-    return b"".join(parts)
+def _outcomes(outcomes: Sequence[ops.Outcome]) -> tuple[tuple[bytes, ...], list[int]]:
+    """Outcomes in groups that are alike, as `lua/parts/settling.lua` reads them.
+
+    Returns:
+        What the script is given, and the places of the outcomes in its order.
+    """
+    groups: dict[tuple[str, int, int, int | None], list[int]] = {}
+    for place, one in enumerate(outcomes):
+        alike = (one.event, one.retry_count, one.delay_ms, one.keep_ms)
+        groups.setdefault(alike, []).append(place)
+    heads: list[dict[str, int]] = []
+    blobs: list[bytes] = []
+    pack = _OUTCOME.pack
+    for (event, retry, delay, keep), places in groups.items():
+        head = {"event": records.EVENT[event], "retry": retry, "delay": delay}
+        heads.append(head if keep is None else {**head, "keep": keep})
+        parts: list[bytes] = []
+        for place in places:
+            one = outcomes[place]
+            trail = one.trail
+            parts.append(pack(one.id, records.token(one.token), one.duration_ms, len(trail)))
+            if trail:
+                parts.append(trail)
+        blobs.append(b"".join(parts))
+    order = [place for places in groups.values() for place in places]
+    return (_encode(heads), *blobs), order
+
+
+def _accepted(flags: bytes, order: Sequence[int]) -> tuple[bool, ...]:
+    """Which outcomes were accepted, in the order they were given."""
+    if not flags:
+        return (True,) * len(order)
+    accepted = [False] * len(order)
+    for place, flag in zip(order, flags, strict=True):
+        accepted[place] = flag == _ONE
+    return tuple(accepted)
 
 
 def _settle(operation: ops.Settle, partitions: Partitions) -> Plan[ops.Settled]:
     outcomes = operation.outcomes
     places = _grouped([one.id for one in outcomes], partitions) or {0: []}
+    made = [_outcomes([outcomes[place] for place in mine]) for mine in places.values()]
     replies = yield [
-        Call("settle", (operation.worker, _outcomes([outcomes[place] for place in mine])), number)
-        for number, mine in places.items()
+        Call("settle", (operation.worker, *args), number)
+        for number, (args, _) in zip(places, made, strict=True)
     ]
     accepted = [True] * len(outcomes)
     now = 0
-    for mine, (told, flags) in zip(places.values(), replies, strict=True):
+    for mine, (_, order), (told, flags) in zip(places.values(), made, replies, strict=True):
         now = max(now, told)
-        for place, flag in zip(mine, flags, strict=False):
-            accepted[place] = flag == _ONE
+        for place, flag in zip(mine, _accepted(flags, order), strict=True):
+            accepted[place] = flag
     return ops.Settled(now, tuple(accepted))
 
 
@@ -301,10 +338,10 @@ def _settle_and_claim(
     if partitions.count > 1 or settle.worker != claim.worker:
         settled = yield from _settle(settle, partitions)
         return settled, (yield from _claim(claim, partitions))
-    args = (_claim_args(claim, claim.slots), _outcomes(settle.outcomes))
-    ((now, flags, claimed),) = yield [Call("exchange", args)]
-    accepted = [flag == _ONE for flag in flags] if flags else [True] * len(settle.outcomes)
-    return ops.Settled(now, tuple(accepted)), _claimed(claimed)
+    args, order = _outcomes(settle.outcomes)
+    call = Call("exchange", (_claim_args(claim, claim.slots), *args))
+    ((now, flags, claimed),) = yield [call]
+    return ops.Settled(now, _accepted(flags, order)), _claimed(claimed)
 
 
 def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Beat]:
@@ -516,7 +553,8 @@ def _save(operation: ops.Save, partitions: Partitions) -> Plan[ops.Verdict]:
         status=records.STATUS[record.status],
         lease=operation.lease_ms,
     )
-    static = records.rest(record.queue, record.priority, record.job_type, record.payload)
+    lane = records.lane(record.queue, record.priority)
+    static = records.rest(lane, record.job_type, record.payload)
     args = (ask, record.id, static, records.encode_state(record))
     (answer,) = yield [Call("save", args, number)]
     return _VERDICTS[answer[0]]

@@ -8,7 +8,7 @@ opaque to them.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from struct import Struct as Layout
 from struct import error as struct_error
 from typing import Final, NamedTuple
@@ -51,7 +51,7 @@ EVENT: Final = {name: number for number, name in enumerate(EVENTS, 1)}
 STATUS: Final = {name: number for number, name in enumerate(STATUSES)}
 
 _HEAD = Layout(">BIHIHIBB")
-_STATE = Layout(">BBBHqqqqIHqqBI")
+_STATE = Layout(">BBBBHqqqqIHqqI")
 _ENDINGS = ("", *EVENTS)
 _LONGEST = 255
 _STOP, _PARKED = 1, 2
@@ -68,37 +68,53 @@ class Broken(NamedTuple):
     data: bytes
 
 
+@lru_cache(maxsize=4_096)
 def lane(queue: str, priority: int) -> bytes:
-    """The name of a queue's jobs of one priority."""
-    return b"%b:%d" % (queue.encode(), priority)
+    """The name of a queue's jobs of one priority.
+
+    Raises:
+        UsageError: The name of the queue is too long.
+    """
+    made = b"%b:%d" % (queue.encode(), priority)
+    return _short(made)
 
 
-@cache
+@lru_cache(maxsize=4_096)
+def _type(job_type: str) -> bytes:
+    return _short(job_type.encode())
+
+
+def _short(name: bytes) -> bytes:
+    if len(name) > _LONGEST:
+        raise UsageError(f"{name[:60]!r}… is too long for a name")
+    return name
+
+
+@lru_cache(maxsize=4_096)
 def _queue_and_priority(lane: bytes) -> tuple[str, int]:
     queue, _, priority = lane.rpartition(b":")
     return queue.decode(), int(priority)
 
 
-@cache
+@lru_cache(maxsize=4_096)
 def _text(name: bytes) -> str:
     return name.decode()
 
 
-def rest(queue: str, priority: int, job_type: str, payload: bytes) -> bytes:
+def rest(where: bytes, job_type: str, payload: bytes) -> bytes:
     """What a record holds from the lane length on, but for its state.
 
     Raises:
         UsageError: A name is too long.
     """
-    where, kind = lane(queue, priority), job_type.encode()
-    if len(where) > _LONGEST or len(kind) > _LONGEST:
-        raise UsageError(f"{max(queue, job_type, key=len)[:60]!r}… is too long for a name")
+    kind = _type(job_type)
     return b"%c%c%b%b%b" % (len(where), len(kind), where, kind, payload)
 
 
-def arrival(job: NewJob) -> bytes:
+def arrival(job: NewJob, where: bytes) -> bytes:
     """A job that is ready at once, on its way to `enqueue.lua`."""
-    return job.id + rest(job.queue, job.priority, job.job_type, job.payload)
+    kind = _type(job.job_type)
+    return b"%b%c%c%b%b%b" % (job.id, len(where), len(kind), where, kind, job.payload)
 
 
 def admission(job: NewJob) -> bytes:
@@ -114,7 +130,7 @@ def admission(job: NewJob) -> bytes:
     return b"%b%b%b" % (
         job.id,
         how,
-        rest(job.queue, job.priority, job.job_type, job.payload),
+        rest(lane(job.queue, job.priority), job.job_type, job.payload),
     )
 
 
@@ -142,6 +158,7 @@ def decode(id: bytes, data: bytes) -> Record:
         status,
         ending,
         flags,
+        worker_size,
         retry_count,
         updated,
         due,
@@ -151,7 +168,6 @@ def decode(id: bytes, data: bytes) -> Record:
         crashes,
         execute_at,
         started,
-        worker_size,
         progress_size,
     ) = _STATE.unpack_from(data, size)
     progress = size + 64 + worker_size
@@ -200,6 +216,7 @@ def encode_state(record: Record) -> bytes:
             STATUS[record.status],
             EVENT[record.ending] if record.ending else 0,
             flags,
+            len(worker),
             record.retry_count,
             record.updated,
             stored(record.due),
@@ -209,7 +226,6 @@ def encode_state(record: Record) -> bytes:
             record.crashes,
             stored(record.execute_at),
             stored(record.started),
-            len(worker),
             len(record.progress),
         )
         + worker
@@ -220,7 +236,7 @@ def encode_state(record: Record) -> bytes:
 
 def encode_static(record: Record) -> bytes:
     """The part of a record that is written once."""
-    tail = rest(record.queue, record.priority, record.job_type, record.payload)
+    tail = rest(lane(record.queue, record.priority), record.job_type, record.payload)
     seq, created = record.seq.to_bytes(6, "big"), record.created.to_bytes(6, "big")
     return b"%c%b%b%b%b" % (FORMAT, (17 + len(tail)).to_bytes(4, "big"), seq, created, tail)
 

@@ -13,7 +13,7 @@ for at = 1, #ARGV[2], 16 do
   if job then
     lift(job)
     if is_finished(job) then
-      call('LREM', P .. 'history:' .. job.kind, 0, entry(job))
+      call('LREM', P .. 'history:' .. job.kind, 0, ending(job))
     end
     drop(job)
   end

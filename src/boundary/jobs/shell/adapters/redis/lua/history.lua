@@ -16,7 +16,7 @@ local function add(entry)
   local record = not seen[id] and call('HGET', JOB, id)
   local job = record and opened(id, record)
   seen[id] = true
-  if not job or not is_finished(job) or pack('>I6', job.seq) ~= sub(entry, 17) then
+  if not job or not is_finished(job) or ending(job) ~= entry then
     return true
   elseif last and job.completed ~= last then
     return false

@@ -6,7 +6,7 @@
 --@flags allow-oom
 --@include names
 
-local types = {clock = 'string', seq = 'string', job = 'hash', logs = 'hash', counters = 'hash',
+local types = {clock = 'string', seq = 'string', job = 'hash', gone = 'hash', pieces = 'set', tuned = 'set', counters = 'hash',
   scheduled = 'hash', stale = 'hash', broken = 'hash', info = 'hash', schedules = 'hash',
   lanes = 'set', paused = 'set', stopping = 'set', keeps = 'set', workers = 'zset', due = 'zset',
   ticks = 'zset', dead = 'zset', wake = 'zset', format = 'string'}

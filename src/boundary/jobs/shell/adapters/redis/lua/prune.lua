@@ -19,7 +19,7 @@ local function gather(keep)
       break
     end
     local job = load(sub(entry, 1, 16))
-    if job and job.prune ~= at then
+    if job and ending(job) ~= entry then
       job = nil
     end
     ripe[#ripe + 1] = {key = key, keep = keep, entry = entry, job = job, at = at,

@@ -42,13 +42,13 @@ elseif new.due ~= NONE then
 end
 if is_finished(new) then
   note_status(new, EVENTS[new.ending].dead)
-  add_to_history(new.kind, {entry(new)})
+  add_to_history(new.kind, {ending(new)})
   -- It may have ended before others that are in the list already.
   local key = P .. 'history:' .. new.kind
   local entries = call('LRANGE', key, 0, -1)
   local ends = {}
   for _, one in ipairs(entries) do
-    local job = one == entry(new) and new or load(sub(one, 1, 16))
+    local job = one == ending(new) and new or load(sub(one, 1, 16))
     ends[one] = {job and job.completed or NONE, job and job.seq or 0}
   end
   table.sort(entries, function(a, b)
@@ -60,7 +60,7 @@ if is_finished(new) then
   call('DEL', key)
   call('RPUSH', key, unpack(entries))
   if new.prune ~= NONE then
-    retain(new.prune - now, {id .. pack('>i8', new.prune)})
+    retain(new.prune - now, {ending(new)})
   end
 elseif new.status >= FAILED then
   call('ZADD', P .. 'status:' .. new.status, new.seq, id)

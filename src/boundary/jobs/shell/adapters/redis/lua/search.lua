@@ -43,7 +43,7 @@ end
 -- The pieces of the log that hold jobs, latest first.
 local function pieces()
   local found = {}
-  for _, piece in ipairs(call('HKEYS', P .. 'logs')) do
+  for _, piece in ipairs(call('SMEMBERS', P .. 'pieces')) do
     found[#found + 1] = tonumber(piece)
   end
   table.sort(found, function(a, b) return a > b end)

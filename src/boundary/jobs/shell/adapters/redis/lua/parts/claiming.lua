@@ -2,9 +2,9 @@
 --
 -- What belongs here: the claim. What does not: ending a run (settling.lua).
 
--- The state of a job that runs for the first time, but for the worker; written once for many.
+-- The state of a job that runs for the first time; written once for many.
 local function first_run(worker)
-  return pack(STATE, RUNNING, 0, 0, 0, now, NONE, NONE, NONE, 1, 0, NONE, now, #worker, 0) .. worker
+  return pack(STATE, RUNNING, 0, 0, #worker, 0, now, NONE, NONE, NONE, 1, 0, NONE, now, 0) .. worker
 end
 
 -- A record nobody can read is set aside with its bytes and its lane; `retry` brings it back.
@@ -14,46 +14,52 @@ local function set_aside(id, lane, record)
   count(queue_of(lane), 'failed', 1, 0)
 end
 
+-- The record of a job that is taken, if it is there to be taken.
+local function taken(id, record, entry, lane, worker)
+  local job = opened(id, record)
+  if record and not job then
+    set_aside(id, lane, record)
+    return nil, true
+  elseif not job or not is_ready(job) or job.lane ~= lane
+      or pack('>I6', job.seq) ~= sub(entry, 17) then
+    return nil
+  end
+  job.status, job.updated, job.started, job.token = RUNNING, now, now, job.token + 1
+  job.worker, job.progress, job.stop = worker, '', false
+  return closed(job)
+end
+
 -- Up to `room` jobs of the lane join `out`. How many entries of the lane were left behind.
 local function take(lane, room, worker, out)
   local key, first, passed = P .. 'ready:' .. lane, first_run(worker), 0
+  local ids, written = out.ids, out.written
+  -- Nothing was taken from the middle of this lane: each entry is a job that is ready.
+  local sound = not call('HGET', P .. 'stale', lane)
   while room > 0 do
     local asked = math.min(room, 250)
     local entries = call('RPOP', key, asked) or {}
-    if #entries == 0 then
-      break
-    end
-    local ids = {}
+    local found = {}
     for i = 1, #entries do
-      ids[i] = sub(entries[i], 1, 16)
+      found[i] = sub(entries[i], 1, 16)
     end
-    local records = call('HMGET', JOB, unpack(ids))
-    for i = 1, #ids do
-      local record, id, new = records[i], ids[i], nil
-      if record and sub(record, 6, 11) == sub(entries[i], 17) and byte(record) == FORMAT
-          and unpacked('>I4', record, 2) == #record then
+    local records = #found > 0 and call('HMGET', JOB, unpack(found)) or {}
+    for i = 1, #found do
+      local record, id, new, broken = records[i], found[i], nil, nil
+      if sound and record and byte(record) == FORMAT and unpacked('>I4', record, 2) == #record then
         new = record .. first
-      elseif record then
-        local job = opened(id, record)
-        if not job then
-          set_aside(id, lane, record)
-        elseif is_ready(job) and pack('>I6', job.seq) == sub(entries[i], 17)
-            and job.lane == lane then
-          job.status, job.updated, job.started, job.token = RUNNING, now, now, job.token + 1
-          job.worker, job.progress, job.stop = worker, '', false
-          new = closed(job)
-        else
-          passed = passed + 1
-        end
       else
-        passed = passed + 1
+        new, broken = taken(id, record, entries[i], lane, worker)
       end
       if new then
-        local n = #out.ids + 1
-        out.ids[n], out.records[n] = id, new
-        out.written[2 * n - 1], out.written[2 * n] = id, new
+        local n = #ids + 1
+        ids[n], written[2 * n - 1], written[2 * n] = id, id, new
         room = room - 1
+      elseif not broken then
+        passed = passed + 1
       end
+    end
+    if #entries < asked then
+      break
     end
   end
   local behind = call('LLEN', key)
@@ -131,11 +137,12 @@ local function due_ticks()
   return found
 end
 
--- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, ids, records.
+-- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, and the jobs: id, record,
+-- id, record.
 local function claim(ask)
   local expires = tonumber(call('ZSCORE', P .. 'workers', ask.worker) or nil)
   if not expires and not ask.join then
-    return {now, 0, -1, '', {}, '', {}}
+    return {now, 0, -1, '', {}, {}}
   end
   -- While half of a lease is left a claim leaves it alone (operations.lease_end).
   if not expires or 2 * (expires - now) < ask.lease then
@@ -144,7 +151,7 @@ local function claim(ask)
   if ask.promote > 0 then
     promote(ask.promote)
   end
-  local out = {ids = {}, records = {}, written = {}}
+  local out = {ids = {}, written = {}}
   pick(ask, out)
   for i = 1, #out.ids, 250 do
     local last = math.min(i + 249, #out.ids)
@@ -155,6 +162,5 @@ local function claim(ask)
   local ticks = (tick and tick <= now) and due_ticks() or {}
   local due = ask.promote > 0 and first_of(P .. 'due') or nil
   local soonest = math.min(tick or math.huge, due or math.huge)
-  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks,
-    table.concat(out.ids), out.records}
+  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks, out.written}
 end

@@ -86,8 +86,13 @@ local function add_to_history(kind, entries)
   end
 end
 
--- Jobs that are kept equally long end in the order in which they will be pruned. An entry is the
--- job's id and its instant, so that it is told from one of an earlier end of the same job.
+-- An end of a job, in a history and in a list of those to be pruned: its id and the instant until
+-- which it is kept, so that it is told from an earlier end of the same job.
+local function ending(job)
+  return job.id .. pack('>i8', job.prune)
+end
+
+-- Jobs that are kept equally long end in the order in which they will be pruned.
 local function retain(keep, entries)
   keep = string.format('%d', keep)
   call('SADD', P .. 'keeps', keep)
@@ -112,9 +117,9 @@ local function set_finished(job, event, keep)
   job.status, job.ending, job.completed, job.due = rule.status, event, now, NONE
   job.worker, job.stop, job.parked = '', false, false
   job.prune = keep == NONE and NONE or now + keep
-  add_to_history(job.kind, {entry(job)})
+  add_to_history(job.kind, {ending(job)})
   if keep ~= NONE then
-    retain(keep, {job.id .. pack('>i8', job.prune)})
+    retain(keep, {ending(job)})
   end
   note_status(job, rule.dead)
   store(job)

@@ -2,17 +2,18 @@
 --
 --   static  B format  I4 length of static  I6 seq  I6 created  B lane length  B type length
 --           lane (queue ":" priority)  job type  payload
---   state   B status  B ending  B flags (1: asked to stop, 2: parked)  I2 retry count
---           i8 updated  i8 due  i8 completed  i8 prune_at
---           I4 token  I2 crashes  i8 execute_at  i8 started
---           B worker length  I4 progress length  worker  progress  trail
+--   state   B status  B ending  B flags (1: asked to stop, 2: parked)  B worker length
+--           I2 retry count  i8 updated  i8 due  i8 completed  i8 prune_at
+--           I4 token  I2 crashes  i8 execute_at  i8 started  I4 progress length
+--           worker  progress  trail
 --
+-- The end of a run makes the first 38 bytes of the state anew and leaves the next 26 alone.
 -- A job that is ready and was never touched has no state. records.py reads and writes the same.
 --
 -- What belongs here: between bytes and fields. What does not: where a job stands.
 
 local HEAD = '>BI4I6I6BB' -- 19 bytes
-local STATE = '>BBBI2i8i8i8i8I4I2i8i8BI4' -- 64 bytes
+local STATE = '>BBBBI2i8i8i8i8I4I2i8i8I4' -- 64 bytes
 
 -- The fields of a record, or nil if it is not one of ours (any more).
 local function opened(id, record)
@@ -35,8 +36,8 @@ local function opened(id, record)
     return job
   end
   local flags, worker, progress, at
-  job.status, job.ending, flags, job.retry, job.updated, job.due, job.completed, job.prune,
-    job.token, job.crashes, job.execute, job.started, worker, progress, at =
+  job.status, job.ending, flags, worker, job.retry, job.updated, job.due, job.completed,
+    job.prune, job.token, job.crashes, job.execute, job.started, progress, at =
     unpacked(STATE, record, size + 1)
   job.stop, job.parked = flags % 2 == 1, flags >= 2
   job.worker = sub(record, at, at + worker - 1)
@@ -47,9 +48,9 @@ end
 
 local function closed(job)
   local flags = (job.stop and 1 or 0) + (job.parked and 2 or 0)
-  return job.static .. pack(STATE, job.status, job.ending, flags, job.retry, job.updated, job.due,
-    job.completed, job.prune, job.token, job.crashes, job.execute, job.started, #job.worker,
-    #job.progress) .. job.worker .. job.progress .. job.trail
+  return job.static .. pack(STATE, job.status, job.ending, flags, #job.worker, job.retry,
+    job.updated, job.due, job.completed, job.prune, job.token, job.crashes, job.execute,
+    job.started, #job.progress) .. job.worker .. job.progress .. job.trail
 end
 
 local function static(seq, created, rest)

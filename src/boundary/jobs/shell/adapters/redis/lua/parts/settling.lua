@@ -1,24 +1,11 @@
 -- A worker ends its hold on jobs.
 --
--- An outcome: 16 bytes id, I4 token, B event, I2 retry count, i8 delay, i8 keep (NONE: for good),
--- d duration in ms, I4 trail length, trail.
+-- Outcomes come in groups that are alike: {event, retry, delay?, keep?} (no keep: for good), and for
+-- each job of the group 16 bytes id, I4 token, d duration in ms, I4 trail length, trail.
 --
 -- What belongs here: accepting outcomes. What does not: taking new jobs (claiming.lua).
 
-local OUTCOME = '>c16c4BI2i8i8dI4'
-
-local function read_outcomes(blob)
-  local outcomes, ids, at = {}, {}, 1
-  while at <= #blob do
-    local one, trail = {}, nil
-    one.id, one.token, one.event, one.retry, one.delay, one.keep, one.duration, trail, at =
-      unpacked(OUTCOME, blob, at)
-    one.trail = sub(blob, at, at + trail - 1)
-    at = at + trail
-    outcomes[#outcomes + 1], ids[#ids + 1] = one, one.id
-  end
-  return outcomes, ids
-end
+local OUTCOME = '>c16c4dI4'
 
 -- Where the state begins in the record, if the job runs here under that token.
 local function held_at(record, worker, token)
@@ -27,85 +14,81 @@ local function held_at(record, worker, token)
   end
   local size = unpacked('>I4', record, 2)
   if #record >= size + 64 and byte(record, size + 1) == RUNNING
-      and sub(record, size + 38, size + 41) == token
-      and sub(record, size + 65, size + 64 + byte(record, size + 60)) == worker then
+      and sub(record, size + 39, size + 42) == token
+      and sub(record, size + 65, size + 64 + byte(record, size + 4)) == worker then
     return size
   end
   return nil
 end
 
--- What a batch of jobs that end has in common, gathered so that it is written by few commands.
+-- What is written once for all jobs of a call.
 local function new_batch()
-  return {gone = {}, pairs = {}, history = {}, ended = {}, counts = {}, told = {}, pieces = {},
-    dropped = {}, heads = {}}
+  return {gone = {}, written = {}, history = {}, counts = {}, told = {}, pieces = {}, dropped = {}}
 end
 
-local function group(groups, key, value)
-  local one = groups[key]
-  if not one then
-    one = {}
-    groups[key] = one
+local function add_up(batch, lane, counter, duration)
+  local counts = batch.counts[counter]
+  if not counts then
+    counts = {number = {}, duration = {}}
+    batch.counts[counter] = counts
   end
-  one[#one + 1] = value
+  counts.number[lane] = (counts.number[lane] or 0) + 1
+  counts.duration[lane] = (counts.duration[lane] or 0) + duration
 end
 
-local function add_up(batch, queue, counter, duration)
-  local key = queue .. COUNTER[counter]
-  local one = batch.counts[key]
-  if not one then
-    one = {queue = queue, counter = counter, number = 0, duration = 0}
-    batch.counts[key] = one
-  end
-  one.number, one.duration = one.number + 1, one.duration + duration
+-- The jobs of a group that ends are written alike: what of their state is the same, and until when
+-- they are kept.
+local function like(group)
+  local rule = EVENTS[group.event]
+  local keep = group.keep or NONE
+  local prune = pack('>i8', keep == NONE and NONE or now + keep)
+  return {rule = rule, keep = keep, prune = prune, ended = {},
+    head = pack('>BBBBI2i8i8i8', rule.status, group.event, 0, 0, group.retry, now, NONE, now)
+      .. prune}
 end
 
 -- The job reaches its end. Only what changes of its state is made anew.
-local function finish(batch, record, size, one, event)
-  local rule = EVENTS[event]
-  local seq = sub(record, 6, 11)
-  batch.told[#batch.told + 1] = one.id
-  if one.keep == 0 then
-    batch.dropped[#batch.dropped + 1] = one.id
-    local piece = piece_of(unpacked('>I6', seq))
+local function finish(batch, alike, id, record, size, trail)
+  batch.told[#batch.told + 1] = id
+  if alike.keep == 0 then
+    batch.dropped[#batch.dropped + 1] = id
+    local piece = piece_of(unpacked('>I6', record, 6))
     batch.pieces[piece] = (batch.pieces[piece] or 0) + 1
     return
   end
-  local like = event .. ':' .. one.retry .. ':' .. one.keep
-  local head = batch.heads[like]
-  if not head then
-    head = pack('>BBBI2i8i8i8i8', rule.status, event, 0, one.retry, now, NONE, now,
-      one.keep == NONE and NONE or now + one.keep)
-    batch.heads[like] = head
-  end
-  local progress = unpacked('>I4', record, size + 61)
+  local n, progress = #batch.written, sub(record, size + 61, size + 64)
   local report = ''
-  if progress > 0 then
-    local at = size + 65 + byte(record, size + 60)
-    report = sub(record, at, at + progress - 1)
+  if progress ~= '\0\0\0\0' then
+    local at = size + 65 + byte(record, size + 4)
+    report = sub(record, at, at + unpacked('>I4', progress) - 1)
   end
-  local n = #batch.pairs
-  batch.pairs[n + 1] = one.id
-  batch.pairs[n + 2] = sub(record, 1, size) .. head .. sub(record, size + 38, size + 59)
-    .. '\0' .. sub(record, size + 61, size + 64) .. report .. one.trail
-  local lane, kind = byte(record, 18), byte(record, 19)
-  group(batch.history, sub(record, 20 + lane, 19 + lane + kind), one.id .. seq)
-  if one.keep ~= NONE then
-    group(batch.ended, one.keep, one.id .. sub(head, 30))
+  batch.written[n + 1] = id
+  batch.written[n + 2] = sub(record, 1, size) .. alike.head .. sub(record, size + 39, size + 64)
+    .. report .. trail
+  local lane, kind = byte(record, 18, 19)
+  local name = sub(record, 20 + lane, 19 + lane + kind)
+  local history = batch.history[name]
+  if not history then
+    history = {}
+    batch.history[name] = history
   end
-  if rule.dead or rule.status >= FAILED then
-    note_status({id = one.id, seq = unpacked('>I6', seq), status = rule.status, completed = now},
-      rule.dead)
+  local ended = id .. alike.prune
+  history[#history + 1] = ended
+  alike.ended[#alike.ended + 1] = ended
+  if alike.rule.status >= FAILED then
+    note_status({id = id, seq = unpacked('>I6', record, 6), status = alike.rule.status,
+      completed = now}, alike.rule.dead)
   end
 end
 
 -- The job does not end: it waits again.
-local function go_on(record, one, event)
-  local job = opened(one.id, record)
-  job.retry, job.trail, job.updated, job.stop = one.retry, one.trail, now, false
-  if event == RELEASE and one.delay == 0 then
+local function go_on(group, event, id, record, trail)
+  local job = opened(id, record)
+  job.retry, job.trail, job.updated, job.stop = group.retry, trail, now, false
+  if event == RELEASE and (group.delay or 0) == 0 then
     set_ready(job, 'RPUSH')
   else
-    set_waiting(job, EVENTS[event].status, now + one.delay)
+    set_waiting(job, EVENTS[event].status, now + (group.delay or 0))
   end
 end
 
@@ -113,14 +96,13 @@ local function write(batch, worker)
   for kind, entries in pairs(batch.history) do
     add_to_history(kind, entries)
   end
-  for keep, entries in pairs(batch.ended) do
-    retain(keep, entries)
+  for counter, counts in pairs(batch.counts) do
+    for lane, number in pairs(counts.number) do
+      count(queue_of(lane), counter, number, counts.duration[lane])
+    end
   end
-  for _, one in pairs(batch.counts) do
-    count(one.queue, one.counter, one.number, one.duration)
-  end
-  if #batch.pairs > 0 then
-    call('HSET', JOB, unpack(batch.pairs))
+  if #batch.written > 0 then
+    call('HSET', JOB, unpack(batch.written))
   end
   if #batch.dropped > 0 then
     call('HDEL', JOB, unpack(batch.dropped))
@@ -132,40 +114,64 @@ local function write(batch, worker)
   told('result', batch.told)
 end
 
--- Returns which were accepted, as ones and zeros; empty: all.
-local function settle(worker, blob)
-  local outcomes, ids = read_outcomes(blob)
-  if #ids == 0 then
-    return ''
+-- The ids of a group's jobs, in order.
+local function ids_of(blob)
+  local ids, at, trail = {}, 1, nil
+  while at <= #blob do
+    ids[#ids + 1] = sub(blob, at, at + 15)
+    trail, at = unpacked('>I4', blob, at + 28)
+    at = at + trail
   end
-  local records = call('HMGET', JOB, unpack(ids))
-  local batch, accepted, seen, all = new_batch(), {}, {}, true
-  for i = 1, #outcomes do
-    local one, record = outcomes[i], records[i]
-    local size = not seen[one.id] and held_at(record, worker, one.token)
-    accepted[i] = size and '1' or '0'
+  return ids
+end
+
+-- One group. Adds ones and zeros (which were accepted) to `accepted`.
+local function settle_group(group, blob, worker, batch, seen, accepted)
+  local ids = ids_of(blob)
+  local records, at = call('HMGET', JOB, unpack(ids)), 1
+  local alike, stopped = like(group), nil
+  for i = 1, #ids do
+    local id, token, duration, trail
+    id, token, duration, trail, at = unpacked(OUTCOME, blob, at)
+    local record = records[i]
+    local size = not seen[id] and held_at(record, worker, token)
+    accepted[#accepted + 1] = size and '1' or '0'
     if size then
-      seen[one.id] = true
-      batch.gone[#batch.gone + 1] = one.id
-      local event = one.event
+      seen[id] = true
+      batch.gone[#batch.gone + 1] = id
+      local event, ending = group.event, alike
       if byte(record, size + 3) % 2 == 1 then
-        call('SREM', P .. 'stopping', one.id)
+        call('SREM', P .. 'stopping', id)
         event = EVENTS[event].stopped
+        stopped = stopped or like({event = event, retry = group.retry, keep = group.keep})
+        ending = stopped
       end
-      local rule = EVENTS[event]
-      if rule.counter then
-        local lane = byte(record, 18)
-        add_up(batch, sub(record, 20, 17 + lane), rule.counter, one.duration)
+      local text = trail > 0 and sub(blob, at, at + trail - 1) or ''
+      if ending.rule.counter then
+        add_up(batch, sub(record, 20, 19 + byte(record, 18)), ending.rule.counter, duration)
       end
-      if rule.finished then
-        finish(batch, record, size, one, event)
+      if ending.rule.finished then
+        finish(batch, ending, id, record, size, text)
       else
-        go_on(record, one, event)
+        go_on(group, event, id, record, text)
       end
-    else
-      all = false
+    end
+    at = at + trail
+  end
+  for _, one in ipairs({alike, stopped}) do
+    if one.keep ~= NONE and #one.ended > 0 then
+      retain(one.keep, one.ended)
     end
   end
+end
+
+-- Returns which were accepted, as ones and zeros, group by group; empty: all.
+local function settle(worker, groups, first)
+  local batch, accepted, seen = new_batch(), {}, {}
+  for number, group in ipairs(groups) do
+    settle_group(group, ARGV[first + number - 1], worker, batch, seen, accepted)
+  end
   write(batch, worker)
-  return all and '' or table.concat(accepted)
+  local flags = table.concat(accepted)
+  return string.find(flags, '0', 1, true) and flags or ''
 end
