@@ -25,7 +25,7 @@ from boundary.jobs.core.operations import BATCH
 
 AHEAD_MS = 20.0
 STALE_MS = 100.0
-HELD_AHEAD = 2 * BATCH
+HELD_AHEAD = 4 * BATCH
 EASING = 0.7
 """What stays of a queue's measured duration when a faster batch comes in."""
 
