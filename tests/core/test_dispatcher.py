@@ -405,5 +405,23 @@ def test_a_notice_a_full_worker_cannot_use_is_passed_on() -> None:
     assert exchange(effects).slots == 1
 
 
+def test_what_is_heard_of_lost_jobs_does_not_keep_a_worker_from_leaving() -> None:
+    """Found by SIGSTOP: a worker resumed past its lease never left, since it held -6 jobs."""
+    day = Day()
+    day.tick()
+    day.arrive(6)
+    while day.state.asking:
+        day.arrive(0)
+    assert Renew in kinds(day.send(Disowned(day.now)))
+    day.finish(6, 300.0)
+    while day.state.asking:
+        day.arrive(0)
+    assert day.state.held == 0
+    day.send(Stop(day.now, 30_000.0))
+    while day.state.asking:
+        day.arrive(0)
+    assert day.state.phase == "stopped"
+
+
 def test_the_charter_tells_the_truth_about_the_window() -> None:
     assert f"{AHEAD_MS:g}" == "20"

@@ -256,7 +256,7 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
         case Finished():
             return _learn_finish(state, event), ()
         case Returned():
-            return replace(state, held=state.held - event.count, unsettled=True), ()
+            return replace(state, held=max(state.held - event.count, 0), unsettled=True), ()
         case Failed():
             return _learn_failure(state, event), ()
         case Disowned():
@@ -309,7 +309,8 @@ def _learn_finish(state: State, event: Finished) -> State:
     rate = count / max(event.now - state.busy_since, 0.01)
     return replace(
         state,
-        held=state.held - count,
+        # Jobs that were lost with a lease are not held any more, whatever is heard of them.
+        held=max(state.held - count, 0),
         rate=min(rate, state.rate / EASING) if state.rate else rate,
         busy_since=event.now,
         pace=tuple(pace.items()),

@@ -619,6 +619,9 @@ class Shift:
             self._settings.workers.lease / 1000,
         )
         self._executor.drop()
+        # What was heard of the lost jobs, and not told yet, is of no use to anybody.
+        heard = (one for one in self._events if not isinstance(one, Finished | Returned))
+        self._events = deque(heard)
         self._incarnation = incarnation()
         self._spawn(self._rejoin(self._incarnation))
 
