@@ -89,7 +89,6 @@ class TokenListener(Context):
         self._driver = driver
         self._interest = interest
         self._turn = 0
-        self._heard: tuple[int, bytes] | None = None
         self._closed = False
         self._lock = threading.Lock()
         for partition in range(driver.terms.partitions):
@@ -142,16 +141,7 @@ class TokenListener(Context):
             raise self._failed(error) from error
         finally:
             pool.give(used)
-        if reply:
-            self._heard = (partition, reply[0])
         return bool(reply)
-
-    def pass_on(self) -> None:
-        """As `ports.Listener.pass_on`."""
-        heard, self._heard = self._heard, None
-        if heard is not None:
-            partition, key = heard
-            self._ask(partition, [("ZADD", key, 0, "")])
 
     def close(self) -> None:
         """As `ports.Listener.close`."""
@@ -300,9 +290,6 @@ class ChannelListener(Context):
         heard = self.told and not self.closed
         self.told = False
         return heard
-
-    def pass_on(self) -> None:
-        """Every ear was told."""
 
     def close(self) -> None:
         """As `ports.Listener.close`."""
