@@ -23,6 +23,10 @@ from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
 
+LINGER = 10.0
+"""Seconds the connection is kept for the next who listens."""
+
+
 class AsyncContext:
     """What lets listeners be used in `async with`."""
 
@@ -213,6 +217,7 @@ class AsyncEars:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
+        self._resting: asyncio.TimerHandle | None = None
 
     async def listen(self, interest: Interest) -> AsyncChannelListener:
         """A listener that hears of everything from now on.
@@ -269,12 +274,19 @@ class AsyncEars:
         """The listener hears no more; the last one takes the connection with it."""
         if listener in self._listeners:
             self._listeners.remove(listener)
+        if not self._listeners and self._task is not None:
+            loop = asyncio.get_running_loop()
+            self._resting = loop.call_later(LINGER, self._rest, self._task)
+
+    def _rest(self, task: asyncio.Task[None]) -> None:
         if not self._listeners:
-            await self.close()
+            task.cancel()
 
     async def close(self) -> None:
         """Nobody hears any more."""
         task = self._task
+        if self._resting is not None:
+            self._resting.cancel()
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -96,9 +96,11 @@ def execute(operation: Operation[R], known: Acquaintance) -> Conversation[R]:
 
 
 def locate(partition: int, known: Acquaintance) -> Conversation[Node]:
-    """The node a partition's keys are on, found by asking it for the time."""
-    yield from _together([Call("time", (), partition)], known)
+    """The node a partition's keys are on; asked for the time if nothing was asked of it yet."""
     node = known.nodes.of(partition)
+    if node is None or partition not in known.opened:
+        yield from _together([Call("time", (), partition)], known)
+        node = known.nodes.of(partition)
     assert node is not None, "a node that answered is known"
     return node
 
