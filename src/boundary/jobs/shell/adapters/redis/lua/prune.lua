@@ -19,18 +19,18 @@ local function add(keep, key, entry, at)
   return job and 1 or 0
 end
 
--- Entries from the head of the list that are past their instant, with up to `limit` jobs. One whose
--- job has left, or has another instant by now, goes with them.
+-- Entries from the head of the list that are past their instant, with up to `limit` jobs and all
+-- of the last one's instant. One whose job has left, or has another instant by now, goes with them.
 local function gather(keep)
-  local key, from, jobs = P .. 'ended:' .. keep, 0, 0
-  while jobs < limit do
+  local key, from, jobs, last = P .. 'ended:' .. keep, 0, 0, now
+  while true do
     local entries = call('LRANGE', key, from, from + 249)
     for _, entry in ipairs(entries) do
       local at = unpacked('>i8', entry, 17)
-      if at > now or jobs == limit then
+      if at > now or (jobs >= limit and at > last) then
         return
       end
-      jobs = jobs + add(keep, key, entry, at)
+      jobs, last = jobs + add(keep, key, entry, at), at
     end
     if #entries < 250 then
       return
