@@ -50,7 +50,8 @@ def open_store(settings: Settings, clock: Clock | None = None) -> Store:
 
 
 def _scheme(url: str) -> str:
-    return url.partition("://")[0].lower() if "://" in url else ""
+    scheme, mark, _ = url.partition("://")
+    return scheme.lower() if mark and scheme.replace("+", "").isalnum() else ""
 
 
 def _memory(settings: Settings, clock: Clock | None) -> Store:
