@@ -25,6 +25,7 @@ from boundary.jobs.core.dispatcher import (
     GiveBack,
     Leave,
     Noticed,
+    PassOn,
     Renew,
     Returned,
     Setup,
@@ -54,7 +55,13 @@ class Day:
         return self.send(Tick(self.now))
 
     def arrive(self, count: int, due_ms: float | None = None) -> list[Effect]:
-        return self.send(Arrived(self.now, count, due_ms))
+        return self.send(Arrived(self.now, self.asked(), count, due_ms))
+
+    def fail(self) -> list[Effect]:
+        return self.send(Failed(self.now, self.asked(), 0.5))
+
+    def asked(self) -> Exchange:
+        return (*self.state.asking, Exchange(claiming=False))[0]
 
     def finish(self, count: int, each_ms: float, queue: str = "default") -> list[Effect]:
         self.now += each_ms * count / self.state.setup.concurrency
@@ -122,14 +129,15 @@ def test_slots_that_share_a_busy_loop_claim_by_what_they_reach_together() -> Non
     assert dict(asked.ahead) == {"default": 20}
 
 
-def test_never_holds_more_than_two_batches_ahead() -> None:
+def test_never_holds_more_ahead_than_it_may() -> None:
     day = Day()
     day.tick()
     day.arrive(10)
     day.finish(10, 0.001)
     held = 0
     for _ in range(50):
-        while (asked := day.state.asking) is not None:
+        while day.state.asking:
+            asked = day.asked()
             most = asked.slots + max((count for _, count in asked.ahead), default=0)
             assert most <= BATCH
             day.arrive(most)
@@ -156,7 +164,7 @@ def test_an_empty_claim_waits_for_the_next_due_job_or_the_poll_bound() -> None:
     alarm = day.arrive(0, due_ms=120.0)[-1]
     assert alarm == Alarm(day.now + 120.0)
     day.tick(120.0)
-    assert day.state.asking is not None
+    assert day.state.asking
     day.now += 1
     assert day.arrive(0, due_ms=60_000.0)[-1] == Alarm(day.now + 1_000.0)
 
@@ -182,7 +190,7 @@ def test_failures_of_the_store_back_off_and_keep_the_outcomes() -> None:
     day.tick()
     waits = []
     for _ in range(12):
-        (alarm,) = [one for one in day.send(Failed(day.now, 0.5)) if isinstance(one, Alarm)]
+        (alarm,) = [one for one in day.fail() if isinstance(one, Alarm)]
         waits.append(alarm.at - day.now)
         assert Exchange not in kinds(day.tick())
         assert Exchange in kinds(day.tick(alarm.at - day.now))
@@ -238,7 +246,7 @@ def test_a_store_that_is_away_does_not_keep_a_stopping_worker() -> None:
     day.send(Stop(day.now, 100.0))
     day.tick(100.0)
     day.send(Returned(day.now, 2))
-    day.send(Failed(day.now, 0.5))
+    day.fail()
     assert day.tick(dispatcher.LAST_CALL_MS)[-1] == Leave()
 
 
@@ -320,7 +328,7 @@ def test_any_day_ends_with_all_jobs_run_and_within_bounds(
     store = Store(ready)
     state = State(Setup(concurrency=concurrency, burst=True))
     now, left, alarm = 0.0, False, 0.0
-    asking: Exchange | None = None
+    asking: list[Exchange] = []
     quiet = ["answer", "finish", "wait"] * (4_000)
     bound = concurrency + dispatcher.HELD_AHEAD
     event: Event = Tick(now)
@@ -328,13 +336,13 @@ def test_any_day_ends_with_all_jobs_run_and_within_bounds(
         state, effects = step(state, event)
         for effect in effects:
             if isinstance(effect, Exchange):
-                assert asking is None
-                asking = effect
+                asking.append(effect)
+                assert len(asking) <= dispatcher.AT_ONCE
             elif isinstance(effect, GiveBack):
                 back = max(state.held - concurrency, 0)
                 store.ready += back
                 state, _ = step(replace(state), Returned(now, back))
-                asking = state.asking
+                asking = list(state.asking)
             elif isinstance(effect, Alarm):
                 alarm = effect.at
             left = left or isinstance(effect, Leave)
@@ -343,22 +351,58 @@ def test_any_day_ends_with_all_jobs_run_and_within_bounds(
             break
         now += 0.01
         event = Tick(now)
-        if word == "answer" and asking is not None:
-            event, asking = Arrived(now, store.answer(asking)), None
-        elif word == "fail" and asking is not None:
-            event, asking = Failed(now, 0.5), None
+        if word == "answer" and asking:
+            asked = asking.pop(0)
+            event = Arrived(now, asked, store.answer(asked))
+        elif word == "fail" and asking:
+            event = Failed(now, asking.pop(), 0.5)
         elif word == "notice":
             event = Noticed(now)
         elif word == "finish" and state.held:
             count = min(state.held, concurrency)
             now += each_ms
             event = Finished(now, (("default", count, count * each_ms),))
-        elif word == "wait" and asking is None and not state.held and alarm != INF:
+        elif word == "wait" and not asking and not state.held and alarm != INF:
             now = max(now, alarm)
             event = Tick(now)
     assert left
     assert store.ready == 0
     assert state.held == 0
+
+
+def test_a_second_exchange_goes_out_while_the_store_has_plenty() -> None:
+    """Worker and store are busy at the same time; a store that runs dry is asked once a time."""
+    day = Day()
+    day.tick()
+    day.arrive(10)
+    day.finish(10, 0.01)
+    day.tick()
+    assert len(day.state.asking) == dispatcher.AT_ONCE
+    day.arrive(BATCH)
+    day.finish(BATCH, 0.01)
+    assert len(day.state.asking) == dispatcher.AT_ONCE
+    day.arrive(1)
+    day.finish(1, 0.01)
+    day.tick()
+    assert len(day.state.asking) == 1
+
+
+def test_a_notice_a_full_worker_cannot_use_is_passed_on() -> None:
+    day = Day(concurrency=1)
+    day.tick()
+    day.arrive(1)
+    while day.state.asking:
+        day.arrive(0)
+    assert not dispatcher.is_idle(day.state)
+    assert PassOn in kinds(day.send(Noticed(day.now)))
+    assert PassOn not in kinds(day.tick())
+    day.finish(1, 1_000.0)
+    while day.state.asking:
+        day.arrive(0)
+    assert dispatcher.is_idle(day.state)
+    effects = day.send(Noticed(day.now))
+    assert PassOn not in kinds(effects)
+    assert exchange(effects).slots == 1
 
 
 def test_the_charter_tells_the_truth_about_the_window() -> None:

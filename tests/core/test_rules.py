@@ -234,7 +234,9 @@ def ended(**payload: object) -> outcome.Run:
 
 
 def test_where_a_run_leads() -> None:
-    done = outcome.succeeded(ended(keep_ms=7), {"a": 1})
+    assert outcome.kept(ended(keep_ms=7).payload, Keep(10, 20)) == 7
+    assert outcome.kept(ended().payload, Keep(10, 20)) == 10
+    done = outcome.succeeded(RECORD, {"a": 1}, 7, 12.5)
     assert (done.event, done.token, done.keep_ms, done.duration_ms) == ("succeed", 4, 7, 12.5)
     again = outcome.failed(ended(), JobError("m", "T"))
     assert (again.event, again.retry_count, again.delay_ms) == ("fail", 1, 1_000)

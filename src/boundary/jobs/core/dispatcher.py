@@ -25,7 +25,10 @@ from boundary.jobs.core.operations import BATCH
 
 AHEAD_MS = 20.0
 STALE_MS = 100.0
-HELD_AHEAD = 2 * BATCH
+HELD_AHEAD = 4 * BATCH
+AT_ONCE = 2
+"""Exchanges under way at the same time."""
+
 EASING = 0.7
 """What stays of a queue's measured duration when a faster batch comes in."""
 
@@ -62,7 +65,8 @@ class State(Struct, frozen=True):
 
     Attributes:
         held: Jobs claimed and not finished, begun or not.
-        asking: The `Exchange` under way.
+        asking: What is under way. Two at once keep worker and store busy at the same time.
+        plenty: The last claim brought all it asked for.
         hungry: There may be ready jobs that no claim has seen.
         noticed: Somebody said that there is work, and no claim has looked since.
         nothing_ahead: The last look beyond the slots brought nothing; wait for a free slot.
@@ -81,7 +85,8 @@ class State(Struct, frozen=True):
     setup: Setup
     phase: Literal["running", "draining", "stopped"] = "running"
     held: int = 0
-    asking: Exchange | None = None
+    asking: tuple[Exchange, ...] = ()
+    plenty: bool = False
     hungry: bool = True
     noticed: bool = False
     nothing_ahead: bool = False
@@ -167,6 +172,7 @@ class Arrived(Struct, frozen=True):
     """
 
     now: float
+    asked: Exchange
     count: int
     due_ms: float | None = None
     leftover: bool = False
@@ -193,6 +199,7 @@ class Failed(Struct, frozen=True):
     """The exchange failed; its outcomes still wait."""
 
     now: float
+    asked: Exchange
     u: float = 0.0
 
 
@@ -231,7 +238,7 @@ def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
 def is_idle(state: State) -> bool:
     """Whether the worker has a free slot and knows of no job for it: it waits for a notice."""
     has_room = state.phase == "running" and state.held < state.setup.concurrency
-    return has_room and not state.hungry and state.asking is None
+    return has_room and not state.hungry and not state.asking
 
 
 # What an event means
@@ -259,10 +266,10 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
 
 
 def _learn_arrival(state: State, event: Arrived) -> State:
-    asked = state.asking or Exchange(claiming=False)
+    asked = event.asked
     state = replace(
         state,
-        asking=None,
+        asking=_without(state.asking, asked),
         failures=0,
         busy_since=state.busy_since if state.held else event.now,
         held=state.held + event.count,
@@ -276,9 +283,22 @@ def _learn_arrival(state: State, event: Arrived) -> State:
         # A claim that filled every free slot says nothing of what is left behind.
         hungry=state.hungry or event.count >= asked.slots,
         nothing_ahead=asked.slots == 0 and event.count == 0,
+        plenty=event.count >= _most(asked) > 0,
         look_at=event.now + max(wait, 0.0),
         moved_at=event.now if event.count else state.moved_at,
     )
+
+
+def _without(asking: tuple[Exchange, ...], answered: Exchange) -> tuple[Exchange, ...]:
+    left = list(asking)
+    if answered in left:
+        left.remove(answered)
+    return tuple(left)
+
+
+def _most(asked: Exchange) -> int:
+    """The most jobs it may bring."""
+    return asked.slots + max((count for _, count in asked.ahead), default=0)
 
 
 def _learn_finish(state: State, event: Finished) -> State:
@@ -303,9 +323,10 @@ def _learn_failure(state: State, event: Failed) -> State:
     wait = min(BACKOFF_MS * 2**state.failures, LONGEST_BACKOFF_MS) * (0.5 + event.u)
     return replace(
         state,
-        asking=None,
+        asking=_without(state.asking, event.asked),
         unsettled=True,
         hungry=True,
+        plenty=False,
         failures=min(state.failures + 1, 16),
         blocked_until=event.now + wait,
     )
@@ -342,23 +363,25 @@ def _stale_at(state: State) -> float:
 
 
 def _ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]:
-    if state.asking is not None or now < state.blocked_until:
+    most = AT_ONCE if state.plenty else 1
+    if len(state.asking) >= most or now < state.blocked_until:
         return state, ()
     claim = _claim(state, u) if state.hungry and state.phase == "running" else None
-    if claim is None and not state.unsettled:
+    if claim is None and (not state.unsettled or state.asking):
         return state, ()
     exchange = claim or Exchange(claiming=False)
     # What comes to notice from here on, this claim may miss.
-    hungry = state.hungry and (claim is None or claim.slots == 0)
+    hungry = state.hungry and (claim is None or claim.slots == 0 or state.plenty)
     noticed = state.noticed and exchange.slots == 0
-    state = replace(state, asking=exchange, hungry=hungry, noticed=noticed, unsettled=False)
+    asking = (*state.asking, exchange)
+    state = replace(state, asking=asking, hungry=hungry, noticed=noticed, unsettled=False)
     return state, (exchange,)
 
 
 def _pass_on(state: State) -> tuple[State, tuple[Effect, ...]]:
     """A store wakes one worker for what came in; if that one is full, it must be another."""
     full = state.phase != "running" or state.held >= state.setup.concurrency
-    if state.noticed and full and state.asking is None:
+    if state.noticed and full and not state.asking:
         return replace(state, noticed=False), (PassOn(),)
     return state, ()
 
@@ -366,7 +389,8 @@ def _pass_on(state: State) -> tuple[State, tuple[Effect, ...]]:
 def _claim(state: State, u: float) -> Exchange | None:
     """As much as the slots and the measured pace allow; None: not worth a call."""
     setup = state.setup
-    slots = min(max(setup.concurrency - state.held, 0), BATCH)
+    coming = sum(one.slots for one in state.asking)
+    slots = min(max(setup.concurrency - state.held - coming, 0), BATCH)
     ahead = _ahead(state, BATCH - slots)
     if slots == 0 and (state.nothing_ahead or not _worth_it(state, ahead)):
         return None
@@ -376,7 +400,8 @@ def _claim(state: State, u: float) -> Exchange | None:
 
 def _ahead(state: State, most: int) -> tuple[tuple[str, int], ...]:
     """For each measured queue, how many jobs beyond the free slots to take."""
-    waiting = max(state.held - state.setup.concurrency, 0)
+    coming = sum(_most(one) for one in state.asking)
+    waiting = max(state.held + coming - state.setup.concurrency, 0)
     rows = ((queue, min(_reach(state, ms) - waiting, most)) for queue, ms in state.pace)
     return tuple((queue, count) for queue, count in rows if count > 0)
 
@@ -399,16 +424,16 @@ def _worth_it(state: State, ahead: tuple[tuple[str, int], ...]) -> bool:
 def _through(state: State, now: float) -> bool:
     if now >= state.quit_at:
         return True
-    if state.held or state.unsettled or state.asking is not None:
+    if state.held or state.unsettled or state.asking:
         return False
     return state.phase == "draining" or (state.setup.burst and not state.hungry)
 
 
 def _next_alarm(state: State) -> float:
     if state.phase == "draining":
-        again = state.blocked_until if state.unsettled and state.asking is None else INF
+        again = state.blocked_until if state.unsettled and not state.asking else INF
         return min(again, state.deadline, state.quit_at)
-    if state.asking is not None:
+    if state.asking:
         return min(state.sweep_at, _stale_at(state))
     look = state.blocked_until if state.hungry or state.unsettled else state.look_at
     full = state.held >= state.setup.concurrency and not state.unsettled

@@ -24,6 +24,12 @@ class Keep(Struct, frozen=True):
     dead: int
 
 
+def kept(payload: Payload, keep: Keep) -> int:
+    """How long (ms) the record of a job stays that ends well."""
+    own = payload.keep_ms
+    return keep.finished if own is None else own
+
+
 class Run(Struct, frozen=True, gc=False):
     """A run that has ended.
 
@@ -43,13 +49,11 @@ class Run(Struct, frozen=True, gc=False):
     @property
     def keep_ms(self) -> int:
         """How long this job's record stays if it ends well."""
-        own = self.payload.keep_ms
-        return self.keep.finished if own is None else own
+        return kept(self.payload, self.keep)
 
 
-def succeeded(run: Run, result: JSON) -> Outcome:
+def succeeded(record: Record, result: JSON, keep_ms: int, duration_ms: float) -> Outcome:
     """The job is completed with `result`, a JSON value."""
-    record = run.record
     return Outcome(
         record.id,
         record.token,
@@ -57,8 +61,8 @@ def succeeded(run: Run, result: JSON) -> Outcome:
         wire.succeeded(record.trail, result),
         record.retry_count,
         0,
-        run.keep_ms,
-        run.duration_ms,
+        keep_ms,
+        duration_ms,
     )
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("boundary.jobs")
 
-HOG = 0.005
+HOG = 0.001
 """Seconds a slot goes on without a turn for the rest of the loop."""
 
 GRACE = 1.0
@@ -56,12 +56,14 @@ class Run:
         stop: Why it was asked to stop: "", "timeout", "cancel" or "abandon".
         ended: Its outcome is in; whatever else it does changes nothing.
         given_up: Its slot went to another job while it still runs.
+        started, finished: When, by the loop's time.
     """
 
     __slots__ = (
         "context",
         "deadline",
         "ended",
+        "finished",
         "given_up",
         "handler",
         "payload",
@@ -78,6 +80,7 @@ class Run:
         self.payload = payload
         self.handler = handler
         self.started = started
+        self.finished = started
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.deadline: float | None = None
@@ -228,14 +231,14 @@ class Executor:
     # Finding a slot
 
     def _fill(self) -> None:
+        now = self._time()
         while self._buffer and len(self._running) < self._concurrency:
-            run = self._begin(self._buffer.popleft())
+            run = self._begin(self._buffer.popleft(), now)
             if run is not None:
                 self._start(run)
 
-    def _begin(self, record: Record) -> Run | None:
+    def _begin(self, record: Record, started: float) -> Run | None:
         """The run of a record, or None if its outcome is clear without one."""
-        started = self._time()
         try:
             payload = wire.decode_payload(record.payload)
         except RecordError as error:
@@ -323,24 +326,26 @@ class Executor:
             if run.given_up:
                 return
             self._keep_outcome(run, result)
-            if self._time() - self._yielded > HOG:
-                await self._breathe()
-            following = self._next_on_loop()
+            now = run.finished
+            if now - self._yielded > HOG:
+                now = await self._breathe()
+            following = self._next_on_loop(now)
             if following is None:
                 idle: asyncio.Future[Run] = self._loop.create_future()
                 self._idle.append(idle)
                 following = await idle
             run = following
 
-    async def _breathe(self) -> None:
+    async def _breathe(self) -> float:
         """Handlers that never wait would keep the loop from everything else."""
         await asyncio.sleep(0)
-        self._yielded = self._time()
+        self._yielded = now = self._time()
+        return now
 
-    def _next_on_loop(self) -> Run | None:
+    def _next_on_loop(self, now: float) -> Run | None:
         """The next waiting job, if it is one a slot on the loop runs; saves a wake-up."""
         while self._buffer and len(self._running) < self._concurrency:
-            run = self._begin(self._buffer.popleft())
+            run = self._begin(self._buffer.popleft(), now)
             if run is None:
                 continue
             if self._on_loop(run):
@@ -376,9 +381,8 @@ class Executor:
 
     def _arguments(self, run: Run) -> dict[str, Any]:
         arguments = run.handler.arguments(run.payload.args)
-        if run.handler.context_parameter is not None:
-            arguments[run.handler.context_parameter] = run.context
-        return arguments
+        context = run.handler.context_parameter
+        return arguments if context is None else {**arguments, context: run.context}
 
     async def _through_middleware(self, run: Run) -> Any:
         """The handler's value, through every middleware, the first registered outermost."""
@@ -403,19 +407,18 @@ class Executor:
     # How it ended
 
     def _returned(self, run: Run, value: Any) -> Outcome:
-        ended = self._ended(run.record, run.payload, run.started)
         if run.stop:
-            return self._stopped(run, ended, None)
+            return self._stopped(run, self._ended_run(run), None)
+        if value is None:
+            return self._succeeded(run, None)
         answer = as_job_result(value)
         if answer is not None and answer.error is not None:
-            return outcome.failed(ended, answer.error)
+            return outcome.failed(self._ended_run(run), answer.error)
         result = value if answer is None else answer.result
-        if result is None:
-            return outcome.succeeded(ended, None)
-        done = outcome.succeeded(ended, wire.json_value(result, "result"))
+        done = self._succeeded(run, wire.json_value(result, "result"))
         if len(done.trail) > self._result_limit:
             return outcome.failed(
-                ended,
+                self._ended_run(run),
                 JobError(
                     f"the result of {run.record.job_type} takes {len(done.trail):,} bytes, more "
                     f"than {self._result_limit:,}; store it elsewhere and return where it is",
@@ -425,7 +428,7 @@ class Executor:
         return done
 
     def _raised(self, run: Run, error: BaseException) -> Outcome:
-        ended = self._ended(run.record, run.payload, run.started)
+        ended = self._ended_run(run)
         if run.stop:
             return self._stopped(run, ended, error)
         if isinstance(error, Steer):
@@ -445,6 +448,15 @@ class Executor:
         message = f"{run.record.job_type} ran for {took:.1f} s, its timeout is {limit:g} s{how}"
         return outcome.failed(ended, JobError(message, "TimeoutError", stack))
 
+    def _succeeded(self, run: Run, result: Any) -> Outcome:
+        run.finished = now = self._time()
+        keep = outcome.kept(run.payload, self._keep)
+        return outcome.succeeded(run.record, result, keep, (now - run.started) * 1000)
+
+    def _ended_run(self, run: Run) -> outcome.Run:
+        run.finished = self._time()
+        return self._ended(run.record, run.payload, run.started)
+
     def _ended(self, record: Record, payload: Payload, started: float) -> outcome.Run:
         duration = (self._time() - started) * 1000
         now, u = self._store_now(), self._clock.u()
@@ -457,7 +469,7 @@ class Executor:
     def _keep_outcome(self, run: Run, result: Outcome) -> None:
         if not run.ended:
             self._end(run)
-            self._put(run.record, result, (self._time() - run.started) * 1000)
+            self._put(run.record, result, (run.finished - run.started) * 1000)
 
     def _end(self, run: Run) -> None:
         run.ended = True

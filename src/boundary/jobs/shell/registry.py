@@ -137,7 +137,7 @@ class Handler(Generic[P, R_co]):
         return Sender(self._door, self.signature, self._door.drafting(self.job_type, chosen))
 
     def arguments(self, args: dict[str, Any]) -> dict[str, Any]:
-        """The stored arguments in the types the function's annotations name, in a new mapping.
+        """The stored arguments in the types the function's annotations name.
 
         Raises:
             UsageError: One is missing, unknown, or of another type.

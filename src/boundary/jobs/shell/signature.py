@@ -78,23 +78,22 @@ class Signature:
         return bound
 
     def convert(self, args: dict[str, Any]) -> dict[str, Any]:
-        """A new mapping of the arguments in their annotated types.
+        """The arguments in their annotated types; the same mapping if they have them already.
 
         Raises:
             UsageError: One is missing, unknown, or of another type; it is named.
         """
-        self._check_names(args)
+        if args.keys() != self._names:
+            self._check_names(args)
         types = self._types
         if types is None:
             types = self._types = self._resolved()
-        values: dict[str, Any] = {}
+        converted: dict[str, Any] = {}
         for name, value in args.items():
             wanted = types.get(name, self._rest)
-            if wanted is Any or type(value) is wanted:
-                values[name] = value
-            else:
-                values[name] = self._converted(name, value, wanted)
-        return values
+            if wanted is not Any and type(value) is not wanted:
+                converted[name] = self._converted(name, value, wanted)
+        return {**args, **converted} if converted else args
 
     def _check_names(self, args: dict[str, Any]) -> None:
         given = args.keys()

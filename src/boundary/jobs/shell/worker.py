@@ -399,19 +399,19 @@ class Shift:
                 await self._go_on_as_heir(error)
             else:
                 log.warning("the store failed, trying again: %s", error)
-            self._failed(error)
+            self._failed(effect, error)
             return
         if settled is not None:
             self._offset = settled.now - self._now()
             self._journal.settled(done, self._taken(done, settled))
         if claimed is None:
-            self._arrived(0, None)
+            self._arrived(effect, 0, None)
         elif mine != self._incarnation:
             # Renewed meanwhile: what came in belongs to a worker that is no more.
-            self._arrived(0, None)
+            self._arrived(effect, 0, None)
             await self._try(Depart(mine, self._keep.finished))
         else:
-            await self._take_in(claimed)
+            await self._take_in(effect, claimed)
 
     def _taken(
         self, done: list[tuple[Record, Outcome]], settled: Settled
@@ -477,15 +477,15 @@ class Shift:
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
-    async def _take_in(self, claimed: Claimed) -> None:
+    async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
         self._offset = claimed.now - self._now()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if not claimed.alive:
-            self._arrived(0, None)
+            self._arrived(effect, 0, None)
             self._tell(Disowned(self._now()))
             return
         jobs = await self._without_crowd(claimed.jobs)
-        self._arrived(len(jobs), due)
+        self._arrived(effect, len(jobs), due)
         self._journal.claimed(jobs)
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
@@ -512,16 +512,16 @@ class Shift:
     def _put_off(self, records: list[Record]) -> list[Outcome]:
         return [outcome.released(one, self._keep.finished, CROWD_MS) for one in records]
 
-    def _arrived(self, count: int, due_ms: float | None) -> None:
+    def _arrived(self, effect: Exchange, count: int, due_ms: float | None) -> None:
         leftover = self._executor.waiting > 0
-        self._tell(Arrived(self._now(), count, due_ms, leftover, self._worker.clock.u()))
+        self._tell(Arrived(self._now(), effect, count, due_ms, leftover, self._worker.clock.u()))
 
-    def _failed(self, error: BackendError) -> None:
+    def _failed(self, effect: Exchange, error: BackendError) -> None:
         if self._burst:
             self._broken = error
             self._wake()
             return
-        self._tell(Failed(self._now(), self._worker.clock.u()))
+        self._tell(Failed(self._now(), effect, self._worker.clock.u()))
 
     def _stop_cancelled(self, ids: tuple[bytes, ...]) -> None:
         if ids:

@@ -2,14 +2,14 @@
 
 What belongs here: sockets of a loop. What does not: what to say (`conversation`).
 
-Whoever finds the connection unused sends by himself. Those who come meanwhile are sent together
-when it is free again, by a task of its own, so that one who is cancelled disturbs no other.
+What several callers ask for at the same time goes out on the same connection, one behind the
+other; enqueues that come while another is under way go out together, as one call.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
 from typing import Any, TypeVar
 
 from redis import exceptions as redis_errors
@@ -69,100 +69,112 @@ async def master(address: Address, timeout: float) -> Node:
     return Node(host, port)
 
 
-async def exchange(used: Connection, sends: Sequence[Send]) -> list[list[Any]]:
-    """The replies to commands that go out in one write; an error reply is one of them."""
-    packed = [
-        part
-        for send in sends
-        for command in send.commands
-        for part in used.pack_command(*command)
-    ]
-    await used.send_packed_command(packed, check_health=False)
-    answers: list[list[Any]] = []
-    for send in sends:
-        replies: list[Any] = []
-        for _ in send.commands:
-            try:
-                replies.append(await used.read_response(disable_decoding=True))
-            except redis_errors.ResponseError as error:
-                replies.append(error)
-        answers.append(replies)
-    return answers
+class _Awaited:
+    """The replies to one write, as they come in."""
+
+    __slots__ = ("count", "replies", "waiter")
+
+    def __init__(self, count: int, waiter: asyncio.Future[list[Any] | Lost]) -> None:
+        self.count = count
+        self.waiter = waiter
+        self.replies: list[Any] = []
+
+    def answer(self, answer: list[Any] | Lost) -> None:
+        """Nobody may wait any more: a caller that was cancelled."""
+        if not self.waiter.done():
+            self.waiter.set_result(answer)
 
 
 class Pipe:
-    """A connection to one node."""
+    """A connection to one node: commands go out at once, a task hands out the replies in order."""
 
     def __init__(self, terms: Terms, node: Node) -> None:
         self._terms = terms
         self._node = node
         self._connection: Connection | None = None
-        self._busy = False
-        self._waiting: list[tuple[Send, asyncio.Future[list[Any] | Lost]]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
+        self._awaited: deque[_Awaited] = deque()
+        self._reader: asyncio.Task[None] | None = None
 
     async def send(self, send: Send) -> list[Any] | Lost:
         """The replies to the commands."""
-        if self._busy:
-            waiter: asyncio.Future[list[Any] | Lost] = asyncio.get_running_loop().create_future()
-            self._waiting.append((send, waiter))
-            return await waiter
-        self._busy = True
-        try:
-            (answer,) = await self._exchange([send])
-        finally:
-            self._next()
-        return answer
-
-    def _next(self) -> None:
-        """The connection is free: those who wait are next."""
-        if self._waiting:
-            self._task = asyncio.get_running_loop().create_task(self._serve())
-        else:
-            self._busy = False
-
-    async def _serve(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            answers: Sequence[list[Any] | Lost] = ()
+        used = self._connection
+        if used is None:
             try:
-                answers = await self._exchange([send for send, _ in batch])
-            finally:
-                lost = Lost(redis_errors.ConnectionError("the event loop ended"), sent=True)
-                for at, (_, waiter) in enumerate(batch):
-                    if not waiter.done():
-                        waiter.set_result(answers[at] if at < len(answers) else lost)
-        self._busy = False
-
-    async def _exchange(self, sends: Sequence[Send]) -> Sequence[list[Any] | Lost]:
-        sent = False
+                used = await self._open(send.timeout)
+            except FAILURES as error:
+                return Lost(error, sent=False)
+        loop = asyncio.get_running_loop()
+        awaited = _Awaited(len(send.commands), loop.create_future())
+        # From here to the write nothing is awaited: replies come in the order of this queue.
+        self._awaited.append(awaited)
+        alarm = loop.call_later(send.timeout, self._expire, used)
+        packed = [part for command in send.commands for part in used.pack_command(*command)]
         try:
-            used = self._connection
-            if used is None or not used.is_connected:
-                timeout = min(max(send.timeout for send in sends), self._terms.timeout)
-                used = self._connection = connection(self._terms.address, self._node, timeout)
-                await used.connect()
-            sent = True
-            return await exchange(used, sends)
+            await used.send_packed_command(packed, check_health=False)
+            return await awaited.waiter
         except FAILURES as error:
-            await self._hang_up()
-            return [Lost(error, sent)] * len(sends)
-        except BaseException:
-            await self._hang_up()
-            raise
+            self._lose(used, error)
+            return Lost(error, sent=True)
+        finally:
+            alarm.cancel()
 
-    async def _hang_up(self) -> None:
-        used, self._connection = self._connection, None
-        if used is not None:
+    async def _open(self, timeout: float) -> Connection:
+        async with self._opening:
+            if self._connection is not None:
+                return self._connection
+            made = connection(self._terms.address, self._node, min(timeout, self._terms.timeout))
+            try:
+                await made.connect()
+            except BaseException:
+                await made.disconnect(nowait=True)
+                raise
+            # Each write has an alarm of its own; a reader waits for as long as it takes.
+            made.socket_timeout = None
+            self._connection = made
+            self._reader = asyncio.get_running_loop().create_task(self._read(made))
+            return made
+
+    async def _read(self, used: Connection) -> None:
+        """Hand out replies until the connection ends; that is noticed at once, in use or not."""
+        try:
+            while True:
+                try:
+                    reply = await used.read_response(disable_decoding=True)
+                except redis_errors.ResponseError as error:
+                    reply = error
+                awaited = self._awaited[0]
+                awaited.replies.append(reply)
+                if len(awaited.replies) == awaited.count:
+                    self._awaited.popleft()
+                    awaited.answer(awaited.replies)
+        except (*FAILURES, IndexError) as error:
+            self._lose(used, error)
+        finally:
             await used.disconnect(nowait=True)
+
+    def _expire(self, used: Connection) -> None:
+        self._lose(used, redis_errors.TimeoutError("no reply in time"))
+
+    def _lose(self, used: Connection, error: Exception) -> None:
+        """The connection is of no more use: whoever waits on it gets no reply."""
+        if self._connection is not used:
+            return
+        self._connection, reader, self._reader = None, self._reader, None
+        awaited, self._awaited = self._awaited, deque()
+        for one in awaited:
+            one.answer(Lost(error, sent=True))
+        if reader is not None and reader is not asyncio.current_task():
+            reader.cancel()
 
     async def close(self) -> None:
         """The connection is closed."""
-        if self._task is not None and not self._task.done():
-            await asyncio.wait([self._task], timeout=self._terms.timeout)
-        used, self._connection = self._connection, None
+        used, reader = self._connection, self._reader
         if used is not None:
+            self._lose(used, redis_errors.ConnectionError("closed"))
             await used.disconnect()
+        if reader is not None:
+            await asyncio.wait([reader])
 
 
 class AsyncDriver:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from struct import Struct as Layout
 from struct import error as struct_error
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -54,6 +54,7 @@ _HEAD = Layout(">BIHIHIBB")
 _STATE = Layout(">BBBBHqqqqIHqqI")
 _ENDINGS = ("", *EVENTS)
 _LONGEST = 255
+_SMALL = 256
 _STOP, _PARKED = 1, 2
 _TOKENS = 0xFFFFFFFF
 
@@ -154,6 +155,23 @@ def decode(id: bytes, data: bytes) -> Record:
     created = made_high << 32 | made_low
     if len(data) == size:
         return Record(seq, id, job_type, queue, priority, data[payload:], created, created)
+    return Record(
+        seq, id, job_type, queue, priority, data[payload:size], created, *_state_of(data[size:])
+    )
+
+
+def _state_of(data: bytes) -> tuple[Any, ...]:
+    return _same_state(data) if len(data) < _SMALL else _state(data)
+
+
+@lru_cache(maxsize=64)
+def _same_state(data: bytes) -> tuple[Any, ...]:
+    """As `_state`: jobs that were taken together have one state."""
+    return _state(data)
+
+
+def _state(data: bytes) -> tuple[Any, ...]:
+    """The fields of a record from `updated` on."""
     (
         status,
         ending,
@@ -169,24 +187,17 @@ def decode(id: bytes, data: bytes) -> Record:
         execute_at,
         started,
         progress_size,
-    ) = _STATE.unpack_from(data, size)
-    progress = size + 64 + worker_size
+    ) = _STATE.unpack_from(data)
+    progress = 64 + worker_size
     trail = progress + progress_size
-    return Record(
-        seq,
-        id,
-        job_type,
-        queue,
-        priority,
-        data[payload:size],
-        created,
+    return (
         updated,
         STATUSES[status],
         None if due == NONE else due,
         None if execute_at == NONE else execute_at,
         None if started == NONE else started,
         None if completed == NONE else completed,
-        _text(data[size + 64 : progress]) if worker_size else None,
+        data[64:progress].decode() if worker_size else None,
         token,
         retry_count,
         crashes,
