@@ -37,6 +37,7 @@ from boundary.jobs.errors import (
     SerializationError,
     StoreFormatError,
     StoreFull,
+    StoreRefused,
     UnknownHandler,
     UsageError,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "Status",
     "StoreFormatError",
     "StoreFull",
+    "StoreRefused",
     "UnknownHandler",
     "UsageError",
     "WorkerInfo",

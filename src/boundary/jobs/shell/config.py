@@ -409,10 +409,10 @@ def _shown(given: Given) -> str:
     if "password" in given.key.lower():
         return "***"
     value: object = given.value
-    if isinstance(value, str):
-        return repr(shown_url(value))[:80]
     if given.key not in _keys() and not isinstance(value, bool | int | float):
         return "..."  # may hold a password under a misspelt name
+    if isinstance(value, str):
+        return repr(shown_url(value))[:80]
     return repr(value)[:80]
 
 
