@@ -25,7 +25,6 @@ from boundary.jobs.core.dispatcher import (
     GiveBack,
     Leave,
     Noticed,
-    PassOn,
     Renew,
     Returned,
     Setup,
@@ -387,22 +386,38 @@ def test_a_second_exchange_goes_out_while_the_store_has_plenty() -> None:
     assert len(day.state.asking) == 1
 
 
-def test_a_notice_a_full_worker_cannot_use_is_passed_on() -> None:
-    day = Day(concurrency=1)
+def test_only_an_idle_worker_waits_for_work() -> None:
+    day = Day(concurrency=2)
+    assert dispatcher.idle_claim(day.state, 0.5) is None
     day.tick()
+    assert dispatcher.idle_claim(day.state, 0.5) is None
     day.arrive(1)
+    assert dispatcher.idle_claim(day.state, 0.5) == Exchange(claiming=True, slots=1)
+    day.send(Arrived(day.now, Exchange(claiming=True, slots=1), 1))
     while day.state.asking:
         day.arrive(0)
-    assert not dispatcher.is_idle(day.state)
-    assert PassOn in kinds(day.send(Noticed(day.now)))
-    assert PassOn not in kinds(day.tick())
-    day.finish(1, 1_000.0)
+    assert day.state.held == 2
+    assert dispatcher.idle_claim(day.state, 0.5) is None
+    day.send(Stop(day.now, 100.0))
+    assert dispatcher.idle_claim(day.state, 0.5) is None
+
+
+def test_what_is_heard_of_lost_jobs_does_not_keep_a_worker_from_leaving() -> None:
+    """Found by SIGSTOP: a worker resumed past its lease never left, since it held -6 jobs."""
+    day = Day()
+    day.tick()
+    day.arrive(6)
     while day.state.asking:
         day.arrive(0)
-    assert dispatcher.is_idle(day.state)
-    effects = day.send(Noticed(day.now))
-    assert PassOn not in kinds(effects)
-    assert exchange(effects).slots == 1
+    assert Renew in kinds(day.send(Disowned(day.now)))
+    day.finish(6, 300.0)
+    while day.state.asking:
+        day.arrive(0)
+    assert day.state.held == 0
+    day.send(Stop(day.now, 30_000.0))
+    while day.state.asking:
+        day.arrive(0)
+    assert day.state.phase == "stopped"
 
 
 def test_the_charter_tells_the_truth_about_the_window() -> None:

@@ -51,6 +51,7 @@ from boundary.jobs.core.operations import (
     Schedule,
     Schedules,
     Search,
+    Series,
     SetPaused,
     Settle,
     SettleAndClaim,
@@ -354,6 +355,7 @@ class Agreement(RuleBasedStateMachine):
         self.agree(Time())
         self.agree(Find(IDS))
         self.agree(Stats())
+        self.agree(Series(3))
         self.agree(Schedules())
         self.agree(Search())
         self.agree(DeadLetters())

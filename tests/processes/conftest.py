@@ -1,4 +1,4 @@
-"""A shop floor: one SQLite file, a journal beside it, and worker processes to start and kill."""
+"""A shop floor: one store, a journal beside it, and worker processes to start and kill."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from boundary.jobs import Jobs
+from devservers.single import Server
 
 ROOT = Path(__file__).parents[2]
 LEASE_MS = 1_000
@@ -30,9 +31,9 @@ class Line(NamedTuple):
 class Floor:
     """Starts workers on one store; nothing it starts outlives it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
-        self.url = f"sqlite:///{folder}/jobs.db"
+        self.url = url
         self.journal = folder / "journal"
         self.journal.touch()
         self.environ = {
@@ -86,8 +87,27 @@ class Floor:
         self.jobs.close()
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with Server() as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def floor(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Floor]:
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    if request.param == "redis":
+        made = request.getfixturevalue("server")
+        made.call("FLUSHALL")
+        url = made.url()
+    floor = Floor(tmp_path, url)
+    yield floor
+    floor.close()
+
+
 @pytest.fixture
-def floor(tmp_path: Path) -> Iterator[Floor]:
-    made = Floor(tmp_path)
-    yield made
-    made.close()
+def redis_floor(tmp_path: Path, server: Server) -> Iterator[Floor]:
+    server.call("FLUSHALL")
+    floor = Floor(tmp_path, server.url())
+    yield floor
+    floor.close()

@@ -1,4 +1,4 @@
-"""Real worker processes, really killed and stopped, on one SQLite file."""
+"""Real worker processes, really killed and stopped, on one SQLite file and on a Redis server."""
 
 from __future__ import annotations
 
@@ -51,6 +51,33 @@ def test_soak_kills(floor: Floor, capsys: pytest.CaptureFixture[str]) -> None:
     assert card["counted"] == card["jobs"]
 
 
+@pytest.mark.timeout(60)
+def test_a_worker_stopped_past_its_lease_decides_nothing(floor: Floor) -> None:
+    """G8: SIGSTOP and SIGCONT; one accepted outcome for each job, exact counters."""
+    jobs = [floor.jobs.enqueue("on_loop", {"seconds": 0.3}) for _ in range(6)]
+    first = floor.worker("--concurrency", "6")
+    started(floor, 6)
+    first.send_signal(signal.SIGSTOP)
+    second = floor.worker("--concurrency", "6")
+    eventually(
+        f"the other worker has taken them over\n{floor.log()}",
+        lambda: floor.jobs.stats().total_succeeded == len(jobs),
+        patience=20,
+    )
+    first.send_signal(signal.SIGCONT)
+    more = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
+    assert floor.jobs.result(more.id, timeout=10) is None
+    for worker in (first, second):
+        worker.terminate()
+        assert worker.wait(10) == 0, floor.log()
+    counted = floor.jobs.stats()
+    assert (counted.total_succeeded, counted.total_failed) == (len(jobs) + 1, 0)
+    for job in jobs:
+        found = floor.jobs.find(job.id)
+        assert found is not None
+        assert (found.status, found.crash_count, found.fencing_token) == ("completed", 1, 2)
+
+
 PRODUCE = """
 import sys
 from tests.processes.tasks import jobs, on_loop
@@ -59,7 +86,7 @@ jobs.enqueue_many(on_loop.job(seconds=0.0) for _ in range(int(sys.argv[1])))
 
 
 @pytest.mark.timeout(120)
-def test_two_workers_and_a_producer_share_one_file(floor: Floor) -> None:
+def test_two_workers_and_a_producer_share_one_store(floor: Floor) -> None:
     """G6: 20,000 jobs, none twice, and neither worker starves."""
     count = 20_000
     staff = [floor.worker() for _ in range(2)]

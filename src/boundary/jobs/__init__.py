@@ -14,7 +14,7 @@ from boundary.jobs.core.records import (
     RetryPolicy,
     Status,
 )
-from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
+from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.steering import Cancel, Discard, JobResult, Retry, Snooze
 from boundary.jobs.errors import (
     BackendError,
@@ -75,6 +75,7 @@ __all__ = [
     "Jobs",
     "JobsError",
     "LeaseLost",
+    "MinuteStats",
     "PayloadTooLarge",
     "Priority",
     "Progress",

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
 from boundary.jobs.core.job import JSON, Job, Status
-from boundary.jobs.core.operations import Interest, Operation
+from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation
 from boundary.jobs.core.stats import JobStats as JobStatsRecord
 from boundary.jobs.core.stats import QueueStats
 
@@ -47,10 +47,6 @@ class Listener(Protocol):
         """
         ...
 
-    def pass_on(self) -> None:
-        """The notice just heard is another's: whoever heard of work cannot take it."""
-        ...
-
     def close(self) -> None:
         """Stop listening; a `wait` under way returns."""
         ...
@@ -70,10 +66,6 @@ class AsyncListener(Protocol):
 
     async def wait(self, timeout: float) -> bool:
         """As `Listener.wait`."""
-        ...
-
-    async def pass_on(self) -> None:
-        """As `Listener.pass_on`."""
         ...
 
     async def close(self) -> None:
@@ -120,6 +112,20 @@ class AsyncBackend(Protocol):
 
     async def listen(self, interest: Interest) -> AsyncListener:
         """As `Backend.listen`."""
+        ...
+
+    async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
+        """At the next notice of work in its queues, what the claim brings.
+
+        Notices count from the first call on. A store may make the claim in the same breath, so
+        that an idle worker has its job with one message.
+
+        Returns:
+            None: no notice came within `timeout` seconds, and no job.
+
+        Raises:
+            BackendError: As `execute`; whether the claim took place is not known then.
+        """
         ...
 
     async def close(self) -> None:

@@ -41,6 +41,7 @@ from boundary.jobs.core.operations import (
     Schedule,
     Schedules,
     Search,
+    Series,
     SetPaused,
     Settle,
     SettleAndClaim,
@@ -126,7 +127,7 @@ LOOKING: dict[str, Sequence[Operation[Any]]] = {
 }
 """What people ask."""
 
-UNBOUNDED = {Stats: "counts what waits"}
+UNBOUNDED = {Stats: "counts what waits", Series: "a day of minutes"}
 """What looks at an index from end to end, by its nature."""
 
 

@@ -20,6 +20,7 @@ from boundary.jobs.core.operations import (
     Find,
     Reclaim,
     Search,
+    Series,
     Stats,
     Time,
     Interest,
@@ -189,20 +190,35 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     door = SqliteStore(path).blocking()
     door.execute(Enqueue((job(1),)))
     door.close()
-    monkeypatch.setattr(opening, "SCHEMA", 2)
+    later = opening.SCHEMA + 1
+    monkeypatch.setattr(opening, "SCHEMA", later)
     monkeypatch.setattr(
-        opening, "MIGRATIONS", {1: "ALTER TABLE job ADD COLUMN nonsense syntax error (;"}
+        opening, "MIGRATIONS", {later - 1: "ALTER TABLE job ADD COLUMN nonsense syntax error (;"}
     )
     with pytest.raises(BackendUnavailable):
         door.execute(Time())
-    monkeypatch.setattr(opening, "MIGRATIONS", {1: "CREATE TABLE later (a INTEGER) STRICT;"})
+    monkeypatch.setattr(opening, "MIGRATIONS", {later - 1: "CREATE TABLE later (a INTEGER) STRICT;"})
     (found,) = door.execute(Find((job(1).id,)))
     assert found is not None
     door.close()
     connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (later,)
     assert connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
     connection.close()
+
+
+def test_a_file_of_the_first_schema_gets_its_series(path: Path) -> None:
+    door = SqliteStore(path).blocking()
+    door.execute(Enqueue((job(1),)))
+    door.close()
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE series")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    assert door.execute(Series()) == ()
+    (found,) = door.execute(Find((job(1).id,)))
+    assert found is not None
+    door.close()
 
 
 OPEN = """

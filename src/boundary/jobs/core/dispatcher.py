@@ -68,7 +68,6 @@ class State(Struct, frozen=True):
         asking: What is under way. Two at once keep worker and store busy at the same time.
         plenty: The last claim brought all it asked for.
         hungry: There may be ready jobs that no claim has seen.
-        noticed: Somebody said that there is work, and no claim has looked since.
         nothing_ahead: The last look beyond the slots brought nothing; wait for a free slot.
         unsettled: Outcomes wait to be handed in.
         pace: (queue, milliseconds its jobs take).
@@ -88,7 +87,6 @@ class State(Struct, frozen=True):
     asking: tuple[Exchange, ...] = ()
     plenty: bool = False
     hungry: bool = True
-    noticed: bool = False
     nothing_ahead: bool = False
     unsettled: bool = False
     pace: tuple[tuple[str, float], ...] = ()
@@ -131,10 +129,6 @@ class Renew(Struct, frozen=True):
     """Stop what runs, drop its outcomes, go on under a new incarnation."""
 
 
-class PassOn(Struct, frozen=True):
-    """Let another worker have the notice: this one has no slot for what it is about."""
-
-
 class Leave(Struct, frozen=True):
     """All is settled: depart and stop."""
 
@@ -145,7 +139,7 @@ class Alarm(Struct, frozen=True):
     at: float
 
 
-Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | PassOn | Leave | Alarm
+Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | Leave | Alarm
 
 
 # Events: what happened
@@ -228,17 +222,21 @@ def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
         return state, ()
     state, overdue = _meet_deadlines(state, event.now)
     state, asked = _ask(state, event.now, event.u)
-    state, passed = _pass_on(state)
-    effects = (*urgent, *overdue, *asked, *passed)
+    effects = (*urgent, *overdue, *asked)
     if _through(state, event.now):
         return replace(state, phase="stopped"), (*effects, Leave())
     return state, (*effects, Alarm(_next_alarm(state)))
 
 
-def is_idle(state: State) -> bool:
-    """Whether the worker has a free slot and knows of no job for it: it waits for a notice."""
-    has_room = state.phase == "running" and state.held < state.setup.concurrency
-    return has_room and not state.hungry and not state.asking
+def idle_claim(state: State, u: float) -> Exchange | None:
+    """What to claim at the next notice: for a worker with a free slot that knows of no job for it.
+
+    It is answered as any other (`Arrived`), though `step` did not ask for it.
+    """
+    free = state.setup.concurrency - state.held
+    if state.phase != "running" or free <= 0 or state.hungry or state.asking:
+        return None
+    return Exchange(claiming=True, slots=min(free, BATCH), queues=_order(state.setup, u))
 
 
 # What an event means
@@ -250,13 +248,13 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             hungry = state.hungry or event.now >= state.look_at
             return replace(state, hungry=hungry), ()
         case Noticed():
-            return replace(state, hungry=True, noticed=True), ()
+            return replace(state, hungry=True), ()
         case Arrived():
             return _learn_arrival(state, event), ()
         case Finished():
             return _learn_finish(state, event), ()
         case Returned():
-            return replace(state, held=state.held - event.count, unsettled=True), ()
+            return replace(state, held=max(state.held - event.count, 0), unsettled=True), ()
         case Failed():
             return _learn_failure(state, event), ()
         case Disowned():
@@ -309,7 +307,8 @@ def _learn_finish(state: State, event: Finished) -> State:
     rate = count / max(event.now - state.busy_since, 0.01)
     return replace(
         state,
-        held=state.held - count,
+        # Jobs that were lost with a lease are not held any more, whatever is heard of them.
+        held=max(state.held - count, 0),
         rate=min(rate, state.rate / EASING) if state.rate else rate,
         busy_since=event.now,
         pace=tuple(pace.items()),
@@ -372,18 +371,8 @@ def _ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]
     exchange = claim or Exchange(claiming=False)
     # What comes to notice from here on, this claim may miss.
     hungry = state.hungry and (claim is None or claim.slots == 0 or state.plenty)
-    noticed = state.noticed and exchange.slots == 0
     asking = (*state.asking, exchange)
-    state = replace(state, asking=asking, hungry=hungry, noticed=noticed, unsettled=False)
-    return state, (exchange,)
-
-
-def _pass_on(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """A store wakes one worker for what came in; if that one is full, it must be another."""
-    full = state.phase != "running" or state.held >= state.setup.concurrency
-    if state.noticed and full and not state.asking:
-        return replace(state, noticed=False), (PassOn(),)
-    return state, ()
+    return replace(state, asking=asking, hungry=hungry, unsettled=False), (exchange,)
 
 
 def _claim(state: State, u: float) -> Exchange | None:
@@ -394,8 +383,11 @@ def _claim(state: State, u: float) -> Exchange | None:
     ahead = _ahead(state, BATCH - slots)
     if slots == 0 and (state.nothing_ahead or not _worth_it(state, ahead)):
         return None
-    order = weighted_order(setup.weights, u) if setup.weights else setup.queues
-    return Exchange(claiming=True, slots=slots, ahead=ahead, queues=order)
+    return Exchange(claiming=True, slots=slots, ahead=ahead, queues=_order(setup, u))
+
+
+def _order(setup: Setup, u: float) -> tuple[str, ...] | None:
+    return weighted_order(setup.weights, u) if setup.weights else setup.queues
 
 
 def _ahead(state: State, most: int) -> tuple[tuple[str, int], ...]:

@@ -21,6 +21,8 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core.operations import (
+    MINUTE,
+    SERIES,
     Beat,
     Cancel,
     Claim,
@@ -52,6 +54,7 @@ from boundary.jobs.core.operations import (
     Schedule,
     Schedules,
     Search,
+    Series,
     SetPaused,
     Settle,
     SettleAndClaim,
@@ -59,6 +62,7 @@ from boundary.jobs.core.operations import (
     Snapshot,
     Stats,
     Take,
+    Tally,
     Time,
     Verdict,
     WorkerRow,
@@ -103,6 +107,9 @@ class State:
     ended: list[Entry] = field(default_factory=list[Entry])
     workers: dict[str, Holder] = field(default_factory=dict[str, Holder])
     counters: dict[str, Counters] = field(default_factory=dict[str, Counters])
+    series: dict[tuple[Millis, str], Counters] = field(
+        default_factory=dict[tuple[Millis, str], Counters]
+    )
     paused: set[str] = field(default_factory=set[str])
     schedules: dict[str, Schedule] = field(default_factory=dict[str, Schedule])
     last_seq: int = 0
@@ -119,6 +126,7 @@ class State:
                 for name, one in self.workers.items()
             },
             dict(self.counters),
+            dict(self.series),
             set(self.paused),
             dict(self.schedules),
             self.last_seq,
@@ -192,13 +200,17 @@ def _lift(state: State, record: Record) -> None:
         state.workers[record.worker].held.pop(record.id, None)
 
 
-def _count(state: State, queue: str, event: str, duration_ms: float = 0.0) -> None:
+def _count(
+    state: State, queue: str, event: str, now: Millis, duration_ms: float = 0.0
+) -> None:
     field_name = lifecycle.COUNTED.get(event)
     if field_name is None:
         return
-    was = state.counters.get(queue) or Counters(queue)
     one = replace(Counters(queue, duration_ms=duration_ms), **{field_name: 1})
-    state.counters[queue] = was.add(one)
+    minute = now // MINUTE * MINUTE
+    nothing = Counters(queue)
+    state.counters[queue] = state.counters.get(queue, nothing).add(one)
+    state.series[minute, queue] = state.series.get((minute, queue), nothing).add(one)
 
 
 # A job comes in
@@ -352,7 +364,7 @@ def _accept(state: State, holder: Holder | None, outcome: Outcome, now: Millis) 
         worker=None,
         cancelling=False,
     )
-    _count(state, record.queue, event, outcome.duration_ms)
+    _count(state, record.queue, event, now, outcome.duration_ms)
     if record.status in lifecycle.FINISHED:
         _finish(state, record, event, now, outcome.keep_ms)
     elif event == "release" and outcome.delay_ms == 0:
@@ -420,7 +432,7 @@ def _give_back(state: State, record: Record, event: str, now: Millis, keep_ms: i
         updated=now,
         cancelling=False,
     )
-    _count(state, record.queue, event)
+    _count(state, record.queue, event, now)
     if record.status in lifecycle.FINISHED:
         _finish(state, record, event, now, keep_ms)
     else:
@@ -462,6 +474,9 @@ def _take_back(state: State, record: Record, operation: Reclaim, now: Millis) ->
 
 
 def _prune(state: State, operation: Prune, now: Millis) -> int:
+    oldest = Series(SERIES).since(now)
+    for key in [key for key in state.series if key[0] < oldest]:
+        del state.series[key]
     count = 0
     while count < operation.limit and state.ended and state.ended[0][0] <= now:
         prune_at, seq, id = heappop(state.ended)
@@ -696,6 +711,15 @@ def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
     return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
 
 
+def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
+    since = operation.since(now)
+    return tuple(
+        Tally(minute, counters)
+        for (minute, queue), counters in sorted(state.series.items())
+        if minute >= since and operation.queue in {None, queue}
+    )
+
+
 def _load(name: str, counts: dict[str, list[int]], *, paused: bool) -> QueueLoad:
     ready, scheduled, running = counts.get(name, [0, 0, 0])
     return QueueLoad(name, ready, scheduled, running, paused)
@@ -749,4 +773,5 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     DeadLetters: _dead_letters,
     History: _history,
     Stats: _stats,
+    Series: _series,
 }

@@ -573,6 +573,36 @@ class Stats(Operation[Snapshot], frozen=True):
     queue: str | None = None
 
 
+MINUTE = 60_000
+SERIES = 1_440
+"""Minutes of which `Series` tells: a day."""
+
+
+class Tally(Struct, frozen=True):
+    """What a queue's runs came to within one minute; `minute` is its beginning."""
+
+    minute: Millis
+    counters: Counters
+
+
+class Series(Operation[tuple[Tally, ...]], frozen=True):
+    """What was counted in each of the last `minutes`, this one included; oldest first, then by name.
+
+    Minutes and queues in which nothing was counted are left out.
+
+    Attributes:
+        minutes: 1 to `SERIES`; what is older is forgotten.
+        queue: Only this one.
+    """
+
+    minutes: int = 60
+    queue: str | None = None
+
+    def since(self, now: Millis) -> Millis:
+        """The beginning of the first minute."""
+        return (now // MINUTE - min(self.minutes, SERIES) + 1) * MINUTE
+
+
 def notices(operation: Operation[object], reply: object) -> frozenset[Topic]:
     """Who may want to know that this operation happened; stores pass it on after the fact."""
     if isinstance(operation, SettleAndClaim):

@@ -73,6 +73,25 @@ class QueueStats(Struct, frozen=True, kw_only=True):
     paused: bool = False
 
 
+class MinuteStats(Struct, frozen=True, kw_only=True):
+    """What a queue's runs came to within one minute.
+
+    Attributes:
+        minute: When it began, an aware UTC datetime.
+        succeeded: Jobs completed.
+        failed: Jobs dead-lettered or discarded.
+        retried: Failed runs that were followed by a retry.
+        avg_duration_ms: Mean duration of these runs.
+    """
+
+    minute: datetime
+    queue_name: str
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    avg_duration_ms: float = 0.0
+
+
 class WorkerInfo(Struct, frozen=True, kw_only=True):
     """One worker that is alive, or was a moment ago.
 

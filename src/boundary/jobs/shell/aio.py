@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from boundary.jobs.core.records import JSON, Job, Status
-    from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs
     from boundary.jobs.shell.draft import Draft
@@ -122,6 +122,10 @@ class AsyncJobs:
     async def queues(self) -> list[QueueStats]:
         """As `Jobs.queues`."""
         return await self._run(flows.queues())
+
+    async def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
+        """As `Jobs.series`."""
+        return await self._run(flows.series(minutes, queue))
 
     async def workers(self) -> list[WorkerInfo]:
         """As `Jobs.workers`."""

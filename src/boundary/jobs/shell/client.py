@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from boundary.jobs.core.records import JSON, Job, Status
-    from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.ports import Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.worker import Worker
@@ -396,6 +396,18 @@ class Jobs:
     def queues(self) -> list[QueueStats]:
         """Every queue with jobs, counters or a pause, by name."""
         return self._run(flows.queues())
+
+    def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
+        """What was counted in each of the last minutes, oldest first; nothing where nothing was.
+
+        Args:
+            minutes: 1 to 1440, this one included.
+            queue: Only this one.
+
+        Raises:
+            UsageError: One of them is not what it may be.
+        """
+        return self._run(flows.series(minutes, queue))
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""

@@ -24,6 +24,7 @@ from boundary.jobs.core import lifecycle, stats, wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
+    SERIES,
     Cancel,
     DeadLetters,
     Delete,
@@ -39,6 +40,7 @@ from boundary.jobs.core.operations import (
     Schedule,
     Schedules,
     Search,
+    Series,
     SetPaused,
     Snapshot,
     Stats,
@@ -47,7 +49,7 @@ from boundary.jobs.core.operations import (
 )
 from boundary.jobs.core.priority import name as priority_name
 from boundary.jobs.core.records import JSON, Job, Priority, Status
-from boundary.jobs.core.stats import Counters, JobStats, QueueStats, WorkerInfo
+from boundary.jobs.core.stats import Counters, JobStats, MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.errors import (
     IllegalTransition,
@@ -404,6 +406,22 @@ def queue_stats(queue: str) -> Flow[QueueStats]:
     name = checked_name("queue", queue)
     rows = _queues((yield from ask(Stats(name))))
     return rows[0] if rows else QueueStats(queue_name=name)
+
+
+def series(minutes: int, queue: str | None) -> Flow[list[MinuteStats]]:
+    """What was counted in each of the last minutes, by queue."""
+    wanted = Series(checked_limit(minutes, SERIES), _queue(queue))
+    return [
+        MinuteStats(
+            minute=wire.at(one.minute),
+            queue_name=one.counters.queue,
+            succeeded=one.counters.succeeded,
+            failed=one.counters.failed,
+            retried=one.counters.retried,
+            avg_duration_ms=one.counters.avg_duration_ms,
+        )
+        for one in (yield from ask(wanted))
+    ]
 
 
 def queues() -> Flow[list[QueueStats]]:

@@ -32,7 +32,6 @@ from boundary.jobs.core.dispatcher import (
     GiveBack,
     Leave,
     Noticed,
-    PassOn,
     Renew,
     Returned,
     State,
@@ -48,7 +47,6 @@ from boundary.jobs.core.operations import (
     Depart,
     Heartbeat,
     Inherit,
-    Interest,
     Prune,
     PutSchedule,
     Reclaim,
@@ -57,7 +55,6 @@ from boundary.jobs.core.operations import (
     SettleAndClaim,
     Settled,
     Time,
-    Topic,
 )
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
@@ -73,7 +70,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.operations import Operation, Outcome, Schedule
     from boundary.jobs.core.wire import Millis, Record
-    from boundary.jobs.ports import AsyncBackend, AsyncListener, Clock, Store
+    from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
 
@@ -86,7 +83,7 @@ CROWD_MS = 200
 """How long jobs on their last chance are put off while another of them runs."""
 
 LONGEST_EAR = 2.0
-"""Seconds an idle worker relies on an ear: one on a connection that died hears nothing."""
+"""Seconds an idle worker relies on being told: a connection that died tells nothing."""
 
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
@@ -250,7 +247,6 @@ class Shift:
         self._alarm: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
-        self._ear: AsyncListener | None = None
         self._moving = False
         self._unsure: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -307,7 +303,7 @@ class Shift:
 
     def _look_whether_idle(self) -> None:
         """Only an idle worker waits for work: a notice that wakes one wakes no other."""
-        if dispatcher.is_idle(self._state):
+        if dispatcher.idle_claim(self._state, 0.0) is not None:
             self._idle.set()
         else:
             self._idle.clear()
@@ -335,8 +331,6 @@ class Shift:
                 self._executor.abandon()
             case Renew():
                 self._renew()
-            case PassOn():
-                self._spawn(self._pass_on())
             case Leave():
                 self._left = True
 
@@ -396,7 +390,7 @@ class Shift:
             self._executor.put_back(done)
             if isinstance(error, BackendUnavailable) and not self._burst:
                 self._unsure.update(record.id for record, _ in done)
-                await self._go_on_as_heir(error)
+                await self._go_on_as_heir(mine, error)
             else:
                 log.warning("the store failed, trying again: %s", error)
             self._failed(effect, error)
@@ -426,13 +420,13 @@ class Shift:
         self._unsure.difference_update(record.id for record, _ in done)
         return tuple(taken)
 
-    async def _go_on_as_heir(self, error: BackendError) -> None:
+    async def _go_on_as_heir(self, mine: str, error: BackendError) -> None:
         """Whether the last claim took place is not known: what it brought, if it did, goes back.
 
         Should it take place later still, it is one of a worker nobody knows.
         """
         log.warning("the store failed, trying again: %s", error)
-        mine, heir = self._incarnation, incarnation()
+        heir = incarnation()
         wait = dispatcher.BACKOFF_MS / 1000
         lease = self._settings.workers.lease
         self._moving = True
@@ -567,25 +561,30 @@ class Shift:
     # Duties
 
     async def _hear(self) -> None:
-        """While idle, hear of work."""
-        longest = self._settings.workers.poll_interval / 1000
-        interest = Interest(Topic.WORK, self._queues())
+        """While idle, wait for work and claim it when it comes."""
+        wait = dispatcher.BACKOFF_MS / 1000
         while True:
+            await self._idle.wait()
+            effect = dispatcher.idle_claim(self._state, self._worker.clock.u())
+            if effect is None:
+                self._idle.clear()
+                continue
+            mine = self._incarnation
             try:
-                async with await self._backend.listen(interest) as ear:
-                    self._ear = ear
-                    while True:
-                        await self._idle.wait()
-                        if await ear.wait(LONGEST_EAR):
-                            self._tell(Noticed(self._now(), self._worker.clock.u()))
+                claim = self._claim(mine, effect)
+                claimed = await self._backend.claim_when_told(claim, LONGEST_EAR)
             except BackendError as error:
-                log.warning("cannot hear of new work, looking every %g s: %s", longest, error)
-                await asyncio.sleep(longest)
-
-    async def _pass_on(self) -> None:
-        if self._ear is not None:
-            with contextlib.suppress(BackendError):
-                await self._ear.pass_on()
+                await self._go_on_as_heir(mine, error)
+                await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
+                wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+                continue
+            wait = dispatcher.BACKOFF_MS / 1000
+            if claimed is None:
+                continue
+            if mine == self._incarnation:
+                await self._take_in(effect, claimed)
+            elif claimed.jobs:
+                await self._try(Depart(mine, self._keep.finished))
 
     async def _sweep(self) -> None:
         """Take back what lost workers held; let go of what is past its retention."""
@@ -619,6 +618,9 @@ class Shift:
             self._settings.workers.lease / 1000,
         )
         self._executor.drop()
+        # What was heard of the lost jobs, and not told yet, is of no use to anybody.
+        heard = (one for one in self._events if not isinstance(one, Finished | Returned))
+        self._events = deque(heard)
         self._incarnation = incarnation()
         self._spawn(self._rejoin(self._incarnation))
 
@@ -688,11 +690,6 @@ class Shift:
                 await self._try(Report(id, report[0].token, report[1]))
 
     # Parts
-
-    def _queues(self) -> tuple[str, ...] | None:
-        """The queues it serves; None: every one."""
-        setup = self._worker.setup
-        return tuple(name for name, _ in setup.weights) or setup.queues
 
     def _lifespan(self) -> contextlib.AbstractAsyncContextManager[Any]:
         lifespan = self._worker.registry.lifespan

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from boundary.jobs.core import model
-from boundary.jobs.core.operations import Interest, Operation, Topic, notices
+from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation, Topic, notices
 from boundary.jobs.ports import Clock, Finding
 from boundary.jobs.shell.clock import SystemClock
 
@@ -109,6 +109,7 @@ class AsyncMemoryBackend:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self._ear: AsyncMemoryListener | None = None
 
     async def execute(self, operation: Operation[R]) -> R:
         """As `ports.AsyncBackend.execute`."""
@@ -118,8 +119,17 @@ class AsyncMemoryBackend:
         """As `ports.AsyncBackend.listen`."""
         return AsyncMemoryListener(self._store, interest.topic)
 
+    async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
+        """As `ports.AsyncBackend.claim_when_told`."""
+        if self._ear is None:
+            self._ear = AsyncMemoryListener(self._store, Topic.WORK)
+        return self._store.run(claim) if await self._ear.wait(timeout) else None
+
     async def close(self) -> None:
-        """Nothing is open."""
+        """As `ports.AsyncBackend.close`."""
+        ear, self._ear = self._ear, None
+        if ear is not None:
+            await ear.close()
 
 
 class MemoryListener:
@@ -146,9 +156,6 @@ class MemoryListener:
             heard = self._told and not self._closed
             self._told = False
             return heard
-
-    def pass_on(self) -> None:
-        """Every ear was told."""
 
     def close(self) -> None:
         """As `ports.Listener.close`."""
@@ -216,9 +223,6 @@ class AsyncMemoryListener:
     def _ring(self) -> None:
         self._late = True
         self._changed.set()
-
-    async def pass_on(self) -> None:
-        """Every ear was told."""
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""

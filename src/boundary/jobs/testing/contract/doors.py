@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from boundary.jobs.core.operations import Interest, Operation
+from boundary.jobs.core.operations import Claim, Interest, Operation, Topic
 from boundary.jobs.ports import AsyncBackend, Backend, Store
 from boundary.jobs.testing.clock import FakeClock
 
@@ -59,10 +59,14 @@ class WaitAndClose(Struct, frozen=True):
     listener: Any
 
 
-class PassOn(Struct, frozen=True):
-    """Let another have the notice the listener just heard."""
+class ClaimWhenTold(Struct, frozen=True):
+    """Claim at the next notice of work, or within `timeout` not at all.
 
-    listener: Any
+    A blocking door has no such call: there it listens, waits and claims.
+    """
+
+    claim: Claim
+    timeout: float
 
 
 class Close(Struct, frozen=True):
@@ -72,7 +76,7 @@ class Close(Struct, frozen=True):
 
 
 Request: TypeAlias = (
-    Operation[Any] | Elsewhere | Listen | Wait | WaitWhile | WaitAndClose | PassOn | Close
+    Operation[Any] | Elsewhere | Listen | Wait | WaitWhile | WaitAndClose | ClaimWhenTold | Close
 )
 Case: TypeAlias = Generator[Request, Any, None]
 
@@ -132,8 +136,9 @@ def _serve(request: Request, here: Backend, there: Backend) -> object:
             return _meanwhile(listener.wait, lambda: there.execute(operation))
         case WaitAndClose(listener):
             return _meanwhile(listener.wait, listener.close)
-        case PassOn(listener):
-            return listener.pass_on()
+        case ClaimWhenTold(claim, timeout):
+            with here.listen(Interest(Topic.WORK, claim.queues)) as ear:
+                return here.execute(claim) if ear.wait(timeout) else None
         case Close(listener):
             return listener.close()
         case _:
@@ -183,8 +188,8 @@ async def _serve_asyncio(request: Request, here: AsyncBackend, there: AsyncBacke
             await asyncio.sleep(0)
             await listener.close()
             return await waiting
-        case PassOn(listener):
-            return await listener.pass_on()
+        case ClaimWhenTold(claim, timeout):
+            return await here.claim_when_told(claim, timeout)
         case Close(listener):
             return await listener.close()
         case _:

@@ -1,4 +1,4 @@
-"""Numbers: `Stats`.
+"""Numbers: `Stats` and `Series`.
 
 What belongs here: what a snapshot shows, and the invariants of its counters.
 """
@@ -6,14 +6,19 @@ What belongs here: what a snapshot shows, and the invariants of its counters.
 from __future__ import annotations
 
 from boundary.jobs.core.operations import (
+    MINUTE,
+    SERIES,
     Cancel,
     Claim,
     Heartbeat,
+    Prune,
     QueueLoad,
+    Series,
     SetPaused,
     Settling,
     Snapshot,
     Stats,
+    Tally,
     WorkerRow,
 )
 from boundary.jobs.core.stats import Counters
@@ -67,6 +72,29 @@ class StatsCases:
             QueueLoad("z", 1, 0, 0, paused=False),
         )
         assert snapshot.counters == (Counters("counted", succeeded=1),)
+
+    @on_both_doors
+    def test_each_minute_by_itself_for_a_day(self, clock: FakeClock) -> Case:
+        yield from run("a", duration_ms=250.5)
+        first = clock.now() // MINUTE * MINUTE
+        yield from run("b", "exhaust", duration_ms=1.0)
+        clock.advance(60)
+        yield from run("c", "fail", duration_ms=2.0)
+        yield from enqueue("d", queue="mail")
+        yield from run("e")
+        found: tuple[Tally, ...] = yield Series(2)
+        assert found == (
+            Tally(first, Counters("default", succeeded=1, failed=1, duration_ms=251.5)),
+            Tally(first + MINUTE, Counters("default", succeeded=1, retried=1, duration_ms=2.0)),
+        )
+        assert (yield Series(1)) == found[1:]
+        assert (yield Series(2, "mail")) == ()
+        clock.advance(SERIES * 60 - 60)
+        yield Prune()
+        assert (yield Series(SERIES)) == found[1:]
+        clock.advance(60)
+        yield Prune()
+        assert (yield Series(SERIES)) == ()
 
     @on_both_doors
     def test_one_queue_leaves_out_the_others_and_the_workers(self, clock: FakeClock) -> Case:

@@ -13,13 +13,18 @@ from typing import Any, Self
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection
 
-from boundary.jobs.core.operations import Interest
+from boundary.jobs.core.operations import Claim, Claimed, Interest
 from boundary.jobs.errors import BackendUnavailable
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
-from boundary.jobs.shell.adapters.redis.conversation import locate
+from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.hearing import channels, is_meant, token_keys, tuning
+from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
+
+
+LINGER = 10.0
+"""Seconds the connection is kept for the next who listens."""
 
 
 class AsyncContext:
@@ -65,19 +70,31 @@ class _Token:
         self.connection = made
         self._keys = keys
         self._before = before
-        self.taking: asyncio.Task[bytes | None] | None = None
+        self.taking: asyncio.Task[bool] | None = None
 
-    async def take(self, seconds: float, patience: float) -> bytes | None:
-        """The key whose token was taken; None after so many seconds."""
+    async def take(self, seconds: float, patience: float) -> bool:
+        """Whether a token was taken within so many seconds."""
+        taken, *_ = await self.send(seconds, patience)
+        return bool(taken)
+
+    async def send(self, seconds: float, patience: float, *then: Command) -> list[Any]:
+        """Wait for a token, then run the commands: one message, and one back. All replies."""
         made = self.connection
         # 0 would mean for ever.
-        last: Command = ("BZPOPMIN", *self._keys, f"{max(seconds, 0.001):.3f}")
-        packed = [part for one in (*self._before, last) for part in made.pack_command(*one)]
+        wait: Command = ("BZPOPMIN", *self._keys, f"{max(seconds, 0.001):.3f}")
+        packed = [part for one in (*self._before, wait, *then) for part in made.pack_command(*one)]
         await made.send_packed_command(packed, check_health=False)
         for _ in self._before:
             await made.read_response(disable_decoding=True)
-        reply: Any = await made.read_response(disable_decoding=True, timeout=seconds + patience)
-        return reply[0] if reply else None
+        replies: list[Any] = []
+        for _ in range(1 + len(then)):
+            try:
+                replies.append(
+                    await made.read_response(disable_decoding=True, timeout=seconds + patience)
+                )
+            except redis_errors.ResponseError as error:
+                replies.append(error)
+        return replies
 
 
 class AsyncTokenListener(AsyncContext):
@@ -86,7 +103,6 @@ class AsyncTokenListener(AsyncContext):
     def __init__(self, driver: AsyncDriver, tokens: list[_Token]) -> None:
         self._driver = driver
         self._tokens = tokens
-        self._heard: tuple[_Token, bytes] | None = None
         self._closed = False
         self._closing = asyncio.get_running_loop().create_future()
 
@@ -111,27 +127,45 @@ class AsyncTokenListener(AsyncContext):
         taking, one.taking = one.taking, None
         assert taking is not None
         try:
-            key = taking.result()
+            return taking.result()
         except FAILURES as error:
             raise _failed(self._driver.terms, error) from error
-        if key is None:
-            return False
-        self._heard = (one, key)
-        return True
 
-    async def pass_on(self) -> None:
-        """As `ports.AsyncListener.pass_on`."""
-        heard, self._heard = self._heard, None
-        if heard is None:
-            return
-        one, key = heard
-        if one.taking is not None:
-            return
+    async def claim(self, claim: Claim, timeout: float) -> Claimed | None:
+        """As `ports.AsyncBackend.claim_when_told`, with one message, where one token is enough.
+
+        Raises:
+            BackendError: Whether the claim took place is not known.
+        """
+        if len(self._tokens) > 1 or self._driver.terms.partitions > 1:
+            told = await self.wait(timeout)
+            return await self._driver.drive(execute(claim, self._driver.known)) if told else None
+        steps = plan(claim, Partitions())
+        (call,) = next(steps)
+        terms, token = self._driver.terms, self._tokens[0]
         try:
-            await one.connection.send_command("ZADD", key, 0, "", check_health=False)
-            await one.connection.read_response(disable_decoding=True)
+            told, reply = await token.send(timeout, terms.timeout, terms.command(call))
         except FAILURES as error:
+            raise _failed(terms, error) from error
+        for answer in (told, reply):
+            if isinstance(answer, Exception):
+                return await self._after(answer, claim)
+        try:
+            steps.send([reply])
+        except StopIteration as end:
+            claimed: Claimed = end.value
+            quiet = claimed.alive and not (claimed.jobs or claimed.ticks or claimed.cancelling)
+            return None if quiet and not told else claimed
+        raise AssertionError("a claim in one partition is one call")
+
+    async def _after(self, error: Exception, claim: Claim) -> Claimed:
+        """A script the server does not know (any more), or a server that is no master: again."""
+        fault = faults.judge(error, self._driver.terms.address.shown())
+        if fault.error is not None:
+            raise fault.error from error
+        if fault.next != "load":
             raise _failed(self._driver.terms, error) from error
+        return await self._driver.drive(execute(claim, self._driver.known))
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
@@ -156,20 +190,20 @@ async def open_token_listener(driver: AsyncDriver, interest: Interest) -> AsyncT
     terms = driver.terms
     # A cluster takes the keys of one slot at a time; elsewhere one connection waits for all.
     apart = terms.address.kind == "cluster"
-    groups = [[one] for one in range(terms.partitions)] if apart else [list(range(terms.partitions))]
+    everything = list(range(terms.partitions))
     tokens: list[_Token] = []
-    for group in groups:
+    for group in [[one] for one in everything] if apart else [everything]:
         made = await _connected(driver, group[0])
         keys = [key for number in group for key in token_keys(terms, interest, number)]
         before = [one for number in group for one in tuning(terms, interest, number)]
-        token = _Token(made, keys, before)
-        tokens.append(token)
+        tokens.append(_Token(made, keys, before))
         try:
             for command in before:
                 await made.send_command(*command, check_health=False)
                 await made.read_response(disable_decoding=True)
         except FAILURES as error:
-            await made.disconnect(nowait=True)
+            for one in tokens:
+                await one.connection.disconnect(nowait=True)
             raise _failed(terms, error) from error
     return AsyncTokenListener(driver, tokens)
 
@@ -183,6 +217,7 @@ class AsyncEars:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
+        self._resting: asyncio.TimerHandle | None = None
 
     async def listen(self, interest: Interest) -> AsyncChannelListener:
         """A listener that hears of everything from now on.
@@ -239,12 +274,19 @@ class AsyncEars:
         """The listener hears no more; the last one takes the connection with it."""
         if listener in self._listeners:
             self._listeners.remove(listener)
+        if not self._listeners and self._task is not None:
+            loop = asyncio.get_running_loop()
+            self._resting = loop.call_later(LINGER, self._rest, self._task)
+
+    def _rest(self, task: asyncio.Task[None]) -> None:
         if not self._listeners:
-            await self.close()
+            task.cancel()
 
     async def close(self) -> None:
         """Nobody hears any more."""
         task = self._task
+        if self._resting is not None:
+            self._resting.cancel()
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -295,9 +337,6 @@ class AsyncChannelListener(AsyncContext):
     def _ring(self) -> None:
         self._late = True
         self._changed.set()
-
-    async def pass_on(self) -> None:
-        """Every ear was told."""
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""

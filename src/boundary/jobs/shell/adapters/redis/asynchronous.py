@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.sentinel import Sentinel
 
-from boundary.jobs.core.operations import Enqueue, Enqueued, Interest, Operation, Topic
+from boundary.jobs.core.operations import (
+    Claim,
+    Claimed,
+    Enqueue,
+    Enqueued,
+    Interest,
+    Operation,
+    Topic,
+)
 from boundary.jobs.ports import AsyncListener
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
@@ -30,6 +38,9 @@ from boundary.jobs.shell.adapters.redis.conversation import (
 )
 from boundary.jobs.shell.adapters.redis.plans import merged, shared
 from boundary.jobs.shell.adapters.redis.terms import Terms
+
+if TYPE_CHECKING:
+    from boundary.jobs.shell.adapters.redis.async_hearing import AsyncTokenListener
 
 R = TypeVar("R")
 
@@ -233,6 +244,7 @@ class AsyncRedisBackend:
         self._enqueuing = False
         self._task: asyncio.Task[None] | None = None
         self._ears: Any = None
+        self._worker_ear: AsyncTokenListener | None = None
 
     async def execute(self, operation: Operation[R]) -> R:
         """As `ports.AsyncBackend.execute`."""
@@ -296,8 +308,26 @@ class AsyncRedisBackend:
             self._ears = AsyncEars(self.driver)
         return await self._ears.listen(interest)
 
+    async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
+        """As `ports.AsyncBackend.claim_when_told`."""
+        from boundary.jobs.shell.adapters.redis.async_hearing import open_token_listener
+
+        if self._worker_ear is None:
+            interest = Interest(Topic.WORK, claim.queues)
+            self._worker_ear = await open_token_listener(self.driver, interest)
+        try:
+            return await self._worker_ear.claim(claim, timeout)
+        except BaseException:
+            # Cut off, or no longer waited for: its connection would answer what nobody asked.
+            ear, self._worker_ear = self._worker_ear, None
+            await ear.close()
+            raise
+
     async def close(self) -> None:
         """As `ports.AsyncBackend.close`."""
+        ear, self._worker_ear = self._worker_ear, None
+        if ear is not None:
+            await ear.close()
         ears, self._ears = self._ears, None
         if ears is not None:
             await ears.close()

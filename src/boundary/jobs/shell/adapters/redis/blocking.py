@@ -81,9 +81,11 @@ class Pool:
     def __init__(self, terms: Terms, node: Node) -> None:
         self._terms = terms
         self._node = node
+        # Popped and pushed without the lock: single steps of a deque are atomic.
         self._idle: deque[tuple[float, Connection]] = deque()
-        self._places = threading.BoundedSemaphore(terms.max_total)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._open = 0
+        self._waiting = 0
 
     def take(self, seconds: float) -> Connection:
         """A connection that is open.
@@ -92,52 +94,77 @@ class Pool:
             redis.exceptions.MaxConnectionsError: All are in use for so long.
             redis.exceptions.ConnectionError: None can be opened.
         """
-        if not self._places.acquire(timeout=seconds):
-            raise redis_errors.MaxConnectionsError(
-                f"all {self._terms.max_total} connections are in use (redis.max_total)"
-            )
         try:
-            return self._unused() or self._new(seconds)
-        except BaseException:
-            self._places.release()
-            raise
+            since, found = self._idle.pop()
+        except IndexError:
+            return self._wait(seconds)
+        if time.monotonic() - since < STALE or _is_open(found):
+            return found
+        self._drop(found)
+        return self.take(seconds)
+
+    def _wait(self, seconds: float) -> Connection:
+        """A new connection, or the next one another thread is done with."""
+        end = time.monotonic() + seconds
+        with self._changed:
+            self._waiting += 1
+            try:
+                while not self._idle and self._open >= self._terms.max_total:
+                    left = end - time.monotonic()
+                    if left <= 0:
+                        raise redis_errors.MaxConnectionsError(
+                            f"all {self._terms.max_total} connections are in use (redis.max_total)"
+                        )
+                    self._changed.wait(left)
+                new = not self._idle
+                if new:
+                    self._open += 1
+            finally:
+                self._waiting -= 1
+        return self._new(end - time.monotonic()) if new else self.take(end - time.monotonic())
 
     def _new(self, seconds: float) -> Connection:
-        made = connection(self._terms.address, self._node, min(seconds, self._terms.timeout))
-        made.connect()
+        limit = max(min(seconds, self._terms.timeout), 0.05)
+        made = connection(self._terms.address, self._node, limit)
+        try:
+            made.connect()
+        except BaseException:
+            self._drop(made)
+            raise
         return made
 
-    def _unused(self) -> Connection | None:
-        while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                since, found = self._idle.pop()
-            if time.monotonic() - since < STALE or _is_open(found):
-                return found
-            found.disconnect()
+    def _drop(self, used: Connection) -> None:
+        used.disconnect()
+        with self._changed:
+            self._open -= 1
+            self._changed.notify()
 
     def give(self, used: Connection) -> None:
         """The caller is done with it; one that is closed is let go."""
-        spare: list[Connection] = []
-        with self._lock:
-            if not used.is_connected or len(self._idle) >= self._terms.max_idle:
-                spare.append(used)
-            else:
-                now = time.monotonic()
-                self._idle.append((now, used))
-                while len(self._idle) > self._terms.min_idle and self._idle[0][0] < now - UNUSED:
-                    spare.append(self._idle.popleft()[1])
-        for one in spare:
-            one.disconnect()
-        self._places.release()
+        if not used.is_connected or len(self._idle) >= self._terms.max_idle:
+            self._drop(used)
+            return
+        now = time.monotonic()
+        self._idle.append((now, used))
+        if self._waiting:
+            with self._changed:
+                self._changed.notify()
+        elif self._idle[0][0] < now - UNUSED:
+            self._shrink(now - UNUSED)
+
+    def _shrink(self, before: float) -> None:
+        """Connections nobody used since are closed, down to `min_idle`."""
+        while len(self._idle) > self._terms.min_idle:
+            since, oldest = self._idle.popleft()
+            if since >= before:
+                self._idle.appendleft((since, oldest))
+                return
+            self._drop(oldest)
 
     def close(self) -> None:
         """Those nobody uses are closed."""
-        with self._lock:
-            idle, self._idle = self._idle, deque()
-        for _, one in idle:
-            one.disconnect()
+        while self._idle:
+            self._drop(self._idle.pop()[1])
 
 
 def _is_open(found: Connection) -> bool:

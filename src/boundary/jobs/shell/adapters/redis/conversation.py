@@ -96,9 +96,11 @@ def execute(operation: Operation[R], known: Acquaintance) -> Conversation[R]:
 
 
 def locate(partition: int, known: Acquaintance) -> Conversation[Node]:
-    """The node a partition's keys are on, found by asking it for the time."""
-    yield from _together([Call("time", (), partition)], known)
+    """The node a partition's keys are on; asked for the time if nothing was asked of it yet."""
     node = known.nodes.of(partition)
+    if node is None or partition not in known.opened:
+        yield from _together([Call("time", (), partition)], known)
+        node = known.nodes.of(partition)
     assert node is not None, "a node that answered is known"
     return node
 
@@ -121,24 +123,48 @@ class _Try:
 
 
 def _together(calls: Sequence[Call], known: Acquaintance) -> Conversation[list[Any]]:
-    """The replies of calls that are made together, within the timeout."""
-    terms = known.terms
+    """The replies of calls that are made together, within the timeout.
+
+    The first time each call is simply sent; what did not go well is told by the answers.
+    """
+    terms, where = known.terms, known.nodes.of
     end = time.monotonic() + terms.timeout
     for call in calls:
         if call.partition not in known.opened:
             yield from _open(call.partition, known, end)
-    tries = [_Try(call, _commands(call, terms)) for call in calls]
+    nodes = [where(call.partition) for call in calls]
+    if terms.replicas or None in nodes:
+        return (yield from _until_done([_Try(call, _commands(call, terms)) for call in calls], known, end))
+    sends = tuple(
+        [
+            Send(node, (terms.command(call),), terms.timeout)
+            for call, node in zip(calls, nodes, strict=True)
+            if node is not None
+        ]
+    )
+    answers = yield sends
+    if all(type(answer) is list and not isinstance(answer[0], Exception) for answer in answers):
+        return [answer[0] for answer in answers]
+    tries = [_Try(call, send.commands) for call, send in zip(calls, sends, strict=True)]
+    for one, send, answer in zip(tries, sends, answers, strict=True):
+        _learn(one, send, answer, known, end)
+    return (yield from _until_done(tries, known, end))
+
+
+def _until_done(
+    tries: Sequence[_Try], known: Acquaintance, end: float
+) -> Conversation[list[Any]]:
+    """The replies of calls that are tried until each has one, or no time is left."""
     wait = faults.FIRST_WAIT
     while True:
-        left = end - time.monotonic()
         pending = [one for one in tries if not one.done]
-        sends = yield from _addressed(pending, known, left)
+        if not pending:
+            return [one.reply for one in tries]
+        sends = yield from _addressed(pending, known, end - time.monotonic())
         answers = yield sends
         problem = None
         for one, send, answer in zip(pending, sends, answers, strict=True):
             problem = _learn(one, send, answer, known, end - wait) or problem
-        if all(one.done for one in tries):
-            return [one.reply for one in tries]
         if problem == "again":
             yield Sleep(wait * (0.5 + _chance()))
             wait = min(wait * 2, faults.LONGEST_WAIT)
@@ -153,13 +179,7 @@ def _commands(call: Call, terms: Terms) -> tuple[Command, ...]:
 def _open(partition: int, known: Acquaintance, end: float) -> Conversation[None]:
     """The server is one we can use, and so is what it holds under our names."""
     one = _Try(Call("open", (), partition), (known.terms.opening(partition),))
-    wait = faults.FIRST_WAIT
-    while not one.done:
-        sends = yield from _addressed([one], known, end - time.monotonic())
-        (answer,) = yield sends
-        if _learn(one, sends[0], answer, known, end - wait) == "again":
-            yield Sleep(wait * (0.5 + _chance()))
-            wait = min(wait * 2, faults.LONGEST_WAIT)
+    yield from _until_done([one], known, end)
     terms = known.terms
     faults.checked(one.reply, known.where(partition), terms.namespace, terms.partitions)
     known.opened.add(partition)

@@ -89,7 +89,6 @@ class TokenListener(Context):
         self._driver = driver
         self._interest = interest
         self._turn = 0
-        self._heard: tuple[int, bytes] | None = None
         self._closed = False
         self._lock = threading.Lock()
         for partition in range(driver.terms.partitions):
@@ -142,16 +141,7 @@ class TokenListener(Context):
             raise self._failed(error) from error
         finally:
             pool.give(used)
-        if reply:
-            self._heard = (partition, reply[0])
         return bool(reply)
-
-    def pass_on(self) -> None:
-        """As `ports.Listener.pass_on`."""
-        heard, self._heard = self._heard, None
-        if heard is not None:
-            partition, key = heard
-            self._ask(partition, [("ZADD", key, 0, "")])
 
     def close(self) -> None:
         """As `ports.Listener.close`."""
@@ -167,6 +157,7 @@ class Ears:
         self._changed = threading.Condition()
         self._reader: ChannelListener | None = None
         self._connection: Connection | None = None
+        self._spare: Connection | None = None
 
     def listen(self, interest: Interest) -> ChannelListener:
         """A listener that hears of everything from now on.
@@ -195,12 +186,22 @@ class Ears:
         from boundary.jobs.shell.adapters.redis.blocking import connection
 
         terms = self._driver.terms
+        made, self._spare = self._spare, None
+        if made is not None:
+            try:
+                return self._subscribe(made)
+            except FAILURES:
+                made.disconnect()
         node = self._driver.drive(locate(0, self._driver.known))
-        made = connection(terms.address, node, terms.timeout)
-        names = channels(terms)
-        made.send_command("SUBSCRIBE", *names)
-        for _ in names:
-            made.read_response()
+        return self._subscribe(connection(terms.address, node, terms.timeout))
+
+    def _subscribe(self, made: Connection) -> Connection:
+        """Also on one that was used before: what it still had to say is passed over."""
+        names = channels(self._driver.terms)
+        made.send_command("SUBSCRIBE", *names, check_health=False)
+        left = len(names)
+        while left:
+            left -= made.read_response(disable_decoding=True)[0] == b"subscribe"
         return made
 
     def leave(self, listener: ChannelListener) -> None:
@@ -210,7 +211,17 @@ class Ears:
                 self._listeners.remove(listener)
             self._changed.notify_all()
             if not self._listeners and self._reader is None:
-                self._hang_up()
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nobody listens: the connection is kept for the next who does, and told nothing."""
+        made, self._connection = self._connection, None
+        if made is not None:
+            try:
+                made.send_command("UNSUBSCRIBE", check_health=False)
+                self._spare = made
+            except FAILURES:
+                made.disconnect()
 
     def _hang_up(self) -> None:
         made, self._connection = self._connection, None
@@ -237,7 +248,7 @@ class Ears:
                 with self._changed:
                     self._reader = None
                     if not self._listeners:
-                        self._hang_up()
+                        self._rest()
                     self._changed.notify_all()
             if left <= 0:
                 return listener.take()
@@ -277,6 +288,9 @@ class Ears:
             for listener in list(self._listeners):
                 listener.closed = True
             self._listeners.clear()
+            spare, self._spare = self._spare, None
+            if spare is not None:
+                spare.disconnect()
             if self._reader is None:
                 self._hang_up()
             self._changed.notify_all()
@@ -300,9 +314,6 @@ class ChannelListener(Context):
         heard = self.told and not self.closed
         self.told = False
         return heard
-
-    def pass_on(self) -> None:
-        """Every ear was told."""
 
     def close(self) -> None:
         """As `ports.Listener.close`."""

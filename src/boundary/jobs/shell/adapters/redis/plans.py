@@ -718,6 +718,24 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     )
 
 
+def _series(operation: ops.Series, partitions: Partitions) -> Plan[tuple[ops.Tally, ...]]:
+    replies = yield _everywhere(partitions, "series", min(operation.minutes, ops.SERIES))
+    since = operation.since(max(now for now, _ in replies))
+    minutes: dict[int, dict[str, Counters]] = {}
+    for _, found in replies:
+        for name, number in zip(found[::2], found[1::2], strict=True):
+            minute, _, counter = name.decode().partition(":")
+            _add(minutes.setdefault(int(minute), {}), counter, int(number))
+    return tuple(
+        [
+            ops.Tally(minute, counters)
+            for minute, queues in sorted(minutes.items())
+            for queue, counters in sorted(queues.items())
+            if minute >= since and operation.queue in {None, queue}
+        ]
+    )
+
+
 _COUNTED: Final = {"s": "succeeded", "f": "failed", "r": "retried"}
 _NANOSECONDS: Final = 1_000_000
 
@@ -779,4 +797,5 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Series: _series,
 }

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from boundary.jobs.core.operations import Interest, Operation, Topic, notices
+from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation, Topic, notices
 from boundary.jobs.core.storetime import store_now
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import BackendError, BackendUnavailable, JobsError, UsageError
@@ -402,6 +402,7 @@ class AsyncSqliteBackend:
         self._gathered: list[Entry] = []
         self._task: asyncio.Task[None] | None = None
         self._pid = os.getpid()
+        self._ear: AsyncListener | None = None
 
     async def execute(self, operation: Operation[R]) -> R:
         """As `ports.AsyncBackend.execute`."""
@@ -448,8 +449,17 @@ class AsyncSqliteBackend:
             return pipes.AsyncPipeListener(ear)
         return pipes.AsyncPollingListener(pipes.PollingListener(ear))
 
+    async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
+        """As `ports.AsyncBackend.claim_when_told`."""
+        if self._ear is None:
+            self._ear = await self.listen(Interest(Topic.WORK, claim.queues))
+        return await self.execute(claim) if await self._ear.wait(timeout) else None
+
     async def close(self) -> None:
         """As `ports.AsyncBackend.close`."""
+        ear, self._ear = self._ear, None
+        if ear is not None:
+            await ear.close()
         thread, self._thread = self._thread, None
         if thread is None:
             self._engine.close()

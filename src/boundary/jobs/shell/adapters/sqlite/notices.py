@@ -121,9 +121,6 @@ class PipeListener:
                 self._poll.poll(max(timeout, 0.0) * 1000)
             return not self._closed and self._ear.drain()
 
-    def pass_on(self) -> None:
-        """Every ear was told."""
-
     def close(self) -> None:
         """As `ports.Listener.close`."""
         if self._closed:
@@ -178,9 +175,6 @@ class AsyncPipeListener:
     def _ring(self) -> None:
         self._late = True
         self._changed.set()
-
-    async def pass_on(self) -> None:
-        """Every ear was told."""
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
@@ -244,9 +238,6 @@ class PollingListener:
             left -= POLL
         return False
 
-    def pass_on(self) -> None:
-        """Every ear was told."""
-
     def close(self) -> None:
         """As `ports.Listener.close`."""
         self._closing.set()
@@ -274,9 +265,6 @@ class AsyncPollingListener:
     async def wait(self, timeout: float) -> bool:
         """As `ports.AsyncListener.wait`."""
         return await asyncio.to_thread(self._polling.wait, timeout)
-
-    async def pass_on(self) -> None:
-        """Every ear was told."""
 
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""

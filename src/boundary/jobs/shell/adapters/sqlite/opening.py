@@ -21,8 +21,20 @@ from boundary.jobs.errors import BackendError, BackendUnavailable, StoreFormatEr
 APPLICATION_ID: Final = 0x626A_6F62
 """Marks a file as ours ("bjob")."""
 
-SCHEMA: Final = 1
-MIGRATIONS: Final[Mapping[int, str]] = {}
+SCHEMA: Final = 2
+MIGRATIONS: Final[Mapping[int, str]] = {
+    1: """
+        CREATE TABLE series (
+            minute      INTEGER NOT NULL,
+            queue       TEXT    NOT NULL,
+            succeeded   INTEGER NOT NULL,
+            failed      INTEGER NOT NULL,
+            retried     INTEGER NOT NULL,
+            duration_ms REAL    NOT NULL,
+            PRIMARY KEY (minute, queue)
+        ) STRICT, WITHOUT ROWID;
+    """,
+}
 """Schema version → the script that makes the next one of it."""
 
 OLDEST_SQLITE: Final = (3, 37, 0)

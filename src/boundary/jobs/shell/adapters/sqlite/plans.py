@@ -358,6 +358,7 @@ class Ending:
         for one in self._counts.values():
             values = (one.queue, one.succeeded, one.failed, one.retried, one.duration_ms)
             yield Ask(sql.COUNT, values)
+            yield Ask(sql.COUNT_MINUTE, (self.now // ops.MINUTE * ops.MINUTE, *values))
 
     def _put(self, statement: str, row: Row) -> None:
         self._rows.setdefault(statement, []).append(row)
@@ -496,6 +497,7 @@ def _reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
 
 
 def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
+    yield Ask(sql.FORGET_SERIES, (ops.Series(ops.SERIES).since(now),))
     return len((yield Ask(sql.PRUNE, (now, operation.limit))))
 
 
@@ -772,6 +774,11 @@ def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     return ops.Snapshot(now, loads, told, workers)
 
 
+def _series(operation: ops.Series, now: Millis) -> Plan[tuple[ops.Tally, ...]]:
+    rows = yield Ask(sql.SERIES, (operation.since(now), operation.queue))
+    return tuple([ops.Tally(minute, Counters(*row)) for minute, *row in rows])
+
+
 def _counts(queue: str | None) -> Plan[tuple[dict[str, int], dict[str, int], dict[str, int]]]:
     if queue is None:
         asked = [Ask(sql.READY_COUNTS), Ask(sql.DUE_COUNTS), Ask(sql.RUNNING_COUNTS)]
@@ -804,6 +811,7 @@ _LOOKS = {
     ops.DeadLetters,
     ops.History,
     ops.Stats,
+    ops.Series,
     ops.Schedules,
 }
 
@@ -839,4 +847,5 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Series: _series,
 }

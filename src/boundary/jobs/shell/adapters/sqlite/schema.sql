@@ -1,4 +1,4 @@
--- The store's tables, schema version 1.
+-- The store's tables, schema version 2.
 --
 -- A job is one row. Where it stands is told by one of three columns, each with an index of only
 -- the rows that have it: `position` (ready: its place in the lane of its queue and priority, any
@@ -56,6 +56,17 @@ CREATE TABLE counter (
     failed      INTEGER NOT NULL,
     retried     INTEGER NOT NULL,
     duration_ms REAL    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was counted in each minute of the last day.
+CREATE TABLE series (
+    minute      INTEGER NOT NULL,
+    queue       TEXT    NOT NULL,
+    succeeded   INTEGER NOT NULL,
+    failed      INTEGER NOT NULL,
+    retried     INTEGER NOT NULL,
+    duration_ms REAL    NOT NULL,
+    PRIMARY KEY (minute, queue)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE paused (

@@ -115,6 +115,18 @@ COUNT = (
     "failed = failed + excluded.failed, retried = retried + excluded.retried, "
     "duration_ms = duration_ms + excluded.duration_ms"
 )
+COUNT_MINUTE = (
+    "INSERT INTO series (minute, queue, succeeded, failed, retried, duration_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (minute, queue) DO UPDATE SET succeeded = succeeded + excluded.succeeded, "
+    "failed = failed + excluded.failed, retried = retried + excluded.retried, "
+    "duration_ms = duration_ms + excluded.duration_ms"
+)
+SERIES = (
+    "SELECT minute, queue, succeeded, failed, retried, duration_ms FROM series "
+    "WHERE minute >= ? AND (?2 IS NULL OR queue = ?2) ORDER BY minute, queue"
+)
+FORGET_SERIES = "DELETE FROM series WHERE minute < ?"
 BEAT = (
     "INSERT INTO worker (worker, expires, info) VALUES (?, ?, ?) "
     "ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, info = excluded.info"

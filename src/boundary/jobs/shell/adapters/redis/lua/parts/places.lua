@@ -127,12 +127,18 @@ end
 
 local COUNTER = {succeeded = ':s', failed = ':f', retried = ':r'}
 
--- Durations are counted in ns: whole numbers add up exactly.
+-- In all, and in this minute. Durations are counted in ns: whole numbers add up exactly.
 local function count(queue, counter, number, duration)
-  local key = P .. 'counters'
-  call('HINCRBY', key, queue .. COUNTER[counter], number)
+  local key, hour = P .. 'counters', P .. 'series:' .. math.floor(now / 3600000)
+  local field = queue .. COUNTER[counter]
+  local minute = string.format('%d:', now - now % 60000)
+  call('HINCRBY', key, field, number)
+  call('HINCRBY', hour, minute .. field, number)
+  call('EXPIRE', hour, 90000) -- a day and an hour
   if duration > 0 then
-    call('HINCRBY', key, queue .. ':d', string.format('%.0f', duration * 1000000))
+    local ns = string.format('%.0f', duration * 1000000)
+    call('HINCRBY', key, queue .. ':d', ns)
+    call('HINCRBY', hour, minute .. queue .. ':d', ns)
   end
 end
 
