@@ -66,6 +66,7 @@ RIGHTS: Final = (
     "LTRIM K 0 1",
     "PUBLISH C x",
     "SUBSCRIBE C",
+    "UNSUBSCRIBE C",
 )
 """Each command we send or a script calls, with K for a key of ours and C for a channel."""
 
