@@ -168,10 +168,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave files and jobs there.")] = False,
     capture: Annotated[Path | None, typer.Option("--capture", hidden=True)] = None,
 ) -> None:
-    """See it run: half a minute in a small shop, on real files, with a worker that is killed.
-
-    It makes an SQLite file, or uses the --url given, in a namespace of its own.
-    """
+    """See it run: half a minute in a small shop; on a file, or on --url in a namespace of its own."""
     from boundary.jobs.shell.cli.demo.show import run_demo
 
     run_demo(context.obj, folder=folder, keep=keep, capture=capture)
