@@ -16,7 +16,10 @@ from boundary.jobs import Jobs
 from boundary.jobs.shell.adapters.redis import examining, scripts
 from boundary.jobs.shell.adapters.redis.address import Node
 from boundary.jobs.shell.cli.app import run
+from devservers import binaries
+from devservers.sentinel import Sentinels
 from devservers.single import Server
+from devservers.tls import TlsServer
 from tests.cli.test_commands import TASKS, command
 
 ROOT = Path(__file__).parents[2]
@@ -35,10 +38,10 @@ def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
     return examine
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server that a test may spoil."""
-    with Server() as made:
+@pytest.fixture(params=binaries.available(), ids=str)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server that a test may spoil, of each kind there is here."""
+    with Server(binary=request.param) as made:
         yield made
 
 
@@ -46,7 +49,8 @@ def test_a_good_server(server: Server, doctor: Doctor) -> None:
     server.call("CONFIG", "SET", "appendonly", "yes")
     found = doctor(server.url(), 0)
     assert {state for state, _ in found.values()} == {"ok"}
-    assert server.binary.version in found["server"][1]
+    kind = "Valkey" if server.binary.kind == "valkey" else "Redis"
+    assert f"{kind} {server.binary.version}" in found["server"][1]
     assert "a power cut the last second" in found["persistence"][1]
     server.call("CONFIG", "SET", "appendfsync", "always")
     assert "loses nothing" in doctor(server.url(), 0)["persistence"][1]
@@ -70,7 +74,7 @@ def test_a_server_that_keeps_nothing_is_a_note(server: Server, doctor: Doctor) -
 
 
 def test_a_replica_is_a_problem(server: Server, doctor: Doctor) -> None:
-    with Server(f"replicaof 127.0.0.1 {server.port}") as replica:
+    with Server(f"replicaof 127.0.0.1 {server.port}", binary=server.binary) as replica:
         found = doctor(replica.url(), 3)
         assert found["role"][0] == "problem"
         assert f"a replica of 127.0.0.1:{server.port}" in found["role"][1]
@@ -81,6 +85,24 @@ def test_replicas_that_are_asked_for_and_are_not_there(
 ) -> None:
     monkeypatch.setenv("BOUNDARY_JOBS_REDIS_DURABILITY", "replicated")
     assert "EnqueueUncertain" in doctor(server.url(), 1)["role"][1]
+
+
+def test_a_master_behind_sentinels(doctor: Doctor) -> None:
+    with Sentinels() as group:
+        hosts = ",".join(f"{host}:{port}" for host, port in group.sentinels)
+        found = doctor(f"redis+sentinel://{hosts}/{group.master_name}", 0)
+        assert f":{group.master.port}" in found["server"][1]
+        assert "master with" in found["role"][1]
+
+
+def test_a_server_over_tls(doctor: Doctor) -> None:
+    try:
+        binaries.with_tls()
+    except binaries.Missing as missing:
+        pytest.skip(str(missing))
+    with TlsServer() as server:
+        url = f"{server.url()}?ssl_ca_certs={server.authority.ca}"
+        assert doctor(url, 0)["connection"] == ("ok", "TLS, the certificate is checked")
 
 
 def allow(server: Server, *rights: str) -> str:
@@ -102,7 +124,7 @@ def test_missing_rights_are_a_problem(server: Server, doctor: Doctor) -> None:
     assert (state, "may not use lrem, publish" in text) == ("problem", True)
     url = allow(server, *(one for one in documented_rights() if not one.startswith("~")))
     found = doctor(url, 3)
-    assert "keys" in found["rights"][1]
+    assert "key" in found["rights"][1]
     assert "s3cret" not in str(found)
     assert doctor(allow(server), 3)["rights"][0] == "problem"
     few = ("~{jobs:*", "+evalsha", "+script|load", "+type", "+get", "+set", "+time")
