@@ -195,20 +195,16 @@ _ONE = ord("1")
 
 
 def _arrivals(jobs: Sequence[NewJob]) -> tuple[bytes | int, ...]:
-    """Jobs that are ready at once, lane by lane."""
-    lanes: dict[bytes, list[bytes]] = {}
+    """Jobs that are ready at once, each with the number of its lane."""
+    numbers: dict[bytes, int] = {}
+    arrivals: list[bytes] = []
     for job in jobs:
         lane = records.lane(job.queue, job.priority)
-        arrival = records.arrival(job, lane)
-        here = lanes.get(lane)
-        if here is None:
-            lanes[lane] = [arrival]
-        else:
-            here.append(arrival)
-    args: list[bytes | int] = []
-    for lane, here in lanes.items():
-        args += (lane, len(here), *here)
-    return tuple(args)
+        number = numbers.get(lane)
+        if number is None:
+            number = numbers[lane] = len(numbers) + 1
+        arrivals.append(records.arrival(job, lane, number))
+    return (len(numbers), *numbers, *arrivals)
 
 
 def _check_instants(jobs: Iterable[NewJob]) -> None:

@@ -112,10 +112,12 @@ def rest(where: bytes, job_type: str, payload: bytes) -> bytes:
     return b"%c%c%b%b%b" % (len(where), len(kind), where, kind, payload)
 
 
-def arrival(job: NewJob, where: bytes) -> bytes:
-    """A job that is ready at once, on its way to `enqueue.lua`."""
+def arrival(job: NewJob, where: bytes, number: int) -> bytes:
+    """A job that is ready at once, on its way to `enqueue.lua`; `number` is that of its lane."""
     kind = _type(job.job_type)
-    return b"%b%c%c%b%b%b" % (job.id, len(where), len(kind), where, kind, job.payload)
+    high, low = number >> 8, number & 0xFF
+    sizes = (len(where), len(kind))
+    return b"%b%c%c%c%c%b%b%b" % (job.id, high, low, *sizes, where, kind, job.payload)
 
 
 def admission(job: NewJob) -> bytes:

@@ -1,7 +1,8 @@
 -- New jobs are ready: nearly all jobs come in by this, with few commands for many.
 --
--- ARGV[2..]  for each lane its name, how many jobs, and for each job 16 bytes id, then what its
---            record has from the lane length on
+-- ARGV[2]    how many lanes
+-- ARGV[3..]  their names; then for each job 16 bytes id, I2 number of its lane, and what its record
+--            has from the lane length on
 -- Returns    now; nothing, and nothing was done, if one of the ids is known or comes twice
 --            (admit.lua does those)
 -- Cost       O(jobs)
@@ -11,18 +12,17 @@
 --@flags
 --@include core names clock lanes log
 
-local ids, seen, lanes, at = {}, {}, {}, 2
-while at < #ARGV do
-  local first = at + 2
-  at = first + ARGV[at + 1]
-  lanes[#lanes + 1] = {name = ARGV[first - 2], first = first, last = at - 1}
-  for i = first, at - 1 do
-    local id = sub(ARGV[i], 1, 16)
-    if seen[id] then
-      return false
-    end
-    ids[#ids + 1], seen[id] = id, true
+local ids, seen, lanes = {}, {}, {}
+local before = 2 + ARGV[2]
+for i = 3, before do
+  lanes[i - 2] = {}
+end
+for i = before + 1, #ARGV do
+  local id = sub(ARGV[i], 1, 16)
+  if seen[id] then
+    return false
   end
+  ids[i - before], seen[id] = id, true
 end
 if #ids == 1 then
   if call('HEXISTS', JOB, ids[1]) == 1 then
@@ -37,21 +37,22 @@ else
 end
 local first = call('INCRBY', P .. 'seq', #ids) - #ids
 note_in_log(first + 1, ids)
-local records, heads, n, made = {}, {}, 0, pack('>I6', now)
-for _, lane in ipairs(lanes) do
-  local entries = {}
-  for i = lane.first, lane.last do
-    n = n + 1
-    local rest, seq, id = sub(ARGV[i], 17), pack('>I6', first + n), ids[n]
-    local head = heads[#rest]
-    if not head then
-      head = pack('>BI4', FORMAT, 17 + #rest)
-      heads[#rest] = head
-    end
-    entries[#entries + 1] = id .. seq
-    records[2 * n - 1], records[2 * n] = id, head .. seq .. made .. rest
+local records, heads, made = {}, {}, pack('>I6', now)
+for n = 1, #ids do
+  local text, id = ARGV[before + n], ids[n]
+  local rest, seq = sub(text, 19), pack('>I6', first + n)
+  local head = heads[#rest]
+  if not head then
+    head = pack('>BI4', FORMAT, 17 + #rest)
+    heads[#rest] = head
   end
-  line_up(lane.name, entries)
+  local high, low = byte(text, 17, 18)
+  local lane = lanes[high * 256 + low]
+  lane[#lane + 1] = id .. seq
+  records[2 * n - 1], records[2 * n] = id, head .. seq .. made .. rest
+end
+for number, entries in ipairs(lanes) do
+  line_up(ARGV[2 + number], entries)
 end
 call('HSET', JOB, unpack(records))
 return now

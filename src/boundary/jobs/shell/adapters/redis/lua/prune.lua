@@ -9,21 +9,33 @@
 local limit = tonumber(ARGV[2])
 local ripe = {}
 
--- Entries from the head of the list that are past their instant. One whose job has left, or has
--- another instant by now, goes with them.
+local function add(keep, key, entry, at)
+  local job = load(sub(entry, 1, 16))
+  if job and ending(job) ~= entry then
+    job = nil
+  end
+  ripe[#ripe + 1] = {key = key, keep = keep, entry = entry, job = job, at = at,
+    seq = job and job.seq or 0}
+  return job and 1 or 0
+end
+
+-- Entries from the head of the list that are past their instant, with up to `limit` jobs. One whose
+-- job has left, or has another instant by now, goes with them.
 local function gather(keep)
-  local key = P .. 'ended:' .. keep
-  for _, entry in ipairs(call('LRANGE', key, 0, limit - 1)) do
-    local at = unpacked('>i8', entry, 17)
-    if at > now then
-      break
+  local key, from, jobs = P .. 'ended:' .. keep, 0, 0
+  while jobs < limit do
+    local entries = call('LRANGE', key, from, from + 249)
+    for _, entry in ipairs(entries) do
+      local at = unpacked('>i8', entry, 17)
+      if at > now or jobs == limit then
+        return
+      end
+      jobs = jobs + add(keep, key, entry, at)
     end
-    local job = load(sub(entry, 1, 16))
-    if job and ending(job) ~= entry then
-      job = nil
+    if #entries < 250 then
+      return
     end
-    ripe[#ripe + 1] = {key = key, keep = keep, entry = entry, job = job, at = at,
-      seq = job and job.seq or 0}
+    from = from + 250
   end
 end
 
