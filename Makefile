@@ -19,7 +19,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(READY)  ## See it run: a small shop's jobs on an SQLite file
+demo: $(READY)  ## See it run: a small shop's jobs on an SQLite file (REDIS_URL=... on your Redis)
 	@$(BIN)/boundary-jobs demo $(if $(REDIS_URL),--url '$(REDIS_URL)')
 
 test: $(READY)  ## All tests, on real files and real processes

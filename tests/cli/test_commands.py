@@ -15,7 +15,7 @@ import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.shell.cli.app import run
-from tests.worker.conftest import eventually
+from tests.worker.conftest import eventually, working
 
 MISSING = "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"
 
@@ -171,6 +171,20 @@ def test_the_doctor_finds_what_is_wrong(
     assert run(["doctor", "--url", f"sqlite:///{tmp_path}/none/x.db"]) == 3
 
 
+def test_each_store_speaks_for_itself(
+    url: str, jobs: Jobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.stats()
+    told: list[set[str]] = []
+    for one in (url, "memory://"):
+        assert run(["doctor", "--url", one, "--json"]) == 0
+        told.append({each["what"] for each in json.loads(capsys.readouterr().out)})
+    assert (told[0] - told[1], told[1] - told[0]) == ({"engine", "file mode", "disk"}, {"memory"})
+    cli = Path(run.__code__.co_filename).parent
+    for word in ("import sqlite3", "import redis", "adapters"):
+        assert not [path.name for path in cli.rglob("*.py") if word in path.read_text()], word
+
+
 def test_top_looks_once(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     dead(jobs)
     assert run(["top", "--once", "--url", url]) == 0
@@ -180,6 +194,15 @@ def test_top_looks_once(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
 def test_bench_measures(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--jobs", "200"]) == 0
     assert "run, one worker" in capsys.readouterr().out
+
+
+def test_bench_keeps_away_from_workers_of_others(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with working(jobs):
+        eventually("the worker is known", jobs.workers)
+        assert run(["bench", "--jobs", "100", "--url", url]) == 2
+    assert "BOUNDARY_JOBS_NAMESPACE" in capsys.readouterr().err
 
 
 # The worker, as a process

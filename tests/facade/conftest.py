@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from boundary.jobs import Jobs
-from boundary.jobs.ports import Store
-from boundary.jobs.shell.adapters.memory import MemoryStore
-from boundary.jobs.shell.adapters.sqlite import SqliteStore
+from boundary.jobs.shell import connect
+from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.seed import JobsSystem, Pool, jobs_system
 from boundary.jobs.testing.clock import FakeClock
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh store of each kind."""
+    if request.param == "redis":
+        return str(request.getfixturevalue("redis_url"))
     return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/jobs.db"
 
 
@@ -34,14 +35,9 @@ def jobs(url: str, clock: FakeClock) -> Iterator[Jobs]:
         yield made
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def system(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
-) -> Iterator[JobsSystem]:
+@pytest.fixture
+def system(url: str, clock: FakeClock) -> Iterator[JobsSystem]:
     """The seed's queue, store and statistics over each kind of store."""
-    store: Store = MemoryStore(clock)
-    if request.param == "sqlite":
-        store = SqliteStore(tmp_path / "seed.db", clock=clock)
-    pool = Pool(store, clock=clock)
+    pool = Pool(connect.open_store(Settings(url=url), clock), clock=clock)
     yield jobs_system(pool)
     pool.close()

@@ -1,4 +1,4 @@
-"""`Jobs` and `jobs.aio`: handlers, enqueue, look and act, over every embedded store."""
+"""`Jobs` and `jobs.aio`: handlers, enqueue, look and act, over every store."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The seed's doors, over every embedded store."""
+"""The seed's doors, over every store."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -91,6 +92,40 @@ def test_size_counts_all_priorities_and_delete_says_whether(system: JobsSystem) 
     assert not system.queue.delete_job(ids[0])
     assert [dequeued(system).id for _ in range(3)] == ids[1:]
     assert system.queue.dequeue_job("default") is None
+
+
+def test_no_two_dequeues_return_the_same_job(system: JobsSystem) -> None:
+    """S66."""
+    ids = {system.queue.enqueue_job("default", new()) for _ in range(40)}
+    with ThreadPoolExecutor(4) as threads:
+        taken = list(threads.map(lambda _: dequeued(system).id, range(40)))
+    assert set(taken) == ids
+    assert system.queue.dequeue_job("default") is None
+
+
+def test_each_level_is_first_in_first_out_and_levels_come_in_order(system: JobsSystem) -> None:
+    """S45-S47, T8: `low` too."""
+    levels = ("low", "normal", "critical", "high", "low", "normal", "critical", "high")
+    made = [(name, system.queue.enqueue_job("q", new(priority=name))) for name in levels]
+    peeked = system.queue.peek_job("q")
+    assert peeked is not None
+    order = [dequeued(system, "q").id for _ in levels]
+    assert peeked.id == order[0]
+    wanted = [
+        id for level in ("critical", "high", "normal", "low") for name, id in made if name == level
+    ]
+    assert order == wanted
+
+
+def test_a_deleted_job_leaves_nothing_behind(system: JobsSystem) -> None:
+    """S67, T8: wherever it was, and the queue goes on."""
+    later = system.queue.schedule_job("default", new(), NOW + timedelta(seconds=60))
+    first, second = (system.queue.enqueue_job("default", new()) for _ in range(2))
+    assert [system.queue.delete_job(one) for one in (later, first)] == [True, True]
+    assert system.queue.queue_size("default") == 1
+    assert system.store.find_jobs(status="pending") == [found(system, second)]
+    assert dequeued(system).id == second
+    assert system.queue.process_scheduled_jobs() == 0
 
 
 def test_start_complete_and_the_statistics(system: JobsSystem, clock: FakeClock) -> None:

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import threading
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from boundary.jobs import Job, Jobs
-from boundary.jobs.core.job import create_job, start_job
-from boundary.jobs.shell.adapters.memory import create_in_memory_jobs_system
+from boundary.jobs.core.job import complete_job, create_job, start_job
 from boundary.jobs.shell.config import load
+from boundary.jobs.shell.seed import JobsSystem
 from tests.worker.conftest import eventually, working
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +66,9 @@ def test_fewer_workers_and_longer_polls_are_accepted(tmp_path: Path) -> None:
     assert (found.workers.count, found.workers.poll_interval) == (2, 5_000)
 
 
-def test_promotion_can_be_switched_off() -> None:
+def test_promotion_can_be_switched_off(url: str) -> None:
     """S104: a scheduled job stays where it is while nobody promotes."""
-    with Jobs("memory://", config={"scheduled_processor": {"enabled": False}}) as jobs:
+    with Jobs(url, config={"scheduled_processor": {"enabled": False}}) as jobs:
 
         @jobs.handler
         def works() -> None:
@@ -83,12 +85,8 @@ def test_promotion_can_be_switched_off() -> None:
             assert found.status == "pending"
 
 
-def test_process_next_job_as_the_seed_writes_it() -> None:
+def test_process_next_job_as_the_seed_writes_it(system: JobsSystem) -> None:
     """S83, S84: dequeue, look up, mark running and save, call, save the outcome."""
-    from datetime import UTC, datetime
-    from uuid import uuid4
-
-    system = create_in_memory_jobs_system()
     seen: list[str] = []
 
     def handler(args: dict[str, object]) -> dict[str, object]:
@@ -105,16 +103,32 @@ def test_process_next_job_as_the_seed_writes_it() -> None:
     job = system.queue.dequeue_job("default")
     assert job is not None
     started = system.store.save_job(start_job(job, now))
-    from boundary.jobs.core.job import complete_job
-
     result = registry[job.job_type](job.args)
     done: Job = system.store.save_job(complete_job(started, result["result"], now))
     assert (done.status, done.result, seen) == ("completed", {"to": "a"}, ["running"])
 
 
-def test_many_workers_in_parallel_and_all_of_them_stop() -> None:
+def test_the_loop_survives_any_error_of_one_job(url: str) -> None:
+    """S85, S86: the next job runs, and soon, since the loop is woken."""
+    with Jobs(url) as jobs:
+
+        @jobs.handler(max_retries=0)
+        def breaks() -> None:
+            raise SystemError("out of luck")
+
+        @jobs.handler
+        def works() -> str:
+            return "still here"
+
+        with working(jobs):
+            breaks.enqueue()
+            assert jobs.result(works.enqueue().id, timeout=5) == "still here"
+        assert jobs.settings.workers.poll_interval == 1_000
+
+
+def test_many_workers_in_parallel_and_all_of_them_stop(url: str) -> None:
     """S87, S88: five of them share the work; stopping lets running jobs end."""
-    with Jobs("memory://") as jobs:
+    with Jobs(url) as jobs:
         gate, now = threading.Barrier(6), []
 
         @jobs.handler
@@ -137,9 +151,9 @@ def test_many_workers_in_parallel_and_all_of_them_stop() -> None:
         assert jobs.workers() == []
 
 
-def test_one_logger_tells_each_step_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_logger_tells_each_step_at_debug(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """S125: with the job's id and type on each line."""
-    with Jobs("memory://") as jobs, caplog.at_level(logging.DEBUG, "boundary.jobs"):
+    with Jobs(url) as jobs, caplog.at_level(logging.DEBUG, "boundary.jobs"):
 
         @jobs.handler
         def works() -> None:

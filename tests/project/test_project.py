@@ -70,6 +70,47 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
+LUA = ROOT / "src" / "boundary" / "jobs" / "shell" / "adapters" / "redis" / "lua"
+
+
+def test_every_key_of_the_scripts_is_documented() -> None:
+    """docs/redis.md has a row for each key, and none for another."""
+    texts = [path.read_text() for path in LUA.rglob("*.lua")]
+    used = {key for text in texts for key in re.findall(r"P \.\. '([a-z]+:?)'", text)}
+    table = (ROOT / "docs" / "redis.md").read_text().partition("## Keys")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", table, re.MULTILINE)
+    keys = re.findall(r"`([a-z]+:?)", " ".join(name for name, _ in rows))
+    assert used | {"job"} == set(keys)
+    kinds = {name for _, kinds in rows for name in kinds.split(", ")}
+    assert kinds <= {"type", "hash", "list", "set", "sorted set", "string", "---"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(LUA.rglob("*.lua")) if path.parent.name != "parts"],
+    ids=lambda path: path.stem,
+)
+def test_every_script_says_what_it_takes_and_gives(path: Path) -> None:
+    """Its head: what is true afterwards, ARGV if it reads any, Returns, Cost, flags, parts."""
+    text = path.read_text()
+    head = re.match(r"(?:--.*\n)+", text)
+    assert head is not None
+    first = head[0].splitlines()[0]
+    assert re.fullmatch(r"-- [A-Z].*[.:;,a-z]", first), first
+    for word in ("Returns", "Cost", "@flags", "@include"):
+        assert re.search(rf"^--\s?{word}\b", head[0], re.MULTILINE), word
+    reads = {int(number) for number in re.findall(r"ARGV\[(\d)\]", text[head.end() :])} - {1}
+    told = re.findall(r"^-- ARGV\[(\d)(?:\.\.(\d?))?\]", head[0], re.MULTILINE)
+    spans = [range(int(low), int(high or low) + 1) for low, high in told]
+    assert reads <= {number for span in spans for number in span}
+    assert bool(told) == ("ARGV" in text[head.end() :])
+
+
+@pytest.mark.parametrize("path", sorted((LUA / "parts").glob("*.lua")), ids=lambda path: path.stem)
+def test_every_part_of_scripts_says_what_belongs_in_it(path: Path) -> None:
+    assert path.read_text().startswith("-- ")
+
+
 def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
     code = re.search(r"```python\n(# tasks\.py.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert code is not None

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
-from devservers import binaries, folders, ports, wire
+from devservers import binaries, folders, frames, ports, wire
 from devservers.binaries import KINDS, Binary
+from devservers.cluster import Cluster
+from devservers.proxy import Proxy
+from devservers.sentinel import Sentinels
 from devservers.single import Server, StartError
+from devservers.tls import Clients, TlsServer
 
 ROOT = Path(__file__).parents[2]
 BINARIES = binaries.available()
+WITH_TLS = [each for each in BINARIES if each.supports_tls]
 
 
 def until(true: Callable[[], object], what: str, seconds: float = 10.0) -> None:
@@ -32,8 +39,10 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    stat = Path(f"/proc/{pid}/stat")  # an orphan waits for init, which may take its time, as a Z
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    try:  # an orphan waits for init, which may take its time, as a Z
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return sys.platform != "linux"
 
 
 @pytest.fixture(params=BINARIES, ids=str)
@@ -127,6 +136,254 @@ def test_a_taken_port_is_another_attempt(monkeypatch: pytest.MonkeyPatch) -> Non
         with Server() as second:
             assert second.port != first.port
             assert next(offers, None) is None
+
+
+# --- tls
+
+
+def ping(server: TlsServer, **options: object) -> object:
+    with redis.Redis.from_url(server.url(), retry=None, **options) as client:
+        return client.ping()
+
+
+@pytest.mark.skipif(not WITH_TLS, reason="no server here was built with TLS; Debian's is")
+@pytest.mark.parametrize(("clients", "needed"), [("no", False), ("optional", False), ("yes", True)])
+def test_a_server_speaks_tls(clients: Clients, needed: bool) -> None:
+    with TlsServer(clients=clients) as server:
+        files = server.authority
+        own = {"ssl_certfile": str(files.client_cert), "ssl_keyfile": str(files.client_key)}
+        assert ping(server, ssl_ca_certs=str(files.ca), **own)
+        with pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+            ping(server, ssl_ca_certs=str(files.wrong_ca), **own)
+        if needed:
+            with pytest.raises(redis.ConnectionError):
+                ping(server, ssl_ca_certs=str(files.ca))
+        else:
+            assert ping(server, ssl_ca_certs=str(files.ca))
+        # As strictly as Python 3.13 does by itself.
+        context = ssl.create_default_context(cafile=str(files.ca))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        context.load_cert_chain(files.client_cert, files.client_key)
+        with (
+            wire.socket.create_connection(("127.0.0.1", server.port)) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as secured,
+        ):
+            assert secured.version() in {"TLSv1.2", "TLSv1.3"}
+        assert server.call("PING") == "PONG"
+        assert files.ca.exists()
+    assert not files.ca.exists()
+
+
+def test_a_server_without_tls_says_so() -> None:
+    for each in BINARIES:
+        if not each.supports_tls:
+            with pytest.raises(binaries.Missing, match="without TLS"):
+                TlsServer(binary=each)
+
+
+# --- sentinel
+
+
+def follows(server: Server) -> bool:
+    """A sentinel that makes it a replica resets its connections."""
+    try:
+        return server.call("ROLE")[0] == "slave"
+    except OSError:
+        return False
+
+
+def test_sentinels_change_the_master() -> None:
+    with Sentinels() as group:
+        first = group.master
+        assert len(group.sentinels) == 3
+        assert first is group.servers[0]
+        until(lambda: first.call("WAIT", 2, 100) == 2, "both replicas follow")
+        group.failover()
+        second = group.master
+        assert second is not first
+        assert second.call("ROLE")[0] == "master"
+        until(lambda: follows(first), "the old master follows")
+        group.failover(kill=True)
+        third = group.master
+        assert third is not second
+        second.restart()
+        until(lambda: follows(second), "the dead master follows")
+        pids = [each.process.pid for each in [*group.servers, *group.watchers]]
+    assert not any(map(alive, pids))
+
+
+# --- cluster
+
+
+def test_a_cluster_moves_slots() -> None:
+    with Cluster() as cluster:
+        assert len(cluster.nodes) == 3
+        slot = cluster.slot_of("{jobs}1")
+        assert slot == cluster.slot_of("{jobs}2")
+        source = cluster.owner(slot)
+        target, other = (each for each in cluster.servers if each is not source)
+        source.call("SET", "{jobs}1", b"\xff")
+        with pytest.raises(wire.Refused, match=f"MOVED {slot} 127.0.0.1:{source.port}"):
+            other.call("GET", "{jobs}1")
+        with cluster.migrating(slot, target):
+            assert source.call("GET", "{jobs}1") == "\udcff"
+            with pytest.raises(wire.Refused, match=f"ASK {slot} 127.0.0.1:{target.port}"):
+                source.call("GET", "{jobs}2")
+            with wire.Wire(target.socket) as connection:
+                connection.call("ASKING")
+                assert connection.call("SET", "{jobs}2", "new") == "OK"
+        for node in (source, other):
+            with pytest.raises(wire.Refused, match=f"MOVED {slot} 127.0.0.1:{target.port}"):
+                node.call("GET", "{jobs}1")
+        assert target.call("MGET", "{jobs}1", "{jobs}2") == ["\udcff", "new"]
+        cluster.move_slot(slot, other)
+        assert other.call("GET", "{jobs}2") == "new"
+        pids = [each.process.pid for each in cluster.servers]
+    assert not any(map(alive, pids))
+
+
+# --- proxy
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as started:
+        yield started
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    server.call("FLUSHALL")
+    with Proxy(server.port) as started:
+        yield started
+
+
+def through(proxy: Proxy, timeout: float = 5.0) -> wire.Wire:
+    return wire.Wire(("127.0.0.1", proxy.port), timeout)
+
+
+def test_a_proxy_passes_everything_on(proxy: Proxy, server: Server) -> None:
+    with through(proxy) as client:
+        text = "x" * 3_000_000
+        assert client.call("SET", "long", text) == "OK"
+        assert client.call("GET", "long") == text
+        assert client.call("LRANGE", "none", 0, -1) == []
+        assert proxy.requests == ["SET", "GET", "LRANGE"]
+        assert proxy.connections == 1
+    until(lambda: proxy.connections == 0, "the end passed, too")
+
+
+def test_a_proxy_cuts_all_connections(proxy: Proxy) -> None:
+    with through(proxy) as one, through(proxy) as two:
+        assert (one.call("PING"), two.call("PING")) == ("PONG", "PONG")
+        proxy.cut()
+        for client in (one, two):
+            with pytest.raises(ConnectionResetError):
+                client.call("PING")
+    with through(proxy) as client:
+        assert client.call("PING") == "PONG"
+
+
+@pytest.mark.parametrize(("direction", "arrives"), [("up", 0), ("both", 0), ("down", 1)])
+def test_a_black_hole(proxy: Proxy, server: Server, direction: str, arrives: int) -> None:
+    with through(proxy, 0.2) as client, through(proxy) as idle:
+        assert (client.call("PING"), idle.call("PING")) == ("PONG", "PONG")
+        proxy.blackhole(direction)
+        with pytest.raises(TimeoutError):
+            client.call("INCR", "n")
+        assert int(server.call("GET", "n") or 0) == arrives
+        proxy.heal()
+        with pytest.raises(ConnectionResetError):
+            client.call("PING")
+        assert idle.call("PING") == "PONG"  # it lost nothing
+
+
+def test_latency(proxy: Proxy) -> None:
+    with through(proxy) as client:
+        proxy.latency(0.1)
+        began = time.perf_counter()
+        assert client.call("PING") == "PONG"
+        assert 0.1 <= time.perf_counter() - began < 1
+        proxy.heal()
+        began = time.perf_counter()
+        assert client.call("PING") == "PONG"
+        assert time.perf_counter() - began < 0.1
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("lost", ["reply", "request"])
+def test_the_kth_request_or_its_reply_is_lost(
+    proxy: Proxy, server: Server, k: int, lost: str
+) -> None:
+    with through(proxy) as client:
+        (proxy.drop_reply if lost == "reply" else proxy.drop_request)(k)
+        for number in range(1, k):
+            assert client.call("INCR", "n") == number
+        with pytest.raises(ConnectionError):
+            client.call("INCR", "n")
+    assert int(server.call("GET", "n") or 0) == (k if lost == "reply" else k - 1)
+    assert proxy.dropped == 1
+    with through(proxy) as client:
+        assert client.call("PING") == "PONG"
+
+
+@pytest.mark.parametrize("lost", ["reply", "request"])
+def test_a_pipeline_is_cut_in_the_middle(proxy: Proxy, server: Server, lost: str) -> None:
+    with through(proxy) as client:
+        (proxy.drop_reply if lost == "reply" else proxy.drop_request)(3)
+        client._socket.sendall(b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n" * 5)
+        assert [client._reply(), client._reply()] == [1, 2]
+        with pytest.raises(ConnectionError):
+            client._reply()
+    assert server.call("GET", "n") == ("3" if lost == "reply" else "2")
+
+
+def test_a_clients_messages_are_no_replies(proxy: Proxy, server: Server) -> None:
+    with redis.Redis(port=proxy.port, retry=None) as client, client.pubsub() as listener:
+        listener.subscribe("news")
+        assert listener.get_message(timeout=5)["type"] == "subscribe"
+        proxy.drop_reply(2)
+        listener.ping()
+        assert listener.get_message(timeout=5)["type"] == "pong"
+        server.call("PUBLISH", "news", "one")
+        assert listener.get_message(timeout=5)["data"] == b"one"
+        listener.ping()
+        with pytest.raises(redis.ConnectionError):
+            listener.get_message(timeout=5)
+        assert proxy.requests[:2] == ["PING", "PING"]  # then it connects anew
+
+
+def test_new_connections_are_refused(proxy: Proxy) -> None:
+    with through(proxy) as client:
+        proxy.refuse()
+        with pytest.raises(ConnectionRefusedError):
+            through(proxy)
+        assert client.call("PING") == "PONG"
+    proxy.heal()
+    with through(proxy) as client:
+        assert client.call("PING") == "PONG"
+
+
+def test_a_server_that_is_gone_is_a_reset() -> None:
+    with Proxy(ports.free()) as proxy, through(proxy) as client, pytest.raises(ConnectionError):
+        client.call("PING")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"+OK\r\n:1\r\n-ERR no\r\n_\r\n,1.5\r\n#t\r\n", 6),
+        (b"$-1\r\n$0\r\n\r\n*-1\r\n*0\r\n=6\r\ntxt:ab\r\n", 5),
+        (b"%1\r\n+k\r\n*2\r\n$1\r\na\r\n:2\r\n~1\r\n+a\r\n>2\r\n+invalidate\r\n_\r\n", 3),
+        (b"|1\r\n+ttl\r\n:3\r\n+OK\r\nPING\r\n", 2),
+    ],
+)
+def test_frames_are_cut_wherever_the_bytes_are(data: bytes, expected: int) -> None:
+    for size in range(1, len(data) + 1):
+        splitter = frames.Splitter()
+        parts = [data[at : at + size] for at in range(0, len(data), size)]
+        found = [frame for part in parts for frame in splitter.feed(part)]
+        assert (len(found), b"".join(found), splitter.rest()) == (expected, data, b"")
 
 
 # --- nothing left behind

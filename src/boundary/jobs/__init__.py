@@ -37,6 +37,7 @@ from boundary.jobs.errors import (
     SerializationError,
     StoreFormatError,
     StoreFull,
+    StoreRefused,
     UnknownHandler,
     UsageError,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "Status",
     "StoreFormatError",
     "StoreFull",
+    "StoreRefused",
     "UnknownHandler",
     "UsageError",
     "WorkerInfo",

@@ -1,7 +1,7 @@
 """The Protocols between the parts.
 
 What belongs here: what one part may expect of another, without a driver's type in it: `Backend`
-and `AsyncBackend` (a store), `Clock`, and the seed's roles. What does not: any implementation.
+and `AsyncBackend` (a store), `Finding`, `Clock`, and the seed's roles. What does not: any implementation.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
 from boundary.jobs.core.job import JSON, Job, Status
@@ -133,6 +133,14 @@ class AsyncBackend(Protocol):
         ...
 
 
+class Finding(NamedTuple):
+    """What was looked at, how it is, and what to do about it."""
+
+    what: str
+    state: Literal["ok", "note", "problem"]
+    text: str
+
+
 class Store(Protocol):
     """An opened URL: hands out backends over the same jobs."""
 
@@ -147,6 +155,13 @@ class Store(Protocol):
 
     def asynchronous(self) -> AsyncBackend:
         """A backend with connections of its own."""
+        ...
+
+    def examine(self) -> list[Finding]:
+        """What an operator should know of the place where jobs are kept; nothing is changed.
+
+        Empty if nothing can be learned of it, for then an operation says why.
+        """
         ...
 
 

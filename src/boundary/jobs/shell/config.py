@@ -220,6 +220,20 @@ def load(
     return _settings({one.key: _checked(one) for one in given})
 
 
+def redis_settings(values: Mapping[str, Any], source: str) -> RedisSettings:
+    """The section ``redis`` with these keys, over its defaults.
+
+    Args:
+        source: Where somebody wrote them, for messages.
+
+    Raises:
+        ConfigError: An unknown key or a bad value, by name.
+    """
+    given = [Given(f"redis.{key}", value, source) for key, value in values.items()]
+    checked = {one.key.removeprefix("redis."): _checked(one) for one in given}
+    return msgspec.convert(checked, RedisSettings)
+
+
 def _settings(values: Mapping[str, Any]) -> Settings:
     sections: dict[str, Any] = {}
     for key, value in values.items():
@@ -395,10 +409,10 @@ def _shown(given: Given) -> str:
     if "password" in given.key.lower():
         return "***"
     value: object = given.value
-    if isinstance(value, str):
-        return repr(shown_url(value))[:80]
     if given.key not in _keys() and not isinstance(value, bool | int | float):
         return "..."  # may hold a password under a misspelt name
+    if isinstance(value, str):
+        return repr(shown_url(value))[:80]
     return repr(value)[:80]
 
 

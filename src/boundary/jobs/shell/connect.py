@@ -17,19 +17,23 @@ if TYPE_CHECKING:
 
 
 def checked_url(url: str) -> str:
-    """The URL, if its scheme is known.
+    """The URL, if a store can be opened by it. Nothing is opened, no driver imported.
 
     Raises:
-        UsageError: It is not; the message does not show what may hold a password.
+        UsageError: It cannot; the message does not show what may hold a password.
     """
     scheme = _scheme(url)
     if scheme not in _OPENERS:
         raise UsageError(
-            f"no store has URLs that begin with {scheme + '://' if scheme else repr(url[:20])}; "
+            f"{f'no store has URLs that begin with {scheme}://' if scheme else 'that is no URL'}; "
             f"there are {', '.join(f'{name}://' for name in _OPENERS)}"
         )
     if scheme == "sqlite":
         _path(url)
+    elif scheme != "memory":
+        from boundary.jobs.shell.adapters.redis.address import parse
+
+        parse(url)
     return url
 
 
@@ -46,7 +50,8 @@ def open_store(settings: Settings, clock: Clock | None = None) -> Store:
 
 
 def _scheme(url: str) -> str:
-    return url.partition("://")[0].lower() if "://" in url else ""
+    scheme, mark, _ = url.partition("://")
+    return scheme.lower() if mark and scheme.replace("+", "").isalnum() else ""
 
 
 def _memory(settings: Settings, clock: Clock | None) -> Store:
@@ -68,15 +73,9 @@ def _sqlite(settings: Settings, clock: Clock | None) -> Store:
 
 
 def _redis(settings: Settings, clock: Clock | None) -> Store:
-    try:
-        from boundary.jobs.shell.adapters.redis import RedisStore
-    except ImportError as error:
-        raise UsageError(
-            f"a Redis store needs the extra: pip install 'boundary-jobs[redis]' ({error})"
-        ) from error
-    return RedisStore.of(
-        settings.url, settings.redis, namespace=settings.namespace, clock=clock
-    )
+    from boundary.jobs.shell.adapters.redis import RedisStore
+
+    return RedisStore.of(settings.url, settings.redis, namespace=settings.namespace, clock=clock)
 
 
 def _path(url: str) -> str:
@@ -86,8 +85,10 @@ def _path(url: str) -> str:
     parts = urlsplit(url)
     path = unquote(parts.path)[1:]
     if parts.netloc or parts.query or not path:
+        from boundary.jobs.shell.config import shown_url
+
         raise UsageError(
-            f"{url!r:.200} names no file; a SQLite URL is sqlite:///jobs.db (here) or "
+            f"{shown_url(url)!r:.200} names no file; a SQLite URL is sqlite:///jobs.db (here) or "
             "sqlite:////var/lib/app/jobs.db (from the root), without options"
         )
     if path == ":memory:":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation, Topic, notices
-from boundary.jobs.ports import Clock
+from boundary.jobs.ports import Clock, Finding
 from boundary.jobs.shell.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class MemoryStore:
     def asynchronous(self) -> AsyncMemoryBackend:
         """A door for callers on an event loop."""
         return AsyncMemoryBackend(self)
+
+    def examine(self) -> list[Finding]:
+        """As `ports.Store.examine`."""
+        text = "jobs are in this process alone and end with it; for others to see them, name a file"
+        return [Finding("memory", "note", f"{text}: sqlite:///jobs.db")]
 
     def run(self, operation: Operation[R]) -> R:
         """Take one step, then tell whoever may want to know."""

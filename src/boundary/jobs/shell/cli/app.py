@@ -55,7 +55,8 @@ def _say_version(asked: bool) -> None:
 def options(
     context: typer.Context,
     url: Annotated[
-        str | None, typer.Option(help="The store: sqlite:///jobs.db, memory://.")
+        str | None,
+        typer.Option(help="The store: sqlite:///jobs.db, redis://localhost:6379/0, memory://."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     no_color: Annotated[

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 
 from boundary.jobs import Jobs
+from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli import tables
 
 if TYPE_CHECKING:
@@ -25,14 +26,28 @@ SINGLE = 300
 
 
 def measure(terminal: Terminal, count: int) -> RenderableType:
-    """Three figures as a table, on an SQLite file in a temporary folder (or the --url given)."""
+    """Three figures as a table, on an SQLite file in a temporary folder (or the --url given).
+
+    Raises:
+        UsageError: Somebody's worker is alive in the given store, and would take the jobs.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="boundary-jobs-bench-") as folder,
         Progress(console=terminal.err, transient=True) as progress,
         Jobs(terminal.url or f"sqlite:///{Path(folder) / 'bench.db'}") as jobs,
     ):
+        if jobs.workers():
+            raise UsageError(
+                "workers are alive in this store and would take the jobs; measure beside them: "
+                "BOUNDARY_JOBS_NAMESPACE=bench boundary-jobs bench --url ..."
+            )
 
-        @jobs.handler(name="boundary-jobs-bench", queue="boundary-jobs-bench")
+        # In somebody's store nothing is left behind.
+        @jobs.handler(
+            name="boundary-jobs-bench",
+            queue="boundary-jobs-bench",
+            keep_result=None if terminal.url is None else 0,
+        )
         async def noop(number: int) -> None:
             """Nothing."""
 

@@ -6,15 +6,11 @@ What belongs here: findings, each with its remedy. What does not: repairing.
 from __future__ import annotations
 
 import platform
-import shutil
-import sqlite3
-import stat
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 from rich.text import Text
@@ -22,25 +18,17 @@ from rich.text import Text
 from boundary.jobs.core.operations import Stats, Time
 from boundary.jobs.core.wire import at
 from boundary.jobs.errors import JobsError
+from boundary.jobs.ports import Finding
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import REFUSED, UNREACHABLE, Terminal
 
 if TYPE_CHECKING:
     from boundary.jobs import Jobs
+    from boundary.jobs.core.operations import Snapshot
 
 CLOCK_LIMIT = 2.0
 """Seconds a store's time may differ from this machine's."""
-
-FREE_LIMIT = 512 * 1024 * 1024
-
-
-class Finding(NamedTuple):
-    """What was looked at, how it is, and what to do about it."""
-
-    what: str
-    state: Literal["ok", "note", "problem"]
-    text: str
 
 
 def doctor(context: typer.Context, as_json: Json = False) -> None:
@@ -66,7 +54,7 @@ def _examine(terminal: Terminal) -> Iterator[Finding]:
         "versions",
         "ok",
         f"boundary-jobs {version('boundary-jobs')}, Python {platform.python_version()}, "
-        f"SQLite {sqlite3.sqlite_version}, {sys.platform}",
+        f"{sys.platform}",
     )
     try:
         jobs = terminal.jobs()
@@ -79,6 +67,8 @@ def _examine(terminal: Terminal) -> Iterator[Finding]:
             yield from _store(jobs)
         except JobsError as error:
             yield Finding("store", "problem", error.message)
+            # The place itself may tell why.
+            yield from jobs.store.examine()
 
 
 def _seconds(jobs: Jobs) -> str:
@@ -88,23 +78,32 @@ def _seconds(jobs: Jobs) -> str:
 def _store(jobs: Jobs) -> Iterator[Finding]:
     backend = jobs.store.blocking()
     try:
-        now, here = at(backend.execute(Time())), datetime.now(UTC)
+        backend.execute(Time())  # opens it, which may take its while
+        began = datetime.now(UTC)
+        now = at(backend.execute(Time()))
+        here = began + (datetime.now(UTC) - began) / 2
         snapshot = backend.execute(Stats())
     finally:
         backend.close()
     yield Finding("store", "ok", f"{jobs.store.url} answers")
-    ahead = (now - here).total_seconds()
-    if abs(ahead) > CLOCK_LIMIT:
-        yield Finding(
-            "clock",
-            "problem",
-            f"the store is {ahead:+.1f} s from this machine's clock; was that set back? Due jobs "
-            "follow the store until the two meet. Keep the clock in step (chrony, ntp)",
-        )
-    else:
-        yield Finding("clock", "ok", "the store and this machine agree")
-    if jobs.store.url.startswith("sqlite:///"):
-        yield from _file(Path(jobs.store.url.removeprefix("sqlite:///")))
+    yield _clock((now - here).total_seconds())
+    yield from jobs.store.examine()
+    yield from _lost(snapshot)
+    yield from _jobs(jobs)
+
+
+def _clock(ahead: float) -> Finding:
+    if abs(ahead) <= CLOCK_LIMIT:
+        return Finding("clock", "ok", "the store and this machine agree")
+    return Finding(
+        "clock",
+        "problem",
+        f"the store is {ahead:+.1f} s from this machine's clock; was one of them set? Due jobs "
+        "follow the store. Keep the clocks in step (chrony, ntp)",
+    )
+
+
+def _lost(snapshot: Snapshot) -> Iterator[Finding]:
     lost = [row for row in snapshot.workers if row.info and row.expires <= snapshot.now]
     if lost:
         yield Finding(
@@ -113,25 +112,6 @@ def _store(jobs: Jobs) -> Iterator[Finding]:
             f"{len(lost)} lost their lease and left {sum(len(row.held) for row in lost)} jobs; any "
             "live worker takes these back within seconds: start one",
         )
-    yield from _jobs(jobs)
-
-
-def _file(path: Path) -> Iterator[Finding]:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        yield Finding(
-            "file mode",
-            "problem",
-            f"{path} may be read by others (mode {mode:o}); arguments of jobs are in it: "
-            f"chmod 600 {path}",
-        )
-    else:
-        yield Finding("file mode", "ok", f"{mode:o}: only its owner reads it")
-    free = shutil.disk_usage(path.parent).free
-    state: Literal["ok", "problem"] = "ok" if free > FREE_LIMIT else "problem"
-    size = path.stat().st_size
-    remedy = "" if state == "ok" else "; free some space, or enqueuing will fail with StoreFull"
-    yield Finding("disk", state, f"{size / 1e6:,.1f} MB used, {free / 1e9:,.1f} GB free{remedy}")
 
 
 def _jobs(jobs: Jobs) -> Iterator[Finding]:

@@ -165,10 +165,10 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option("--dir", help="Where its files go; else a temporary folder.")
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the files there.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave files and jobs there.")] = False,
     capture: Annotated[Path | None, typer.Option("--capture", hidden=True)] = None,
 ) -> None:
-    """See it run: half a minute in a small shop, on real files, with a worker that is killed."""
+    """See it run: half a minute in a small shop; on a file, or on --url in a namespace of its own."""
     from boundary.jobs.shell.cli.demo.show import run_demo
 
     run_demo(context.obj, folder=folder, keep=keep, capture=capture)
@@ -178,7 +178,7 @@ def bench(
     context: typer.Context,
     count: Annotated[int, typer.Option("--jobs", min=100, help="Jobs to run.")] = 20_000,
 ) -> None:
-    """Measure this machine: enqueue and run jobs that do nothing, on a temporary file."""
+    """Measure: enqueue and run jobs that do nothing, on a temporary file or the --url given."""
     from boundary.jobs.shell.cli.bench import measure
 
     terminal: Terminal = context.obj

@@ -105,9 +105,24 @@ def parse(url: str) -> Address:
     """
     try:
         parts = urlsplit(url)
+        _check_escapes(parts)
         return _address(parts)
-    except ValueError as error:
-        raise UsageError(f"a Redis URL cannot be read: {error}; {_FORMS}") from None
+    except ValueError:
+        # Its text may quote any part of the URL.
+        raise UsageError(
+            f"a Redis URL has a host or a port that cannot be read; {_FORMS}"
+        ) from None
+
+
+def _check_escapes(parts: SplitResult) -> None:
+    """No part of a password was taken for a path or an option, to be shown as such."""
+    unknown = set(dict(parse_qsl(parts.query, keep_blank_values=True))) - set(_OPTIONS)
+    odd = parts.fragment or "@" in parts.path or (unknown and "@" in parts.query)
+    if odd and parts.scheme != "unix":
+        raise UsageError(
+            "a Redis URL has a '/', '?' or '#' where none belongs; in a password or a user's name "
+            "write %2F, %3F, %23 (and %40 for '@', %3A for ':')"
+        )
 
 
 _FORMS = (
@@ -159,7 +174,9 @@ def _address(parts: SplitResult) -> Address:
 
 
 def _nodes(hosts: str, port: int) -> tuple[Node, ...]:
-    return tuple([_node(host, port) for host in hosts.split(",") if host] or [Node("localhost", port)])
+    return tuple(
+        [_node(host, port) for host in hosts.split(",") if host] or [Node("localhost", port)]
+    )
 
 
 def _node(text: str, port: int) -> Node:

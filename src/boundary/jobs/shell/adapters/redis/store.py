@@ -5,13 +5,15 @@ What belongs here: from settings to terms. What does not: talking to a server.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.adapters.redis.address import Address, parse
 from boundary.jobs.shell.adapters.redis.terms import Terms
 
 if TYPE_CHECKING:
-    from boundary.jobs.ports import Clock
+    from boundary.jobs.ports import Clock, Finding
     from boundary.jobs.shell.adapters.redis.asynchronous import AsyncRedisBackend
     from boundary.jobs.shell.adapters.redis.blocking import RedisBackend
     from boundary.jobs.shell.config import RedisSettings
@@ -39,8 +41,10 @@ class RedisStore:
         """The store a URL names.
 
         Raises:
-            UsageError: It is not one of ours.
+            UsageError: It is not one of ours, or the client library is not installed.
         """
+        if find_spec("redis") is None:
+            raise UsageError("a Redis store needs the extra: pip install 'boundary-jobs[redis]'")
         return cls(
             Terms(
                 address=parse(url) if isinstance(url, str) else url,
@@ -71,3 +75,9 @@ class RedisStore:
         from boundary.jobs.shell.adapters.redis.asynchronous import AsyncRedisBackend
 
         return AsyncRedisBackend(self.terms)
+
+    def examine(self) -> list[Finding]:
+        """As `ports.Store.examine`."""
+        from boundary.jobs.shell.adapters.redis.examining import examine
+
+        return examine(self.terms)

@@ -24,8 +24,9 @@ from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation, T
 from boundary.jobs.core.storetime import store_now
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import BackendError, BackendUnavailable, JobsError, UsageError
-from boundary.jobs.ports import AsyncListener, Clock, Listener
+from boundary.jobs.ports import AsyncListener, Clock, Finding, Listener
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
+from boundary.jobs.shell.adapters.sqlite.examining import examine
 from boundary.jobs.shell.adapters.sqlite.opening import (
     connect,
     is_busy,
@@ -100,6 +101,10 @@ class SqliteStore:
     def asynchronous(self) -> AsyncSqliteBackend:
         """A door for callers on an event loop, with a connection of its own."""
         return AsyncSqliteBackend(Engine(self))
+
+    def examine(self) -> list[Finding]:
+        """As `ports.Store.examine`."""
+        return examine(self.path)
 
 
 class Entry:

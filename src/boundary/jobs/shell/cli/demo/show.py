@@ -21,13 +21,15 @@ from typing import Any, cast
 import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from boundary.jobs import Job, Jobs, UsageError
+from boundary.jobs import Job, Jobs, JobsError, UsageError
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.demo import pictures
 from boundary.jobs.shell.cli.terminal import Terminal, interactive
+from boundary.jobs.shell.config import shown_url
 
 LEASE_MS = 2_000
 PATIENCE = 20.0
@@ -47,6 +49,10 @@ class Demo:
     def __init__(self, terminal: Terminal, folder: Path, *, quiet: bool) -> None:
         self.folder = folder
         self.url = terminal.url or f"sqlite:///{folder / 'shop.db'}"
+        # In somebody's store the demo keeps to itself: his workers leave its jobs alone.
+        self.namespace = f"demo-{os.getpid()}" if terminal.url else None
+        if self.namespace is not None:
+            os.environ["BOUNDARY_JOBS_NAMESPACE"] = self.namespace
         os.environ |= {
             "BOUNDARY_JOBS_URL": self.url,
             "BOUNDARY_JOBS_WORKERS_LEASE": str(LEASE_MS),
@@ -156,6 +162,21 @@ class Demo:
         found = self.jobs.find(job.id)
         return found if found is not None and found.completed_at is not None else None
 
+    def place(self) -> str:
+        """Where the jobs are, in words."""
+        if self.namespace is None:
+            return "No server: the store is one SQLite file."
+        return f"The store is [bold]{escape(self.jobs.store.url)}[/bold]."
+
+    def clear(self) -> None:
+        """No job and no schedule of the demo is left in the store, if it can be reached."""
+        with contextlib.suppress(JobsError):
+            for one in self.jobs.schedules():
+                self.jobs.unschedule(one.name)
+            while page := self.jobs.search(limit=200).jobs:
+                for job in page:
+                    self.jobs.delete(job.id)
+
     # The worker
 
     def start_worker(self) -> int:
@@ -203,9 +224,7 @@ def play(demo: Demo) -> None:
     """The story."""
     jobs, shop = demo.jobs, demo.shop
     pid = demo.start_worker()
-    demo.say(
-        f"A worker has started, process [bold]{pid}[/bold]. No server: the store is one SQLite file."
-    )
+    demo.say(f"A worker has started, process [bold]{pid}[/bold]. {demo.place()}")
     reminder = shop.reminder.using(delay=9).enqueue(about="water the plants")
     demo.say(
         "A [bold]reminder[/bold] is scheduled for nine seconds from now; a cron counts the stock every three."
@@ -327,7 +346,10 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
         folder.mkdir(parents=True, exist_ok=True)
         live = terminal.out.is_terminal and capture is None
         demo = Demo(terminal, folder.absolute(), quiet=not live)
+        kept = keep or "boundary-jobs-demo-" not in str(folder)
         stack.callback(demo.jobs.close)
+        if demo.namespace is not None and not kept:
+            stack.callback(demo.clear)
         stack.callback(demo.stop_worker)
         try:
             with demo.shown():
@@ -340,9 +362,7 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
             log = (folder / "worker.log").read_text(errors="replace")
             terminal.err.print(log[-2000:], markup=False)
             terminal.fail(f"{error}; above is the worker's log")
-        _ending(
-            demo, kept=keep or terminal.url is not None or "boundary-jobs-demo-" not in str(folder)
-        )
+        _ending(demo, kept=kept)
         if capture is not None:
             _capture(demo, capture)
 
@@ -388,14 +408,18 @@ def _summary(demo: Demo, *, kept: bool) -> Group:
 
 def _next_steps(demo: Demo, *, kept: bool) -> list[Text]:
     """Commands to copy, each on a line of its own."""
-    at = shlex.quote(demo.url)
+    at = shlex.quote(shown_url(demo.url))
+    command = "boundary-jobs"
+    if demo.namespace is not None:
+        command = f"BOUNDARY_JOBS_NAMESPACE={demo.jobs.settings.namespace} boundary-jobs"
     look = (
-        ("look at this shop", f"boundary-jobs stats --url {at}"),
-        ("its jobs", f"boundary-jobs search --url {at}"),
-        ("its payments", f"boundary-jobs search --type charge --url {at}"),
+        ("look at this shop", f"{command} stats --url {at}"),
+        ("its jobs", f"{command} search --url {at}"),
+        ("its payments", f"{command} search --type charge --url {at}"),
     )
+    again = "boundary-jobs demo --keep" + (f" --url {at}" if demo.namespace is not None else "")
     commands = (
-        *(look if kept else (("look around in it", "boundary-jobs demo --keep"),)),
+        *(look if kept else (("look around in it", again),)),
         ("how fast is this machine", "boundary-jobs bench"),
         ("your own, in five lines", "see README.md, then: boundary-jobs worker tasks"),
     )
