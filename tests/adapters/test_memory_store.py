@@ -6,7 +6,16 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from boundary.jobs.core.operations import Claim, Enqueue, Outcome, Settle, Stats, Time, Interest, Topic
+from boundary.jobs.core.operations import (
+    Claim,
+    Enqueue,
+    Interest,
+    Outcome,
+    Settle,
+    Stats,
+    Time,
+    Topic,
+)
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.clock import SystemClock

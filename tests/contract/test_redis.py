@@ -1,6 +1,7 @@
 import itertools
-import redis
+
 import pytest
+import redis
 
 from boundary.jobs.ports import Store
 from boundary.jobs.shell.adapters.redis.store import RedisStore
@@ -14,4 +15,6 @@ class TestRedis(AdapterContract):
     @pytest.fixture
     def store(self, clock: FakeClock) -> Store:
         redis.Redis(port=7778).flushall()
-        return RedisStore.of("redis://localhost:7778/0", RedisSettings(), namespace=f"t{next(_number)}", clock=clock)
+        return RedisStore.of(
+            "redis://localhost:7778/0", RedisSettings(), namespace=f"t{next(_number)}", clock=clock
+        )

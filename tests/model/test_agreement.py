@@ -421,11 +421,16 @@ class OnRedis(Agreement):
     @staticmethod
     def open(folder: Path, clock: FakeClock) -> Store:
         """A store of its own."""
-        import redis, itertools
+
+        import redis
+
         redis.Redis(port=7778).flushall()
         from boundary.jobs.shell.adapters.redis.store import RedisStore
         from boundary.jobs.shell.config import RedisSettings
-        return RedisStore.of("redis://localhost:7778/0", RedisSettings(), namespace="t", clock=clock)
+
+        return RedisStore.of(
+            "redis://localhost:7778/0", RedisSettings(), namespace="t", clock=clock
+        )
 
 
 pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 120)

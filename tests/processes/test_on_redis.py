@@ -38,8 +38,8 @@ class Monitor:
             except TimeoutError:
                 continue
         lines = self.heard.decode(errors="replace").splitlines()
-        said = [line for line in lines if "] \"" in line and " lua]" not in line]
-        return [line.split("] \"", 1)[1].split('"', 1)[0].upper() for line in said]
+        said = [line for line in lines if '] "' in line and " lua]" not in line]
+        return [line.split('] "', 1)[1].split('"', 1)[0].upper() for line in said]
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def test_an_idle_worker_sends_few_commands(redis_floor: Floor, server: Server) -
     """At most six a second, at the defaults: it is woken, it does not poll."""
     redis_floor.environ["BOUNDARY_JOBS_WORKERS_LEASE"] = "30000"
     worker = redis_floor.worker()
-    eventually("the worker is there", lambda: redis_floor.jobs.workers(), patience=20)
+    eventually("the worker is there", redis_floor.jobs.workers, patience=20)
     time.sleep(1.0)
     with monitor(server.port) as ears:
         said = ears.commands(5.0)

@@ -18,12 +18,12 @@ from boundary.jobs.core.operations import (
     Claim,
     Enqueue,
     Find,
+    Interest,
     Reclaim,
     Search,
     Series,
     Stats,
     Time,
-    Interest,
     Topic,
 )
 from boundary.jobs.core.wire import NewJob, Payload, encode_payload
@@ -197,7 +197,9 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     )
     with pytest.raises(BackendUnavailable):
         door.execute(Time())
-    monkeypatch.setattr(opening, "MIGRATIONS", {later - 1: "CREATE TABLE later (a INTEGER) STRICT;"})
+    monkeypatch.setattr(
+        opening, "MIGRATIONS", {later - 1: "CREATE TABLE later (a INTEGER) STRICT;"}
+    )
     (found,) = door.execute(Find((job(1).id,)))
     assert found is not None
     door.close()

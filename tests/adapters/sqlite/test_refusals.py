@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from boundary.jobs import BackendUnavailable, StoreFormatError
-from boundary.jobs.core.operations import Enqueue, Find, Time, Interest, Topic
+from boundary.jobs.core.operations import Enqueue, Find, Interest, Time, Topic
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, notices
 

@@ -200,9 +200,7 @@ def _lift(state: State, record: Record) -> None:
         state.workers[record.worker].held.pop(record.id, None)
 
 
-def _count(
-    state: State, queue: str, event: str, now: Millis, duration_ms: float = 0.0
-) -> None:
+def _count(state: State, queue: str, event: str, now: Millis, duration_ms: float = 0.0) -> None:
     field_name = lifecycle.COUNTED.get(event)
     if field_name is None:
         return

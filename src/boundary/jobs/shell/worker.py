@@ -407,9 +407,7 @@ class Shift:
         else:
             await self._take_in(effect, claimed)
 
-    def _taken(
-        self, done: list[tuple[Record, Outcome]], settled: Settled
-    ) -> tuple[bool, ...]:
+    def _taken(self, done: list[tuple[Record, Outcome]], settled: Settled) -> tuple[bool, ...]:
         """Which outcomes took effect; one that was sent before, and no answer came, may have."""
         if not self._unsure:
             return settled.accepted

@@ -6,7 +6,18 @@ never; but of these, which nothing disturbs, each must come.
 
 from __future__ import annotations
 
-from boundary.jobs.core.operations import Cancel, Claim, Claimed, Enqueue, Heartbeat, Interest, Operation, SetPaused, Time, Topic
+from boundary.jobs.core.operations import (
+    Cancel,
+    Claim,
+    Claimed,
+    Enqueue,
+    Heartbeat,
+    Interest,
+    Operation,
+    SetPaused,
+    Time,
+    Topic,
+)
 from boundary.jobs.core.operations import Settle as SettleAll
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import (
@@ -22,7 +33,15 @@ from boundary.jobs.testing.contract.doors import (
     WaitWhile,
     on_both_doors,
 )
-from boundary.jobs.testing.contract.words import LEASE, claim_one, ended, enqueue, idents, named, new
+from boundary.jobs.testing.contract.words import (
+    LEASE,
+    claim_one,
+    ended,
+    enqueue,
+    idents,
+    named,
+    new,
+)
 
 
 class ListenCases:

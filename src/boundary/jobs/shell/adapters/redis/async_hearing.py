@@ -22,7 +22,6 @@ from boundary.jobs.shell.adapters.redis.hearing import channels, is_meant, token
 from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
-
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
 

@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from redis import exceptions as redis_errors

@@ -134,7 +134,11 @@ def _together(calls: Sequence[Call], known: Acquaintance) -> Conversation[list[A
             yield from _open(call.partition, known, end)
     nodes = [where(call.partition) for call in calls]
     if terms.replicas or None in nodes:
-        return (yield from _until_done([_Try(call, _commands(call, terms)) for call in calls], known, end))
+        return (
+            yield from _until_done(
+                [_Try(call, _commands(call, terms)) for call in calls], known, end
+            )
+        )
     sends = tuple(
         [
             Send(node, (terms.command(call),), terms.timeout)
@@ -151,9 +155,7 @@ def _together(calls: Sequence[Call], known: Acquaintance) -> Conversation[list[A
     return (yield from _until_done(tries, known, end))
 
 
-def _until_done(
-    tries: Sequence[_Try], known: Acquaintance, end: float
-) -> Conversation[list[Any]]:
+def _until_done(tries: Sequence[_Try], known: Acquaintance, end: float) -> Conversation[list[Any]]:
     """The replies of calls that are tried until each has one, or no time is left."""
     wait = faults.FIRST_WAIT
     while True:

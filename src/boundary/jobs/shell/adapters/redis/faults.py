@@ -78,10 +78,10 @@ def judge(error: Exception, where: str) -> Fault:
     """
     if isinstance(error, redis_errors.NoScriptError):
         return Fault("load")
+    if isinstance(error, redis_errors.MovedError):  # a kind of AskError, to the driver
+        return Fault("moved", node=Node(error.host, error.port))
     if isinstance(error, redis_errors.AskError):
         return Fault("ask", node=Node(error.host, error.port))
-    if isinstance(error, redis_errors.MovedError):
-        return Fault("moved", node=Node(error.host, error.port))
     if isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError):
         return _refused(error, where)
     if isinstance(error, redis_errors.OutOfMemoryError):
@@ -112,7 +112,8 @@ def _refused(error: Exception, where: str) -> Fault:
 def _answered(error: Exception, where: str) -> Fault:
     text = str(error)
     word = text.split(" ", 1)[0]
-    if word in {"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"} or "NOPERM" in text:
+    denied = "NOPERM" in text or "can't run this command" in text or "can't access" in text
+    if denied or word in {"NOAUTH", "WRONGPASS", "DENIED"}:
         return _refused(error, where)
     if word == "READONLY" or "READONLY" in text or "replica" in text or word == "MASTERDOWN":
         return Fault("again", away=True)

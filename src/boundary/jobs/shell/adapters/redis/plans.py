@@ -566,9 +566,7 @@ def _time(operation: ops.Time, partitions: Partitions) -> Plan[Millis]:
 
 def _find(operation: ops.Find, partitions: Partitions) -> Plan[tuple[Record | None, ...]]:
     answers = yield from _by_id("find", operation.ids, partitions)
-    return tuple(
-        [_found(id, answer) for id, answer in zip(operation.ids, answers, strict=True)]
-    )
+    return tuple([_found(id, answer) for id, answer in zip(operation.ids, answers, strict=True)])
 
 
 def _found(id: bytes, answer: bytes | list[bytes] | None) -> Record | None:
