@@ -34,8 +34,10 @@ from boundary.jobs.shell.adapters.redis.terms import Terms
 
 R = TypeVar("R")
 
-STALE = 1.0
-"""Seconds after which a connection nobody used may have been closed from the other side."""
+STALE = 0.01
+"""Seconds after which a connection nobody used may have been closed from the other side.
+
+Shorter than a server takes to restart; longer than a busy caller leaves it alone."""
 
 UNUSED = 60.0
 """Seconds after which connections above `min_idle` that nobody used are closed."""

@@ -112,7 +112,7 @@ def _refused(error: Exception, where: str) -> Fault:
 def _answered(error: Exception, where: str) -> Fault:
     text = str(error)
     word = text.split(" ", 1)[0]
-    denied = "NOPERM" in text or "can't run this command" in text or "can't access" in text
+    denied = any(part in text for part in ("NOPERM", "ACL failure", "can't run", "can't access"))
     if denied or word in {"NOAUTH", "WRONGPASS", "DENIED"}:
         return _refused(error, where)
     if word == "READONLY" or "READONLY" in text or "replica" in text or word == "MASTERDOWN":
