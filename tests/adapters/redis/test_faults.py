@@ -31,7 +31,7 @@ from boundary.jobs.errors import (
     StoreFull,
     StoreRefused,
 )
-from boundary.jobs.testing.contract.words import PAYLOAD, ident, new
+from boundary.jobs.testing.contract.words import ident, new
 from devservers import ports, wire
 from devservers.single import Server
 
