@@ -158,6 +158,7 @@ def test_children_of_a_fork_have_connections_of_their_own(opened, redis_url, nam
 
 
 def test_a_replicated_enqueue_counts_once_a_replica_has_it(opened, within, server):
+    server.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
     with Server(f"replicaof 127.0.0.1 {server.port}") as replica:
         until(
             lambda: "master_link_status:up" in replica.call("INFO", "replication"),

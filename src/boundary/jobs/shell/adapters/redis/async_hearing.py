@@ -13,8 +13,8 @@ from typing import Any, Self
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection
 
-from boundary.jobs.core.operations import Claim, Claimed, Interest
-from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
+from boundary.jobs.errors import BackendError, BackendUnavailable
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
@@ -249,20 +249,42 @@ class AsyncEars:
         return made
 
     async def _read(self) -> None:
-        """Hear for all of them; a connection that fails tells everybody to look."""
-        made = self._connection
-        assert made is not None
+        """Hear for all of them; a connection that fails is replaced, once the server answers."""
         try:
             while True:
-                message: Any = await made.read_response(disable_decoding=True, timeout=3_600)
-                if message[0] == b"message":
-                    self._dispatch(message[1], message[2])
-        except (*FAILURES, redis_errors.TimeoutError) as error:
+                with contextlib.suppress(*FAILURES):
+                    await self._hear()
+                await self._hang_up()
+                if not self._listeners:
+                    return
+                # Something may have been missed, before and meanwhile: let everybody look.
+                self._tell_all()
+                await self._driver.drive(execute(Time(), self._driver.known))
+                self._connection = await self._subscribed()
+                self._tell_all()
+        except BackendError as error:
             for listener in self._listeners:
-                listener.fail(_failed(self._driver.terms, error))
+                listener.fail(error)
         finally:
-            self._connection = self._task = None
+            self._task = None
+            await self._hang_up()
+
+    async def _hear(self) -> None:
+        made = self._connection
+        assert made is not None
+        while True:
+            message: Any = await made.read_response(disable_decoding=True, timeout=3_600)
+            if message[0] == b"message":
+                self._dispatch(message[1], message[2])
+
+    async def _hang_up(self) -> None:
+        made, self._connection = self._connection, None
+        if made is not None:
             await made.disconnect()
+
+    def _tell_all(self) -> None:
+        for listener in self._listeners:
+            listener.tell()
 
     def _dispatch(self, channel: bytes, data: bytes) -> None:
         for listener in self._listeners:
@@ -301,7 +323,7 @@ class AsyncChannelListener(AsyncContext):
         self._told = False
         self._closed = False
         self._late = False
-        self._error: BackendUnavailable | None = None
+        self._error: BackendError | None = None
         self._changed = asyncio.Event()
 
     def tell(self) -> None:
@@ -309,7 +331,7 @@ class AsyncChannelListener(AsyncContext):
         self._told = True
         self._changed.set()
 
-    def fail(self, error: BackendUnavailable) -> None:
+    def fail(self, error: BackendError) -> None:
         """Nothing is heard any more."""
         self._error = error
         self._changed.set()
@@ -318,7 +340,7 @@ class AsyncChannelListener(AsyncContext):
         """As `ports.AsyncListener.wait`; False at once when closed.
 
         Raises:
-            BackendUnavailable: The connection is gone; listen anew.
+            BackendError: The server is gone; listen anew.
         """
         self._late = False
         alarm = asyncio.get_running_loop().call_later(timeout, self._ring)
