@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from uuid import UUID
 
 import pytest
 
@@ -79,7 +82,6 @@ async def refused_on_a_loop(store):
 
 
 def test_a_wrong_password_on_a_loop(opened):
-    import asyncio
 
     with Server("requirepass right") as server:
         asyncio.run(refused_on_a_loop(opened(server.url(password="wrong"))))
@@ -159,7 +161,6 @@ def greeter(answer):
     ],
 )
 def test_something_that_is_no_redis(opened, within, answer):
-    import asyncio
 
     with greeter(answer) as port:
         store = opened(f"redis://127.0.0.1:{port}")
@@ -199,7 +200,6 @@ def test_a_server_that_stands_still(opened, within, server):
 
 
 def test_a_server_that_stands_still_on_a_loop(opened, within, server):
-    import asyncio
 
     async def main():
         door = opened(server.url()).asynchronous()
@@ -313,7 +313,6 @@ def test_a_restart_between_calls_before_a_claim(opened, server):
 
 
 def test_a_restart_between_calls_on_a_loop(opened, server):
-    import asyncio
 
     async def main():
         door = opened(server.url()).asynchronous()
@@ -352,7 +351,6 @@ def test_a_full_server_takes_no_jobs_but_is_drained(opened):
 
 
 def test_each_of_the_gathered_learns_that_it_is_full(opened):
-    import asyncio
 
     async def main(server):
         door = opened(server.url()).asynchronous()
@@ -450,7 +448,6 @@ def test_an_enqueue_that_is_cut_is_stored_once(opened, redis_url, proxy, fate):
 
 @pytest.mark.parametrize("fate", ["drop_request", "drop_reply"])
 def test_an_enqueue_that_is_cut_on_a_loop_is_stored_once(opened, redis_url, proxy, fate):
-    import asyncio
 
     async def main():
         door = opened(f"redis://127.0.0.1:{proxy.port}").asynchronous()
@@ -468,7 +465,6 @@ def test_an_enqueue_that_is_cut_on_a_loop_is_stored_once(opened, redis_url, prox
 
 
 def test_an_enqueue_that_stays_unanswered_is_uncertain(opened, redis_url, proxy, within):
-    from uuid import UUID
 
     with closing(opened(f"redis://127.0.0.1:{proxy.port}").blocking()) as door:
         door.execute(one("a"))
@@ -565,3 +561,55 @@ def test_a_server_that_is_loading_is_waited_for(opened, within, server):
         with within(3.5):
             assert door.execute(Time()) > 0
         thread.join()
+
+
+# Several at once
+
+
+def check_told(errors):
+    """The first was sent; for the others there was no connection, or theirs was lost too."""
+    assert {type(error) for error in errors} <= {EnqueueUncertain, BackendUnavailable}
+    uncertain = {n: one for n, one in enumerate(errors) if isinstance(one, EnqueueUncertain)}
+    assert uncertain
+    for n, error in uncertain.items():
+        assert error.job_ids == (str(UUID(bytes=ident(f"j{n}"))),)
+        assert str(error).count("job_id") == 1
+        assert "again Enqueue" not in str(error)
+
+
+def test_those_that_enqueue_together_are_all_told_in_time(opened, within, server):
+    with closing(opened(server.url()).blocking()) as door, ThreadPoolExecutor(20) as pool:
+        door.execute(Time())
+        server.pause()
+        try:
+            with within(1.6):  # one call that fails, and those that gathered behind it
+                ends = [pool.submit(door.execute, one(f"j{n}")) for n in range(20)]
+                errors = [end.exception() for end in ends]
+        finally:
+            server.resume()
+        check_told(errors)
+
+
+def test_those_that_enqueue_together_on_a_loop_are_all_told_in_time(opened, within, server):
+    async def main():
+        door = opened(server.url()).asynchronous()
+        try:
+            await door.execute(Time())
+            server.pause()
+            with within(1.6):
+                errors = await asyncio.gather(
+                    *(door.execute(one(f"j{n}")) for n in range(20)), return_exceptions=True
+                )
+        finally:
+            server.resume()
+            await door.close()
+        check_told(errors)
+
+    asyncio.run(main())
+
+
+def test_those_that_enqueue_together_without_a_server_are_all_told_in_time(opened, within):
+    store = opened(f"redis://127.0.0.1:{ports.free()}")
+    with closing(store.blocking()) as door, ThreadPoolExecutor(20) as pool, within(1.6):
+        ends = [pool.submit(door.execute, one(f"j{n}")) for n in range(20)]
+        assert {type(end.exception()) for end in ends} == {BackendUnavailable}

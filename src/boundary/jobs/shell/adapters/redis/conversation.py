@@ -256,7 +256,7 @@ def _learn(
 def _given_up(one: _Try, where: str, terms: Terms, error: Exception) -> Exception:
     failure = faults.unavailable(where, terms.timeout, error, ran=one.ran)
     if one.ran and one.call.script in ENQUEUES:
-        return _Uncertain(failure.message)
+        return _Uncertain(failure.message.removesuffix(" Try again"))
     return failure
 
 

@@ -163,6 +163,21 @@ def uncertain(jobs: tuple[NewJob, ...], why: str) -> EnqueueUncertain:
     )
 
 
+def told(error: Exception, jobs: tuple[NewJob, ...], *, begun: bool) -> BackendError | None:
+    """What one of several callers is told whose shared enqueue failed; None: its own may succeed.
+
+    Args:
+        jobs: The caller's.
+        begun: Whether some of the jobs of the shared call are stored.
+    """
+    if isinstance(error, EnqueueUncertain):
+        return uncertain(jobs, str(error.__cause__))
+    if isinstance(error, BackendUnavailable):
+        # Each by itself would wait as long again, one after the other.
+        return uncertain(jobs, error.message) if begun else BackendUnavailable(error.message)
+    return None
+
+
 def checked(found: list[bytes], where: str, namespace: str, partitions: int) -> None:
     """`open.lua` has found nothing wrong.
 
