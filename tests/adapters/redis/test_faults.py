@@ -613,3 +613,29 @@ def test_those_that_enqueue_together_without_a_server_are_all_told_in_time(opene
     with closing(store.blocking()) as door, ThreadPoolExecutor(20) as pool, within(1.6):
         ends = [pool.submit(door.execute, one(f"j{n}")) for n in range(20)]
         assert {type(end.exception()) for end in ends} == {BackendUnavailable}
+
+
+def test_an_enqueue_of_which_a_part_failed_is_uncertain(opened, namespace, redis_server, redis_url):
+    with closing(opened(redis_url, partitions=2).blocking()) as door:
+        door.execute(Time())
+        jobs = Enqueue(tuple(new(f"j{n}") for n in range(20)))
+        door.execute(Stats())
+        redis_server.call("SET", f"{{{namespace}:1}}:lanes", "x")
+        with pytest.raises(EnqueueUncertain, match="another program") as caught:
+            door.execute(jobs)
+        assert len(caught.value.job_ids) == 20
+        assert isinstance(caught.value.__cause__.__cause__, StoreFormatError)
+        found = door.execute(Find(tuple(job.id for job in jobs.jobs)))
+        assert 0 < len([one for one in found if one is not None]) < 20
+
+
+def test_an_enqueue_of_which_no_part_has_room_is_not_uncertain(opened):
+    with (
+        Server("maxmemory-policy noeviction") as server,
+        closing(opened(server.url(), partitions=2).blocking()) as door,
+    ):
+        door.execute(Stats())
+        server.call("SET", "other", b"x" * 1_000_000)
+        server.call("CONFIG", "SET", "maxmemory", "1mb")
+        with pytest.raises(StoreFull):
+            door.execute(Enqueue(tuple(new(f"j{n}") for n in range(20))))
