@@ -13,12 +13,23 @@ from contextlib import closing
 import pytest
 
 from boundary.jobs import Jobs
-from boundary.jobs.core.operations import Claim, Enqueue, Find, Outcome, Settle, Stats, Time
+from boundary.jobs.core.operations import (
+    Claim,
+    Enqueue,
+    Find,
+    Interest,
+    Outcome,
+    Settle,
+    Stats,
+    Time,
+    Topic,
+)
 from boundary.jobs.errors import (
     BackendUnavailable,
     ConfigError,
     EnqueueUncertain,
     InvalidName,
+    StoreRefused,
     UsageError,
 )
 from boundary.jobs.shell import config
@@ -315,3 +326,79 @@ def test_a_result_of_a_server_that_does_not_come_back_is_an_error(lasting, withi
         lasting.kill()
         with within(2.0), pytest.raises(BackendUnavailable):
             ends.result(5)
+
+
+def test_many_wait_for_results_across_a_restart(lasting):
+    with Jobs(lasting.url()) as jobs, ThreadPoolExecutor(5) as pool:
+        ids = [jobs.enqueue("send", {}).id for _ in range(5)]
+        ends = [pool.submit(jobs.result, one, 20) for one in ids]
+        time.sleep(0.2)
+        lasting.restart()
+        for _ in ids:
+            finish(lasting.url())
+        assert [end.result(5) for end in ends] == [None] * 5
+        until(lambda: clients(lasting) <= 7, "connections are left", 2)
+
+
+def test_a_result_of_a_server_that_does_not_come_back_is_an_error_on_a_loop(lasting, within):
+    async def main():
+        async with Jobs(lasting.url(), config={"redis": {"timeout": 500}}) as jobs:
+            job = await jobs.aio.enqueue("send", {})
+            waiting = asyncio.ensure_future(jobs.aio.result(job.id, 20))
+            await asyncio.sleep(0.2)
+            lasting.kill()
+            with within(2.0), pytest.raises(BackendUnavailable):
+                await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(main())
+
+
+# Deaf
+
+
+def test_a_user_without_channels_is_refused(server):
+    server.call("ACL", "SETUSER", "poor", "on", ">pw", "~*", "resetchannels", "+@all")
+    with Jobs(server.url(username="poor", password="pw")) as jobs:
+        job = jobs.enqueue("send", {})
+        with pytest.raises(StoreRefused, match="rights"):
+            jobs.result(job.id, 1)
+
+
+def test_a_user_without_channels_is_refused_on_a_loop(server):
+    server.call("ACL", "SETUSER", "poor", "on", ">pw", "~*", "resetchannels", "+@all")
+
+    async def main():
+        async with Jobs(server.url(username="poor", password="pw")) as jobs:
+            job = await jobs.aio.enqueue("send", {})
+            with pytest.raises(StoreRefused, match="rights"):
+                await jobs.aio.result(job.id, 1)
+
+    asyncio.run(main())
+
+
+def test_a_user_that_may_not_wait_for_work_is_refused(opened, server):
+    server.call("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-bzpopmin")
+    store = opened(server.url(username="poor", password="pw"))
+    with (
+        closing(store.blocking()) as door,
+        door.listen(Interest(Topic.WORK)) as listener,
+        pytest.raises(StoreRefused, match="rights"),
+    ):
+        listener.wait(0.1)
+
+
+def test_a_user_that_may_not_wait_for_work_is_refused_on_a_loop(opened, server):
+    server.call("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-bzpopmin")
+
+    async def main():
+        door = opened(server.url(username="poor", password="pw")).asynchronous()
+        try:
+            async with await door.listen(Interest(Topic.WORK)) as listener:
+                with pytest.raises(StoreRefused, match="rights"):
+                    await listener.wait(0.1)
+            with pytest.raises(StoreRefused, match="rights"):
+                await door.claim_when_told(Claim("w1", None, 1, 30_000, join=True), 0.1)
+        finally:
+            await door.close()
+
+    asyncio.run(main())

@@ -14,7 +14,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection
 
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
-from boundary.jobs.errors import BackendError, BackendUnavailable
+from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
@@ -45,8 +45,8 @@ class AsyncContext:
         await self.close()
 
 
-def _failed(terms: Terms, error: Exception) -> BackendUnavailable:
-    return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+def _failed(terms: Terms, error: Exception) -> BackendError:
+    return faults.deaf(terms.address.shown(), terms.timeout, error)
 
 
 async def _connected(driver: AsyncDriver, partition: int) -> Connection:
@@ -74,6 +74,8 @@ class _Token:
     async def take(self, seconds: float, patience: float) -> bool:
         """Whether a token was taken within so many seconds."""
         taken, *_ = await self.send(seconds, patience)
+        if isinstance(taken, Exception):
+            raise taken
         return bool(taken)
 
     async def send(self, seconds: float, patience: float, *then: Command) -> list[Any]:

@@ -153,6 +153,11 @@ def unavailable(where: str, timeout: float, last: Exception, *, ran: bool) -> Ba
     )
 
 
+def deaf(where: str, timeout: float, error: Exception) -> BackendError:
+    """Nothing can be heard from the server."""
+    return judge(error, where).error or unavailable(where, timeout, error, ran=False)
+
+
 def uncertain(jobs: tuple[NewJob, ...], why: str) -> EnqueueUncertain:
     """An enqueue of which nobody knows whether it happened."""
     ids = tuple([str(UUID(bytes=job.id)) for job in jobs])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from redis import exceptions as redis_errors
 
 from boundary.jobs.core.operations import Interest, Time, Topic
-from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
@@ -109,9 +109,9 @@ class TokenListener(Context):
             finally:
                 pool.give(used)
 
-    def _failed(self, error: Exception) -> BackendUnavailable:
+    def _failed(self, error: Exception) -> BackendError:
         terms = self._driver.terms
-        return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+        return faults.deaf(terms.address.shown(), terms.timeout, error)
 
     def wait(self, timeout: float) -> bool:
         """As `ports.Listener.wait`; False at once when closed."""
@@ -177,9 +177,9 @@ class Ears:
                 raise self._failed(error) from error
         return listener
 
-    def _failed(self, error: Exception) -> BackendUnavailable:
+    def _failed(self, error: Exception) -> BackendError:
         terms = self._driver.terms
-        return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+        return faults.deaf(terms.address.shown(), terms.timeout, error)
 
     def _subscribed(self) -> Connection:
         """A connection on which all channels are heard."""
