@@ -34,6 +34,9 @@ _YEAR = 366 * 86_400_000
 
 Switch: TypeAlias = Annotated[bool, Meta(description="true or false")]
 Text: TypeAlias = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+Namespace: TypeAlias = Annotated[
+    str, Meta(description="1 to 128 of the characters A-Z a-z 0-9 _ . : -")
+]
 Port: TypeAlias = Annotated[int, Meta(ge=1, le=65_535, description="a number from 1 to 65535")]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number from 0 on")]
 AtLeastOne: TypeAlias = Annotated[
@@ -156,7 +159,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """
 
     url: Text = DEFAULT_URL
-    namespace: Text = "jobs"
+    namespace: Namespace = "jobs"
     payload_limit: Bytes = 262_144
     redis: RedisSettings = field(default_factory=RedisSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
@@ -358,6 +361,8 @@ def _checked(given: Given) -> Any:
         if given.key == "workers.queues" and checked is not None:
             for name in checked:
                 checked_name("queue", name)
+        if given.key == "namespace":
+            checked_name("namespace", checked)
     except (msgspec.ValidationError, UsageError) as error:
         raise ConfigError(_bad(given, kind)) from error
     return checked

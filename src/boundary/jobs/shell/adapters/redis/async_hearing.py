@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from redis import exceptions as redis_errors
 
-from boundary.jobs.core.operations import Claim, Claimed, Interest
-from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
+from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
@@ -45,8 +45,8 @@ class AsyncContext:
         await self.close()
 
 
-def _failed(terms: Terms, error: Exception) -> BackendUnavailable:
-    return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+def _failed(terms: Terms, error: Exception) -> BackendError:
+    return faults.deaf(terms.address.shown(), terms.timeout, error)
 
 
 async def _connected(driver: AsyncDriver, partition: int) -> AsyncWire:
@@ -74,6 +74,8 @@ class _Token:
     async def take(self, seconds: float, patience: float) -> bool:
         """Whether a token was taken within so many seconds."""
         taken, *_ = await self.send(seconds, patience)
+        if isinstance(taken, Exception):
+            raise taken
         return bool(taken)
 
     async def send(self, seconds: float, patience: float, *then: Command) -> list[Any]:
@@ -249,20 +251,42 @@ class AsyncEars:
         return made
 
     async def _read(self) -> None:
-        """Hear for all of them; a connection that fails tells everybody to look."""
-        made = self._connection
-        assert made is not None
+        """Hear for all of them; a connection that fails is replaced, once the server answers."""
         try:
             while True:
-                message: Any = await made.read_response(disable_decoding=True, timeout=3_600)
-                if message[0] == b"message":
-                    self._dispatch(message[1], message[2])
-        except (*FAILURES, redis_errors.TimeoutError) as error:
+                with contextlib.suppress(*FAILURES):
+                    await self._hear()
+                await self._hang_up()
+                if not self._listeners:
+                    return
+                # Something may have been missed, before and meanwhile: let everybody look.
+                self._tell_all()
+                await self._driver.drive(execute(Time(), self._driver.known))
+                self._connection = await self._subscribed()
+                self._tell_all()
+        except BackendError as error:
             for listener in self._listeners:
-                listener.fail(_failed(self._driver.terms, error))
+                listener.fail(error)
         finally:
-            self._connection = self._task = None
+            self._task = None
+            await self._hang_up()
+
+    async def _hear(self) -> None:
+        made = self._connection
+        assert made is not None
+        while True:
+            message: Any = await made.read_response(disable_decoding=True, timeout=3_600)
+            if message[0] == b"message":
+                self._dispatch(message[1], message[2])
+
+    async def _hang_up(self) -> None:
+        made, self._connection = self._connection, None
+        if made is not None:
             await made.disconnect()
+
+    def _tell_all(self) -> None:
+        for listener in self._listeners:
+            listener.tell()
 
     def _dispatch(self, channel: bytes, data: bytes) -> None:
         for listener in self._listeners:
@@ -301,7 +325,7 @@ class AsyncChannelListener(AsyncContext):
         self._told = False
         self._closed = False
         self._late = False
-        self._error: BackendUnavailable | None = None
+        self._error: BackendError | None = None
         self._changed = asyncio.Event()
 
     def tell(self) -> None:
@@ -309,7 +333,7 @@ class AsyncChannelListener(AsyncContext):
         self._told = True
         self._changed.set()
 
-    def fail(self, error: BackendUnavailable) -> None:
+    def fail(self, error: BackendError) -> None:
         """Nothing is heard any more."""
         self._error = error
         self._changed.set()
@@ -318,7 +342,7 @@ class AsyncChannelListener(AsyncContext):
         """As `ports.AsyncListener.wait`; False at once when closed.
 
         Raises:
-            BackendUnavailable: The connection is gone; listen anew.
+            BackendError: The server is gone; listen anew.
         """
         self._late = False
         alarm = asyncio.get_running_loop().call_later(timeout, self._ring)

@@ -26,6 +26,7 @@ from boundary.jobs.core.operations import (
     Topic,
 )
 from boundary.jobs.ports import AsyncListener
+from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
     Acquaintance,
@@ -283,15 +284,18 @@ class AsyncRedisBackend:
 
     async def _send_batch(self, batch: list[tuple[Enqueue, asyncio.Future[Enqueued]]]) -> None:
         operations = [operation for operation, _ in batch]
+        replies: list[Enqueued] = []
         try:
-            replies = [await self._run(part) for part in merged(operations)]
+            for part in merged(operations):
+                replies.append(await self._run(part))  # noqa: PERF401 - some may be stored, then
         except Exception as error:  # noqa: BLE001 - raised again by whoever it belongs to
-            if len(batch) > 1:
-                # Each by itself, so that each has its own error.
-                for one in batch:
+            for one in batch:
+                told = faults.told(error, one[0].jobs, begun=bool(replies))
+                if told is None and len(batch) > 1:
+                    # Each by itself, so that each has its own error.
                     await self._send_batch([one])
-            elif not batch[0][1].done():
-                batch[0][1].set_exception(error)
+                elif not one[1].done():
+                    one[1].set_exception(told or error)
             return
         except BaseException:
             for _, waiter in batch:

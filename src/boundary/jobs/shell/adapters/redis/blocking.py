@@ -18,6 +18,7 @@ from redis.sentinel import Sentinel
 from boundary.jobs.core.operations import Enqueue, Enqueued, Interest, Operation, Topic
 from boundary.jobs.errors import BackendUnavailable
 from boundary.jobs.ports import Listener
+from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
     Acquaintance,
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-STALE = 1.0
-"""Seconds after which a connection nobody used may have been closed from the other side."""
+STALE = 0.01
+"""Seconds after which a connection nobody used may have been closed from the other side.
+
+Shorter than a server takes to restart; longer than a busy caller leaves it alone."""
 
 UNUSED = 60.0
 """Seconds after which connections above `min_idle` that nobody used are closed."""
@@ -330,11 +333,15 @@ class RedisBackend:
             except Exception as error:  # noqa: BLE001 - raised again by whoever it belongs to
                 batch[0].error = error
             return
+        together: list[Enqueued] = []
         try:
-            together = [self._one(part) for part in merged([one.operation for one in batch])]
-        except Exception:  # noqa: BLE001 - then each by itself, so that each has its own error
+            for part in merged([one.operation for one in batch]):
+                together.append(self._one(part))  # noqa: PERF401 - some may be stored, then
+        except Exception as error:  # noqa: BLE001 - then each by itself, unless that is no use
             for entry in batch:
-                self._run([entry])
+                entry.error = faults.told(error, entry.operation.jobs, begun=bool(together))
+                if entry.error is None:
+                    self._run([entry])
             return
         own = shared([one.operation for one in batch], together)
         for entry, reply in zip(batch, own, strict=True):

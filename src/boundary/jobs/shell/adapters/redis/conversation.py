@@ -150,8 +150,7 @@ def _together(calls: Sequence[Call], known: Acquaintance) -> Conversation[list[A
     if all(type(answer) is list and not isinstance(answer[0], Exception) for answer in answers):
         return [answer[0] for answer in answers]
     tries = [_Try(call, send.commands) for call, send in zip(calls, sends, strict=True)]
-    for one, send, answer in zip(tries, sends, answers, strict=True):
-        _learn(one, send, answer, known, end)
+    _learn_all(tries, tries, sends, answers, known, end)
     return (yield from _until_done(tries, known, end))
 
 
@@ -164,10 +163,7 @@ def _until_done(tries: Sequence[_Try], known: Acquaintance, end: float) -> Conve
             return [one.reply for one in tries]
         sends = yield from _addressed(pending, known, end - time.monotonic())
         answers = yield sends
-        problem = None
-        for one, send, answer in zip(pending, sends, answers, strict=True):
-            problem = _learn(one, send, answer, known, end - wait) or problem
-        if problem == "again":
+        if _learn_all(tries, pending, sends, answers, known, end - wait) == "again":
             yield Sleep(wait * (0.5 + _chance()))
             wait = min(wait * 2, faults.LONGEST_WAIT)
 
@@ -215,6 +211,36 @@ def _discovered(known: Acquaintance, left: float) -> Conversation[Node]:
         wait = min(wait * 2, faults.LONGEST_WAIT)
 
 
+def _learn_all(
+    tries: Sequence[_Try],
+    pending: Sequence[_Try],
+    sends: Sequence[Send],
+    answers: Sequence[list[Any] | Lost],
+    known: Acquaintance,
+    latest: float,
+) -> faults.Next | None:
+    """What came of those that were pending; how to go on if any still is.
+
+    Raises:
+        BackendError: There is no sense in trying one of them again, or no time.
+        _Uncertain: And another part of the same enqueue is stored, or may be.
+    """
+    problem: faults.Next | None = None
+    failure: BackendError | _Uncertain | None = None
+    for one, send, answer in zip(pending, sends, answers, strict=True):
+        try:
+            problem = _learn(one, send, answer, known, latest) or problem
+        except (BackendError, _Uncertain) as error:
+            failure = failure or error
+    if failure is None:
+        return problem
+    if isinstance(failure, BackendError) and any(
+        (one.done or one.ran) and one.call.script in ENQUEUES for one in tries
+    ):
+        raise _Uncertain(f"some of the jobs may be stored: {failure.message}") from failure
+    raise failure
+
+
 def _learn(
     one: _Try, send: Send, answer: list[Any] | Lost, known: Acquaintance, latest: float
 ) -> faults.Next | None:
@@ -256,7 +282,7 @@ def _learn(
 def _given_up(one: _Try, where: str, terms: Terms, error: Exception) -> Exception:
     failure = faults.unavailable(where, terms.timeout, error, ran=one.ran)
     if one.ran and one.call.script in ENQUEUES:
-        return _Uncertain(failure.message)
+        return _Uncertain(failure.message.removesuffix(" Try again"))
     return failure
 
 

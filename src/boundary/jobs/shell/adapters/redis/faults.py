@@ -117,7 +117,7 @@ def _refused(error: Exception, where: str) -> Fault:
 def _answered(error: Exception, where: str) -> Fault:
     text = str(error)
     word = text.split(" ", 1)[0]
-    denied = "NOPERM" in text or "can't run this command" in text or "can't access" in text
+    denied = any(part in text for part in ("NOPERM", "ACL failure", "can't run", "can't access"))
     if denied or word in {"NOAUTH", "WRONGPASS", "DENIED"}:
         return _refused(error, where)
     if word == "READONLY" or "READONLY" in text or "replica" in text or word == "MASTERDOWN":
@@ -158,6 +158,11 @@ def unavailable(where: str, timeout: float, last: Exception, *, ran: bool) -> Ba
     )
 
 
+def deaf(where: str, timeout: float, error: Exception) -> BackendError:
+    """Nothing can be heard from the server."""
+    return judge(error, where).error or unavailable(where, timeout, error, ran=False)
+
+
 def uncertain(jobs: tuple[NewJob, ...], why: str) -> EnqueueUncertain:
     """An enqueue of which nobody knows whether it happened."""
     ids = tuple([str(UUID(bytes=job.id)) for job in jobs])
@@ -166,6 +171,21 @@ def uncertain(jobs: tuple[NewJob, ...], why: str) -> EnqueueUncertain:
         f"{why} Enqueue again with the same job_id ({shown}): that makes no second job",
         job_ids=ids,
     )
+
+
+def told(error: Exception, jobs: tuple[NewJob, ...], *, begun: bool) -> BackendError | None:
+    """What one of several callers is told whose shared enqueue failed; None: its own may succeed.
+
+    Args:
+        jobs: The caller's.
+        begun: Whether some of the jobs of the shared call are stored.
+    """
+    if isinstance(error, EnqueueUncertain):
+        return uncertain(jobs, str(error.__cause__))
+    if isinstance(error, BackendUnavailable):
+        # Each by itself would wait as long again, one after the other.
+        return uncertain(jobs, error.message) if begun else BackendUnavailable(error.message)
+    return None
 
 
 def checked(found: list[bytes], where: str, namespace: str, partitions: int) -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from redis import exceptions as redis_errors
 
-from boundary.jobs.core.operations import Interest, Topic
-from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.core.operations import Interest, Time, Topic
+from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.redis import faults
-from boundary.jobs.shell.adapters.redis.conversation import locate
+from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ class TokenListener(Context):
             finally:
                 pool.give(used)
 
-    def _failed(self, error: Exception) -> BackendUnavailable:
+    def _failed(self, error: Exception) -> BackendError:
         terms = self._driver.terms
-        return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+        return faults.deaf(terms.address.shown(), terms.timeout, error)
 
     def wait(self, timeout: float) -> bool:
         """As `ports.Listener.wait`; False at once when closed."""
@@ -176,9 +176,9 @@ class Ears:
                 raise self._failed(error) from error
         return listener
 
-    def _failed(self, error: Exception) -> BackendUnavailable:
+    def _failed(self, error: Exception) -> BackendError:
         terms = self._driver.terms
-        return faults.unavailable(terms.address.shown(), terms.timeout, error, ran=False)
+        return faults.deaf(terms.address.shown(), terms.timeout, error)
 
     def _subscribed(self) -> Wire:
         """A connection on which all channels are heard."""
@@ -254,19 +254,30 @@ class Ears:
 
     def _read(self, seconds: float) -> None:
         """Read what there is, for everybody."""
+        if self._connection is None:
+            self._renew()
         made = self._connection
+        assert made is not None
         try:
-            if made is None:
-                made = self._connection = self._subscribed()
-                self._tell_all()
             while made.can_read(seconds):
                 self._dispatch(made.read_response(disable_decoding=True))
                 seconds = 0.0
-        except FAILURES as error:
+        except FAILURES:
+            # Something may have been missed: let everybody look, then wait on another connection.
             self._hang_up()
-            # Something may have been missed: let everybody look.
             self._tell_all()
-            raise self._failed(error) from error
+
+    def _renew(self) -> None:
+        """Another connection, once the server answers (again): its restart is waited for."""
+        self._driver.drive(execute(Time(), self._driver.known))
+        with self._changed:
+            try:
+                if self._connection is None:  # else one who began to listen was quicker
+                    self._connection = self._subscribed()
+            except FAILURES as error:
+                raise self._failed(error) from error
+            finally:
+                self._tell_all()
 
     def _dispatch(self, message: Any) -> None:
         kind, channel, data = message
