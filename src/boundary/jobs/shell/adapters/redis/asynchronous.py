@@ -10,23 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.sentinel import Sentinel
 
-from boundary.jobs.core.operations import (
-    Claim,
-    Claimed,
-    Enqueue,
-    Enqueued,
-    Interest,
-    Operation,
-    Topic,
-)
-from boundary.jobs.ports import AsyncListener
-from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
     Acquaintance,
@@ -35,14 +24,9 @@ from boundary.jobs.shell.adapters.redis.conversation import (
     Lost,
     Send,
     Sleep,
-    execute,
 )
-from boundary.jobs.shell.adapters.redis.plans import merged, shared
 from boundary.jobs.shell.adapters.redis.terms import Terms
 from boundary.jobs.shell.adapters.redis.wires import AsyncWire
-
-if TYPE_CHECKING:
-    from boundary.jobs.shell.adapters.redis.async_hearing import AsyncEars, AsyncTokenListener
 
 R = TypeVar("R")
 
@@ -237,105 +221,3 @@ class AsyncDriver:
         pipes, self._pipes = self._pipes, {}
         for pipe in pipes.values():
             await pipe.close()
-
-
-class AsyncRedisBackend:
-    """`ports.AsyncBackend` over Redis. Tasks that enqueue at once share calls."""
-
-    def __init__(self, terms: Terms) -> None:
-        self.driver = AsyncDriver(terms)
-        self._gathered: list[tuple[Enqueue, asyncio.Future[Enqueued]]] = []
-        self._enqueuing = False
-        self._task: asyncio.Task[None] | None = None
-        self._ears: AsyncEars | None = None
-        self._worker_ear: AsyncTokenListener | None = None
-
-    async def execute(self, operation: Operation[R]) -> R:
-        """As `ports.AsyncBackend.execute`."""
-        if isinstance(operation, Enqueue):
-            return await self._enqueue(operation)  # type: ignore[return-value]
-        return await self._run(operation)
-
-    async def _run(self, operation: Operation[R]) -> R:
-        return await self.driver.drive(execute(operation, self.driver.known))
-
-    async def _enqueue(self, operation: Enqueue) -> Enqueued:
-        if self._enqueuing:
-            waiter: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
-            self._gathered.append((operation, waiter))
-            return await waiter
-        self._enqueuing = True
-        try:
-            return await self._run(operation)
-        finally:
-            if self._gathered:
-                self._task = asyncio.get_running_loop().create_task(self._send_gathered())
-            else:
-                self._enqueuing = False
-
-    async def _send_gathered(self) -> None:
-        """Those who came while another enqueue was under way, together."""
-        try:
-            while self._gathered:
-                batch, self._gathered = self._gathered, []
-                await self._send_batch(batch)
-        finally:
-            self._enqueuing = False
-
-    async def _send_batch(self, batch: list[tuple[Enqueue, asyncio.Future[Enqueued]]]) -> None:
-        operations = [operation for operation, _ in batch]
-        replies: list[Enqueued] = []
-        try:
-            for part in merged(operations):
-                replies.append(await self._run(part))  # noqa: PERF401 - some may be stored, then
-        except Exception as error:  # noqa: BLE001 - raised again by whoever it belongs to
-            for one in batch:
-                told = faults.told(error, one[0].jobs, begun=bool(replies))
-                if told is None and len(batch) > 1:
-                    # Each by itself, so that each has its own error.
-                    await self._send_batch([one])
-                elif not one[1].done():
-                    one[1].set_exception(told or error)
-            return
-        except BaseException:
-            for _, waiter in batch:
-                waiter.cancel()
-            raise
-        for (_, waiter), reply in zip(batch, shared(operations, replies), strict=True):
-            if not waiter.done():
-                waiter.set_result(reply)
-
-    async def listen(self, interest: Interest) -> AsyncListener:
-        """As `ports.AsyncBackend.listen`."""
-        from boundary.jobs.shell.adapters.redis.async_hearing import AsyncEars, open_token_listener
-
-        if interest.topic is Topic.WORK:
-            return await open_token_listener(self.driver, interest)
-        if self._ears is None:
-            self._ears = AsyncEars(self.driver)
-        return await self._ears.listen(interest)
-
-    async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
-        """As `ports.AsyncBackend.claim_when_told`."""
-        from boundary.jobs.shell.adapters.redis.async_hearing import open_token_listener
-
-        if self._worker_ear is None:
-            interest = Interest(Topic.WORK, claim.queues)
-            self._worker_ear = await open_token_listener(self.driver, interest)
-        try:
-            return await self._worker_ear.claim(claim, timeout)
-        except BaseException:
-            # Cut off, or no longer waited for: its connection would answer what nobody asked.
-            ear, self._worker_ear = self._worker_ear, None
-            await ear.close()
-            raise
-
-    async def close(self) -> None:
-        """As `ports.AsyncBackend.close`."""
-        ear, self._worker_ear = self._worker_ear, None
-        if ear is not None:
-            await ear.close()
-        ears, self._ears = self._ears, None
-        if ears is not None:
-            await ears.close()
-        await self.driver.close()

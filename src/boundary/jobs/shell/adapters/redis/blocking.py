@@ -9,16 +9,12 @@ import os
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from redis import exceptions as redis_errors
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.sentinel import Sentinel
 
-from boundary.jobs.core.operations import Enqueue, Enqueued, Interest, Operation, Topic
-from boundary.jobs.errors import BackendUnavailable
-from boundary.jobs.ports import Listener
-from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
     Acquaintance,
@@ -28,14 +24,9 @@ from boundary.jobs.shell.adapters.redis.conversation import (
     Send,
     Sleep,
     Step,
-    execute,
 )
-from boundary.jobs.shell.adapters.redis.plans import merged, shared
 from boundary.jobs.shell.adapters.redis.terms import Terms
 from boundary.jobs.shell.adapters.redis.wires import Wire
-
-if TYPE_CHECKING:
-    from boundary.jobs.shell.adapters.redis.hearing import Ears
 
 R = TypeVar("R")
 
@@ -267,104 +258,3 @@ def _exchange(used: Wire, send: Send) -> list[Any]:
             # Read in place: the connection is as good as before.
             replies.append(error)
     return replies
-
-
-class _Entry:
-    """An enqueue on its way through a call that it may share with others."""
-
-    __slots__ = ("done", "error", "operation", "reply")
-
-    def __init__(self, operation: Enqueue) -> None:
-        self.operation = operation
-        self.reply: Enqueued | None = None
-        self.error: BaseException | None = None
-        self.done = False
-
-
-class RedisBackend:
-    """`ports.Backend` over Redis. Threads that enqueue at once share calls."""
-
-    def __init__(self, terms: Terms) -> None:
-        self.driver = Driver(terms)
-        self._begin()
-
-    def _begin(self) -> None:
-        self._gathered: deque[_Entry] = deque()
-        self._turn = threading.Lock()
-        self._ears: Ears | None = None
-
-    def execute(self, operation: Operation[R]) -> R:
-        """As `ports.Backend.execute`."""
-        if self.driver.renew_in_a_child():
-            self._begin()
-        if isinstance(operation, Enqueue):
-            return self._enqueue(operation)  # type: ignore[return-value]
-        return self.driver.drive(execute(operation, self.driver.known))
-
-    def _enqueue(self, operation: Enqueue) -> Enqueued:
-        entry = _Entry(operation)
-        self._gathered.append(entry)
-        with self._turn:
-            # Whoever has the turn sends what has gathered, which may include this one already.
-            if not entry.done:
-                self._send_gathered()
-        if entry.error is not None:
-            raise entry.error
-        assert entry.reply is not None
-        return entry.reply
-
-    def _send_gathered(self) -> None:
-        batch: list[_Entry] = []
-        while self._gathered:
-            batch.append(self._gathered.popleft())
-        try:
-            self._run(batch)
-        finally:
-            for entry in batch:
-                if entry.reply is None and entry.error is None:
-                    # Ctrl-C in the thread that ran them: none may believe it is stored.
-                    entry.error = BackendUnavailable("the call was interrupted; repeat it")
-                entry.done = True
-
-    def _run(self, batch: list[_Entry]) -> None:
-        if len(batch) == 1:
-            try:
-                batch[0].reply = self._one(batch[0].operation)
-            except Exception as error:  # noqa: BLE001 - raised again by whoever it belongs to
-                batch[0].error = error
-            return
-        together: list[Enqueued] = []
-        try:
-            for part in merged([one.operation for one in batch]):
-                together.append(self._one(part))  # noqa: PERF401 - some may be stored, then
-        except Exception as error:  # noqa: BLE001 - then each by itself, unless that is no use
-            for entry in batch:
-                entry.error = faults.told(error, entry.operation.jobs, begun=bool(together))
-                if entry.error is None:
-                    self._run([entry])
-            return
-        own = shared([one.operation for one in batch], together)
-        for entry, reply in zip(batch, own, strict=True):
-            entry.reply = reply
-
-    def _one(self, operation: Enqueue) -> Enqueued:
-        return self.driver.drive(execute(operation, self.driver.known))
-
-    def listen(self, interest: Interest) -> Listener:
-        """As `ports.Backend.listen`."""
-        from boundary.jobs.shell.adapters.redis.hearing import Ears, TokenListener
-
-        if self.driver.renew_in_a_child():
-            self._begin()
-        if interest.topic is Topic.WORK:
-            return TokenListener(self.driver, interest)
-        if self._ears is None:
-            self._ears = Ears(self.driver)
-        return self._ears.listen(interest)
-
-    def close(self) -> None:
-        """As `ports.Backend.close`."""
-        ears, self._ears = self._ears, None
-        if ears is not None:
-            ears.close()
-        self.driver.close()

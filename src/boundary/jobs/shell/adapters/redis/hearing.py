@@ -22,7 +22,6 @@ from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
 if TYPE_CHECKING:
-    from boundary.jobs.shell.adapters.redis.blocking import Driver
     from boundary.jobs.shell.adapters.redis.wires import Wire
 
 SLICE = 0.25
@@ -182,8 +181,6 @@ class Ears:
 
     def _subscribed(self) -> Wire:
         """A connection on which all channels are heard."""
-        from boundary.jobs.shell.adapters.redis.blocking import connection
-
         terms = self._driver.terms
         made, self._spare = self._spare, None
         if made is not None:

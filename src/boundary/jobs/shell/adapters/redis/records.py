@@ -94,12 +94,12 @@ def _short(name: bytes) -> bytes:
 @lru_cache(maxsize=4_096)
 def _queue_and_priority(lane: bytes) -> tuple[str, int]:
     queue, _, priority = lane.rpartition(b":")
-    return queue.decode(), int(priority)
+    return queue.decode(errors="backslashreplace"), int(priority)
 
 
 @lru_cache(maxsize=4_096)
 def _text(name: bytes) -> str:
-    return name.decode()
+    return name.decode(errors="backslashreplace")
 
 
 def rest(where: bytes, job_type: str, payload: bytes) -> bytes:

@@ -14,8 +14,7 @@ from boundary.jobs.shell.adapters.redis.terms import Terms
 
 if TYPE_CHECKING:
     from boundary.jobs.ports import Clock, Finding
-    from boundary.jobs.shell.adapters.redis.asynchronous import AsyncRedisBackend
-    from boundary.jobs.shell.adapters.redis.blocking import RedisBackend
+    from boundary.jobs.shell.adapters.redis.backend import AsyncRedisBackend, RedisBackend
     from boundary.jobs.shell.config import RedisSettings
 
 
@@ -66,13 +65,13 @@ class RedisStore:
 
     def blocking(self) -> RedisBackend:
         """A door for callers that block, with connections of its own."""
-        from boundary.jobs.shell.adapters.redis.blocking import RedisBackend
+        from boundary.jobs.shell.adapters.redis.backend import RedisBackend
 
         return RedisBackend(self.terms)
 
     def asynchronous(self) -> AsyncRedisBackend:
         """A door for callers on an event loop, with connections of its own."""
-        from boundary.jobs.shell.adapters.redis.asynchronous import AsyncRedisBackend
+        from boundary.jobs.shell.adapters.redis.backend import AsyncRedisBackend
 
         return AsyncRedisBackend(self.terms)
 

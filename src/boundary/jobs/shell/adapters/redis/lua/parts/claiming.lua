@@ -29,6 +29,14 @@ local function taken(id, record, entry, lane, worker)
   return closed(job)
 end
 
+-- Whether a job of this lane was never touched. Told without opening the record, and for certain:
+-- whatever bytes are there instead of a record must not pass.
+local function is_untouched(record, lane)
+  return record and #record >= 20 + #lane and byte(record) == FORMAT
+    and unpacked('>I4', record, 2) == #record and byte(record, 18) == #lane
+    and sub(record, 20, 19 + #lane) == lane and #record >= 19 + #lane + byte(record, 19)
+end
+
 -- Up to `room` jobs of the lane join `out`. How many entries of the lane were left behind.
 local function take(lane, room, worker, out)
   local key, first, passed = P .. 'ready:' .. lane, first_run(worker), 0
@@ -45,7 +53,7 @@ local function take(lane, room, worker, out)
     local records = #found > 0 and call('HMGET', JOB, unpack(found)) or {}
     for i = 1, #found do
       local record, id, new, broken = records[i], found[i], nil, nil
-      if sound and record and byte(record) == FORMAT and unpacked('>I4', record, 2) == #record then
+      if sound and is_untouched(record, lane) then
         new = record .. first
       else
         new, broken = taken(id, record, entries[i], lane, worker)

@@ -1,0 +1,235 @@
+"""The two doors of the store: for callers that block, and for callers on an event loop.
+
+What belongs here: which operations share a call, and opening ears. What does not: sockets
+(`blocking`, `asynchronous`), what to say (`conversation`), what an operation does (`plans`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from typing import TypeVar
+
+from boundary.jobs.core.operations import (
+    Claim,
+    Claimed,
+    Enqueue,
+    Enqueued,
+    Interest,
+    Operation,
+    Topic,
+)
+from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.ports import AsyncListener, Listener
+from boundary.jobs.shell.adapters.redis import faults
+from boundary.jobs.shell.adapters.redis.async_hearing import (
+    AsyncEars,
+    AsyncTokenListener,
+    open_token_listener,
+)
+from boundary.jobs.shell.adapters.redis.asynchronous import AsyncDriver
+from boundary.jobs.shell.adapters.redis.blocking import Driver
+from boundary.jobs.shell.adapters.redis.conversation import execute
+from boundary.jobs.shell.adapters.redis.hearing import Ears, TokenListener
+from boundary.jobs.shell.adapters.redis.plans import merged, shared
+from boundary.jobs.shell.adapters.redis.terms import Terms
+
+R = TypeVar("R")
+
+
+class _Entry:
+    """An enqueue on its way through a call that it may share with others."""
+
+    __slots__ = ("done", "error", "operation", "reply")
+
+    def __init__(self, operation: Enqueue) -> None:
+        self.operation = operation
+        self.reply: Enqueued | None = None
+        self.error: BaseException | None = None
+        self.done = False
+
+
+class RedisBackend:
+    """`ports.Backend` over Redis. Threads that enqueue at once share calls."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.driver = Driver(terms)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._gathered: deque[_Entry] = deque()
+        self._turn = threading.Lock()
+        self._ears: Ears | None = None
+
+    def execute(self, operation: Operation[R]) -> R:
+        """As `ports.Backend.execute`."""
+        if self.driver.renew_in_a_child():
+            self._begin()
+        if isinstance(operation, Enqueue):
+            return self._enqueue(operation)  # type: ignore[return-value]
+        return self.driver.drive(execute(operation, self.driver.known))
+
+    def _enqueue(self, operation: Enqueue) -> Enqueued:
+        entry = _Entry(operation)
+        self._gathered.append(entry)
+        with self._turn:
+            # Whoever has the turn sends what has gathered, which may include this one already.
+            if not entry.done:
+                self._send_gathered()
+        if entry.error is not None:
+            raise entry.error
+        assert entry.reply is not None
+        return entry.reply
+
+    def _send_gathered(self) -> None:
+        batch: list[_Entry] = []
+        while self._gathered:
+            batch.append(self._gathered.popleft())
+        try:
+            self._run(batch)
+        finally:
+            for entry in batch:
+                if entry.reply is None and entry.error is None:
+                    # Ctrl-C in the thread that ran them: none may believe it is stored.
+                    entry.error = BackendUnavailable("the call was interrupted; repeat it")
+                entry.done = True
+
+    def _run(self, batch: list[_Entry]) -> None:
+        if len(batch) == 1:
+            try:
+                batch[0].reply = self._one(batch[0].operation)
+            except Exception as error:  # noqa: BLE001 - raised again by whoever it belongs to
+                batch[0].error = error
+            return
+        together: list[Enqueued] = []
+        try:
+            for part in merged([one.operation for one in batch]):
+                together.append(self._one(part))  # noqa: PERF401 - some may be stored, then
+        except Exception as error:  # noqa: BLE001 - then each by itself, unless that is no use
+            for entry in batch:
+                entry.error = faults.told(error, entry.operation.jobs, begun=bool(together))
+                if entry.error is None:
+                    self._run([entry])
+            return
+        own = shared([one.operation for one in batch], together)
+        for entry, reply in zip(batch, own, strict=True):
+            entry.reply = reply
+
+    def _one(self, operation: Enqueue) -> Enqueued:
+        return self.driver.drive(execute(operation, self.driver.known))
+
+    def listen(self, interest: Interest) -> Listener:
+        """As `ports.Backend.listen`."""
+        if self.driver.renew_in_a_child():
+            self._begin()
+        if interest.topic is Topic.WORK:
+            return TokenListener(self.driver, interest)
+        if self._ears is None:
+            self._ears = Ears(self.driver)
+        return self._ears.listen(interest)
+
+    def close(self) -> None:
+        """As `ports.Backend.close`."""
+        ears, self._ears = self._ears, None
+        if ears is not None:
+            ears.close()
+        self.driver.close()
+
+
+class AsyncRedisBackend:
+    """`ports.AsyncBackend` over Redis. Tasks that enqueue at once share calls."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.driver = AsyncDriver(terms)
+        self._gathered: list[tuple[Enqueue, asyncio.Future[Enqueued]]] = []
+        self._enqueuing = False
+        self._task: asyncio.Task[None] | None = None
+        self._ears: AsyncEars | None = None
+        self._worker_ear: AsyncTokenListener | None = None
+
+    async def execute(self, operation: Operation[R]) -> R:
+        """As `ports.AsyncBackend.execute`."""
+        if isinstance(operation, Enqueue):
+            return await self._enqueue(operation)  # type: ignore[return-value]
+        return await self._run(operation)
+
+    async def _run(self, operation: Operation[R]) -> R:
+        return await self.driver.drive(execute(operation, self.driver.known))
+
+    async def _enqueue(self, operation: Enqueue) -> Enqueued:
+        if self._enqueuing:
+            waiter: asyncio.Future[Enqueued] = asyncio.get_running_loop().create_future()
+            self._gathered.append((operation, waiter))
+            return await waiter
+        self._enqueuing = True
+        try:
+            return await self._run(operation)
+        finally:
+            if self._gathered:
+                self._task = asyncio.get_running_loop().create_task(self._send_gathered())
+            else:
+                self._enqueuing = False
+
+    async def _send_gathered(self) -> None:
+        """Those who came while another enqueue was under way, together."""
+        try:
+            while self._gathered:
+                batch, self._gathered = self._gathered, []
+                await self._send_batch(batch)
+        finally:
+            self._enqueuing = False
+
+    async def _send_batch(self, batch: list[tuple[Enqueue, asyncio.Future[Enqueued]]]) -> None:
+        operations = [operation for operation, _ in batch]
+        replies: list[Enqueued] = []
+        try:
+            for part in merged(operations):
+                replies.append(await self._run(part))  # noqa: PERF401 - some may be stored, then
+        except Exception as error:  # noqa: BLE001 - raised again by whoever it belongs to
+            for one in batch:
+                told = faults.told(error, one[0].jobs, begun=bool(replies))
+                if told is None and len(batch) > 1:
+                    # Each by itself, so that each has its own error.
+                    await self._send_batch([one])
+                elif not one[1].done():
+                    one[1].set_exception(told or error)
+            return
+        except BaseException:
+            for _, waiter in batch:
+                waiter.cancel()
+            raise
+        for (_, waiter), reply in zip(batch, shared(operations, replies), strict=True):
+            if not waiter.done():
+                waiter.set_result(reply)
+
+    async def listen(self, interest: Interest) -> AsyncListener:
+        """As `ports.AsyncBackend.listen`."""
+        if interest.topic is Topic.WORK:
+            return await open_token_listener(self.driver, interest)
+        if self._ears is None:
+            self._ears = AsyncEars(self.driver)
+        return await self._ears.listen(interest)
+
+    async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
+        """As `ports.AsyncBackend.claim_when_told`."""
+        if self._worker_ear is None:
+            interest = Interest(Topic.WORK, claim.queues)
+            self._worker_ear = await open_token_listener(self.driver, interest)
+        try:
+            return await self._worker_ear.claim(claim, timeout)
+        except BaseException:
+            # Cut off, or no longer waited for: its connection would answer what nobody asked.
+            ear, self._worker_ear = self._worker_ear, None
+            await ear.close()
+            raise
+
+    async def close(self) -> None:
+        """As `ports.AsyncBackend.close`."""
+        ear, self._worker_ear = self._worker_ear, None
+        if ear is not None:
+            await ear.close()
+        ears, self._ears = self._ears, None
+        if ears is not None:
+            await ears.close()
+        await self.driver.close()
