@@ -18,6 +18,7 @@ from redis import exceptions as redis_errors
 from boundary.jobs.core.operations import Interest, Time, Topic
 from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.redis import faults
+from boundary.jobs.shell.adapters.redis.blocking import Driver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
