@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,11 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.ports import Store
 from boundary.jobs.shell.adapters.memory import MemoryStore
+from boundary.jobs.shell.adapters.redis import RedisStore
 from boundary.jobs.shell.adapters.sqlite import SqliteStore
+from boundary.jobs.shell.config import RedisSettings
 from boundary.jobs.testing import FakeClock
+from devservers.single import Server
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 PROFILE = settings(
@@ -416,21 +420,24 @@ class OnSqlite(Agreement):
 
 
 class OnRedis(Agreement):
-    """The Redis adapter on a server of its own."""
+    """The Redis adapter, each time in a namespace of its own."""
 
-    @staticmethod
-    def open(folder: Path, clock: FakeClock) -> Store:
+    url = ""
+    number = count()
+
+    @classmethod
+    def open(cls, folder: Path, clock: FakeClock) -> Store:
         """A store of its own."""
+        namespace = f"t{next(cls.number)}"
+        return RedisStore.of(cls.url, RedisSettings(), namespace=namespace, clock=clock)
 
-        import redis
 
-        redis.Redis(port=7778).flushall()
-        from boundary.jobs.shell.adapters.redis.store import RedisStore
-        from boundary.jobs.shell.config import RedisSettings
-
-        return RedisStore.of(
-            "redis://localhost:7778/0", RedisSettings(), namespace="t", clock=clock
-        )
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    """Where `OnRedis` keeps its jobs."""
+    with Server() as made:
+        OnRedis.url = made.url()
+        yield
 
 
 pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 120)
@@ -440,4 +447,4 @@ TestMemory.settings = PROFILE
 TestSqlite = OnSqlite.TestCase
 TestSqlite.settings = PROFILE
 TestRedis = OnRedis.TestCase
-TestRedis.settings = PROFILE
+TestRedis.settings = PROFILE if THOROUGH else settings(PROFILE, max_examples=25)

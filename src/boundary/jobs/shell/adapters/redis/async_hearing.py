@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from redis import exceptions as redis_errors
-from redis.asyncio.connection import Connection
 
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
 from boundary.jobs.errors import BackendError
@@ -21,6 +20,7 @@ from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.hearing import channels, is_meant, token_keys, tuning
 from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
+from boundary.jobs.shell.adapters.redis.wires import AsyncWire
 
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
@@ -49,7 +49,7 @@ def _failed(terms: Terms, error: Exception) -> BackendError:
     return faults.deaf(terms.address.shown(), terms.timeout, error)
 
 
-async def _connected(driver: AsyncDriver, partition: int) -> Connection:
+async def _connected(driver: AsyncDriver, partition: int) -> AsyncWire:
     """A connection of its own to where the partition is."""
     terms = driver.terms
     node = await driver.drive(locate(partition, driver.known))
@@ -65,7 +65,7 @@ async def _connected(driver: AsyncDriver, partition: int) -> Connection:
 class _Token:
     """Takes the tokens of some partitions, on a connection of its own."""
 
-    def __init__(self, made: Connection, keys: list[str], before: list[Command]) -> None:
+    def __init__(self, made: AsyncWire, keys: list[str], before: list[Command]) -> None:
         self.connection = made
         self._keys = keys
         self._before = before
@@ -215,7 +215,7 @@ class AsyncEars:
     def __init__(self, driver: AsyncDriver) -> None:
         self._driver = driver
         self._listeners: list[AsyncChannelListener] = []
-        self._connection: Connection | None = None
+        self._connection: AsyncWire | None = None
         self._task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._resting: asyncio.TimerHandle | None = None
@@ -238,7 +238,7 @@ class AsyncEars:
                 self._task = asyncio.get_running_loop().create_task(self._read())
         return listener
 
-    async def _subscribed(self) -> Connection:
+    async def _subscribed(self) -> AsyncWire:
         made = await _connected(self._driver, 0)
         names = channels(self._driver.terms)
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -39,16 +39,17 @@ from boundary.jobs.shell.adapters.redis.conversation import (
 )
 from boundary.jobs.shell.adapters.redis.plans import merged, shared
 from boundary.jobs.shell.adapters.redis.terms import Terms
+from boundary.jobs.shell.adapters.redis.wires import AsyncWire
 
 if TYPE_CHECKING:
-    from boundary.jobs.shell.adapters.redis.async_hearing import AsyncTokenListener
+    from boundary.jobs.shell.adapters.redis.async_hearing import AsyncEars, AsyncTokenListener
 
 R = TypeVar("R")
 
 FAILURES = (redis_errors.RedisError, OSError)
 
 
-def connection(address: Address, node: Node, timeout: float) -> Connection:
+def connection(address: Address, node: Node, timeout: float) -> AsyncWire:
     """A connection to a node, not open yet."""
     given = {
         **address.options(),
@@ -57,9 +58,10 @@ def connection(address: Address, node: Node, timeout: float) -> Connection:
         "socket_connect_timeout": timeout,
     }
     if address.kind == "unix":
-        return UnixDomainSocketConnection(path=node.host, **given)  # type: ignore[return-value]
-    kind = SSLConnection if address.tls else Connection
-    return kind(host=node.host, port=node.port, **given)
+        made: Any = UnixDomainSocketConnection
+        return cast("AsyncWire", made(path=node.host, **given))
+    made = SSLConnection if address.tls else Connection
+    return cast("AsyncWire", made(host=node.host, port=node.port, **given))
 
 
 async def master(address: Address, timeout: float) -> Node:
@@ -69,7 +71,7 @@ async def master(address: Address, timeout: float) -> Node:
         redis.exceptions.ConnectionError: None of them knows.
     """
     secure: dict[str, Any] = {"ssl": True, **address.files} if address.tls else {}
-    sentinels = Sentinel(
+    sentinels: Any = cast("Any", Sentinel)(
         [tuple(node) for node in address.nodes],
         sentinel_kwargs={**address.sentinel, **secure, "socket_timeout": timeout / 2},
     )
@@ -103,7 +105,7 @@ class Pipe:
     def __init__(self, terms: Terms, node: Node) -> None:
         self._terms = terms
         self._node = node
-        self._connection: Connection | None = None
+        self._connection: AsyncWire | None = None
         self._opening = asyncio.Lock()
         self._awaited: deque[_Awaited] = deque()
         self._reader: asyncio.Task[None] | None = None
@@ -131,7 +133,7 @@ class Pipe:
         finally:
             alarm.cancel()
 
-    async def _open(self, timeout: float) -> Connection:
+    async def _open(self, timeout: float) -> AsyncWire:
         async with self._opening:
             if self._connection is not None:
                 return self._connection
@@ -147,7 +149,7 @@ class Pipe:
             self._reader = asyncio.get_running_loop().create_task(self._read(made))
             return made
 
-    async def _read(self, used: Connection) -> None:
+    async def _read(self, used: AsyncWire) -> None:
         """Hand out replies until the connection ends; that is noticed at once, in use or not."""
         try:
             while True:
@@ -165,10 +167,10 @@ class Pipe:
         finally:
             await used.disconnect(nowait=True)
 
-    def _expire(self, used: Connection) -> None:
+    def _expire(self, used: AsyncWire) -> None:
         self._lose(used, redis_errors.TimeoutError("no reply in time"))
 
-    def _lose(self, used: Connection, error: Exception) -> None:
+    def _lose(self, used: AsyncWire, error: Exception) -> None:
         """The connection is of no more use: whoever waits on it gets no reply."""
         if self._connection is not used:
             return
@@ -204,7 +206,8 @@ class AsyncDriver:
             while True:
                 step = conversation.send(answer)
                 if isinstance(step, Sleep):
-                    answer = await asyncio.sleep(step.seconds)
+                    await asyncio.sleep(step.seconds)
+                    answer = None
                 elif isinstance(step, Discover):
                     answer = await self._discover(step)
                 elif len(step) == 1:
@@ -244,7 +247,7 @@ class AsyncRedisBackend:
         self._gathered: list[tuple[Enqueue, asyncio.Future[Enqueued]]] = []
         self._enqueuing = False
         self._task: asyncio.Task[None] | None = None
-        self._ears: Any = None
+        self._ears: AsyncEars | None = None
         self._worker_ear: AsyncTokenListener | None = None
 
     async def execute(self, operation: Operation[R]) -> R:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import deque
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis import exceptions as redis_errors
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -32,6 +32,10 @@ from boundary.jobs.shell.adapters.redis.conversation import (
 )
 from boundary.jobs.shell.adapters.redis.plans import merged, shared
 from boundary.jobs.shell.adapters.redis.terms import Terms
+from boundary.jobs.shell.adapters.redis.wires import Wire
+
+if TYPE_CHECKING:
+    from boundary.jobs.shell.adapters.redis.hearing import Ears
 
 R = TypeVar("R")
 
@@ -49,13 +53,16 @@ _ABANDONED: list[object] = []
 FAILURES = (redis_errors.RedisError, OSError)
 
 
-def connection(address: Address, node: Node, timeout: float) -> Connection:
+def connection(address: Address, node: Node, timeout: float) -> Wire:
     """A connection to a node, not open yet."""
     given = {**address.options(), "protocol": 2, "socket_timeout": timeout}
     if address.kind == "unix":
-        return UnixDomainSocketConnection(path=node.host, **given)  # type: ignore[return-value]
-    kind = SSLConnection if address.tls else Connection
-    return kind(host=node.host, port=node.port, socket_connect_timeout=timeout, **given)
+        made: Any = UnixDomainSocketConnection
+        return cast("Wire", made(path=node.host, **given))
+    made = SSLConnection if address.tls else Connection
+    return cast(
+        "Wire", made(host=node.host, port=node.port, socket_connect_timeout=timeout, **given)
+    )
 
 
 def master(address: Address, timeout: float) -> Node:
@@ -65,7 +72,7 @@ def master(address: Address, timeout: float) -> Node:
         redis.exceptions.ConnectionError: None of them knows.
     """
     secure: dict[str, Any] = {"ssl": True, **address.files} if address.tls else {}
-    sentinels = Sentinel(
+    sentinels: Any = cast("Any", Sentinel)(
         [tuple(node) for node in address.nodes],
         sentinel_kwargs={**address.sentinel, **secure, "socket_timeout": timeout / 2},
     )
@@ -84,12 +91,12 @@ class Pool:
         self._terms = terms
         self._node = node
         # Popped and pushed without the lock: single steps of a deque are atomic.
-        self._idle: deque[tuple[float, Connection]] = deque()
+        self._idle: deque[tuple[float, Wire]] = deque()
         self._changed = threading.Condition()
         self._open = 0
         self._waiting = 0
 
-    def take(self, seconds: float) -> Connection:
+    def take(self, seconds: float) -> Wire:
         """A connection that is open.
 
         Raises:
@@ -105,7 +112,7 @@ class Pool:
         self._drop(found)
         return self.take(seconds)
 
-    def _wait(self, seconds: float) -> Connection:
+    def _wait(self, seconds: float) -> Wire:
         """A new connection, or the next one another thread is done with."""
         end = time.monotonic() + seconds
         with self._changed:
@@ -125,7 +132,7 @@ class Pool:
                 self._waiting -= 1
         return self._new(end - time.monotonic()) if new else self.take(end - time.monotonic())
 
-    def _new(self, seconds: float) -> Connection:
+    def _new(self, seconds: float) -> Wire:
         limit = max(min(seconds, self._terms.timeout), 0.05)
         made = connection(self._terms.address, self._node, limit)
         try:
@@ -135,13 +142,13 @@ class Pool:
             raise
         return made
 
-    def _drop(self, used: Connection) -> None:
+    def _drop(self, used: Wire) -> None:
         used.disconnect()
         with self._changed:
             self._open -= 1
             self._changed.notify()
 
-    def give(self, used: Connection) -> None:
+    def give(self, used: Wire) -> None:
         """The caller is done with it; one that is closed is let go."""
         if not used.is_connected or len(self._idle) >= self._terms.max_idle:
             self._drop(used)
@@ -169,7 +176,7 @@ class Pool:
             self._drop(self._idle.pop()[1])
 
 
-def _is_open(found: Connection) -> bool:
+def _is_open(found: Wire) -> bool:
     try:
         return not found.can_read(0)
     except FAILURES:
@@ -208,7 +215,8 @@ class Driver:
 
     def _take(self, step: Step) -> Any:
         if isinstance(step, Sleep):
-            return time.sleep(step.seconds)
+            time.sleep(step.seconds)
+            return None
         if isinstance(step, Discover):
             try:
                 return master(self.terms.address, step.timeout)
@@ -247,7 +255,7 @@ class Driver:
             pool.close()
 
 
-def _exchange(used: Connection, send: Send) -> list[Any]:
+def _exchange(used: Wire, send: Send) -> list[Any]:
     """The replies to commands that go out in one write; an error reply is one of them."""
     packed = [part for command in send.commands for part in used.pack_command(*command)]
     used.send_packed_command(packed, check_health=False)
@@ -283,7 +291,7 @@ class RedisBackend:
     def _begin(self) -> None:
         self._gathered: deque[_Entry] = deque()
         self._turn = threading.Lock()
-        self._ears: Any = None
+        self._ears: Ears | None = None
 
     def execute(self, operation: Operation[R]) -> R:
         """As `ports.Backend.execute`."""

@@ -6,7 +6,7 @@ doing it.
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 from uuid import UUID
 
 from redis import exceptions as redis_errors
@@ -79,9 +79,9 @@ def judge(error: Exception, where: str) -> Fault:
     if isinstance(error, redis_errors.NoScriptError):
         return Fault("load")
     if isinstance(error, redis_errors.MovedError):  # a kind of AskError, to the driver
-        return Fault("moved", node=Node(error.host, error.port))
+        return Fault("moved", node=_node(error))
     if isinstance(error, redis_errors.AskError):
-        return Fault("ask", node=Node(error.host, error.port))
+        return Fault("ask", node=_node(error))
     if isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError):
         return _refused(error, where)
     if isinstance(error, redis_errors.OutOfMemoryError):
@@ -97,6 +97,11 @@ def judge(error: Exception, where: str) -> Fault:
     # Cut, timed out, loading, too many clients: of no use any more.
     unsent = isinstance(error, redis_errors.BusyLoadingError | redis_errors.MaxConnectionsError)
     return Fault("again", ran=not unsent, away=True)
+
+
+def _node(error: redis_errors.AskError) -> Node:
+    redirection = cast("Any", error)  # the driver does not say what it holds
+    return Node(redirection.host, redirection.port)
 
 
 def _refused(error: Exception, where: str) -> Fault:

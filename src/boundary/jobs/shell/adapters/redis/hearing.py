@@ -22,9 +22,8 @@ from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
 if TYPE_CHECKING:
-    from redis.connection import Connection
-
     from boundary.jobs.shell.adapters.redis.blocking import Driver
+    from boundary.jobs.shell.adapters.redis.wires import Wire
 
 SLICE = 0.25
 """Seconds a read goes on before it looks whether its listener was closed."""
@@ -156,8 +155,8 @@ class Ears:
         self._listeners: list[ChannelListener] = []
         self._changed = threading.Condition()
         self._reader: ChannelListener | None = None
-        self._connection: Connection | None = None
-        self._spare: Connection | None = None
+        self._connection: Wire | None = None
+        self._spare: Wire | None = None
         self._closed = False
 
     def listen(self, interest: Interest) -> ChannelListener:
@@ -182,7 +181,7 @@ class Ears:
         terms = self._driver.terms
         return faults.deaf(terms.address.shown(), terms.timeout, error)
 
-    def _subscribed(self) -> Connection:
+    def _subscribed(self) -> Wire:
         """A connection on which all channels are heard."""
         from boundary.jobs.shell.adapters.redis.blocking import connection
 
@@ -196,7 +195,7 @@ class Ears:
         node = self._driver.drive(locate(0, self._driver.known))
         return self._subscribe(connection(terms.address, node, terms.timeout))
 
-    def _subscribe(self, made: Connection) -> Connection:
+    def _subscribe(self, made: Wire) -> Wire:
         """Also on one that was used before: what it still had to say is passed over."""
         names = channels(self._driver.terms)
         made.send_command("SUBSCRIBE", *names, check_health=False)

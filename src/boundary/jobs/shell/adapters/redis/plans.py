@@ -41,7 +41,7 @@ Plan: TypeAlias = Generator[Sequence[Call], Any, R]
 """Yields calls to be made together, one a partition; is sent their replies in that order."""
 
 
-class Partitions(NamedTuple):
+class Partitions(Struct, frozen=True):
     """How many there are, and whose turn it is to be looked into first."""
 
     count: int = 1
@@ -375,7 +375,7 @@ def _depart(operation: ops.Depart, partitions: Partitions) -> Plan[int]:
 def _report(operation: ops.Report, partitions: Partitions) -> Plan[bool]:
     args = (operation.id, operation.token, operation.progress)
     (done,) = yield [Call("report", args, partitions.of(operation.id))]
-    return done == 1
+    return bool(done)
 
 
 # Duties any worker may carry out
@@ -456,7 +456,7 @@ def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[op
 
 def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> Plan[bool]:
     (gone,) = yield [Call("remove_schedule", (operation.name,))]
-    return gone == 1
+    return bool(gone)
 
 
 def _schedules(operation: ops.Schedules, partitions: Partitions) -> Plan[tuple[ops.Schedule, ...]]:
@@ -469,7 +469,7 @@ def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
     job = operation.job
     if partitions.of(job.id) == 0:
         (fired,) = yield [Call("fire", (ask, records.admission(job)))]
-        return fired == 1
+        return bool(fired)
     # Another partition: the job first. Its id is the tick's, so whoever repeats this makes no
     # second one.
     (rows,) = yield [Call("schedules")]
@@ -477,7 +477,7 @@ def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
         return False
     yield from _enqueue(ops.Enqueue((job,)), partitions)
     (fired,) = yield [Call("fire", (ask, b""))]
-    return fired == 1
+    return bool(fired)
 
 
 def _stands(rows: Iterable[Any], operation: ops.Fire) -> bool:

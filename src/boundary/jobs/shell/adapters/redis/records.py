@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from struct import Struct as Layout
 from struct import error as struct_error
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -189,7 +189,7 @@ def _state(data: bytes) -> tuple[Any, ...]:
         execute_at,
         started,
         progress_size,
-    ) = _STATE.unpack_from(data)
+    ) = cast("tuple[int, ...]", _STATE.unpack_from(data))
     progress = 64 + worker_size
     trail = progress + progress_size
     return (

@@ -19,6 +19,7 @@ from boundary.jobs.core.records import DEFAULT_QUEUE
 from boundary.jobs.core.storetime import SLEW
 from boundary.jobs.shell.adapters.redis.records import EVENT, EVENTS, STATUS
 
+_FILES = resources.files("boundary.jobs.shell.adapters.redis").joinpath("lua")
 _INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
 _FLAGS = re.compile(r"^--@flags ?(.*)$", re.MULTILINE)
 _COMMENT = re.compile(r"^ *--.*\n|^\n", re.MULTILINE)
@@ -50,8 +51,8 @@ def script(name: str) -> Script:
 
 def names() -> list[str]:
     """The names of all scripts."""
-    files = resources.files(__package__).joinpath("lua").iterdir()
-    return sorted(one.name.removesuffix(".lua") for one in files if one.name.endswith(".lua"))
+    found = [one.name for one in _FILES.iterdir()]
+    return sorted(name.removesuffix(".lua") for name in found if name.endswith(".lua"))
 
 
 def _included(match: re.Match[str]) -> str:
@@ -65,7 +66,7 @@ def _part(name: str) -> str:
 
 
 def _read(*path: str) -> str:
-    return resources.files(__package__).joinpath("lua", *path).read_text(encoding="utf-8")
+    return _FILES.joinpath(*path).read_text(encoding="utf-8")
 
 
 def _core() -> str:

@@ -1,0 +1,148 @@
+"""Several partitions: every job in one of them, none lost, none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from boundary.jobs.core import operations as ops
+from boundary.jobs.core.wire import NewJob
+from boundary.jobs.ports import Backend
+from boundary.jobs.shell.adapters.redis import RedisStore
+from boundary.jobs.shell.adapters.redis.keys import partition_of
+from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.testing import FakeClock
+from boundary.jobs.testing.contract.words import new
+from devservers.cluster import Cluster
+from devservers.single import Server
+
+PARTITIONS = 3
+JOBS = 300
+_numbers = count()
+
+
+@pytest.fixture(scope="module", params=["single", "cluster"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "single":
+        with Server() as server:
+            yield server.url()
+        return
+    with Cluster() as cluster:
+        yield "redis+cluster://" + ",".join(f"{host}:{port}" for host, port in cluster.nodes)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def door(url: str, clock: FakeClock) -> Iterator[Backend]:
+    settings = RedisSettings(timeout=5_000, partitions=PARTITIONS)
+    namespace = f"p{next(_numbers)}"
+    backend = RedisStore.of(url, settings, namespace=namespace, clock=clock).blocking()
+    yield backend
+    backend.close()
+
+
+def jobs(number: int = JOBS, **fields: Any) -> tuple[NewJob, ...]:
+    return tuple(replace(new(f"j{at:04}"), **fields) for at in range(number))
+
+
+def fill(door: Backend, **fields: Any) -> set[bytes]:
+    made = jobs(**fields)
+    for start in range(0, len(made), ops.ENQUEUE_BATCH):
+        reply = door.execute(ops.Enqueue(made[start : start + ops.ENQUEUE_BATCH]))
+        assert all(reply.fresh)
+    return {job.id for job in made}
+
+
+def join(door: Backend, worker: str) -> None:
+    assert door.execute(ops.Heartbeat(worker, 30_000, b"", join=True)).alive
+
+
+def test_jobs_are_spread_claimed_once_and_settled(door: Backend) -> None:
+    ids = fill(door)
+    assert {partition_of(id, PARTITIONS) for id in ids} == set(range(PARTITIONS))
+    for worker in ("w1", "w2"):
+        join(door, worker)
+    held: dict[str, list[Any]] = {"w1": [], "w2": []}
+    for turn in range(40):
+        worker = ("w1", "w2")[turn % 2]
+        claimed = door.execute(ops.Claim(worker, None, 20, 30_000))
+        assert len(claimed.jobs) <= 20
+        held[worker] += claimed.jobs
+    assert sorted(job.id for each in held.values() for job in each) == sorted(ids)
+    for worker, records in held.items():
+        for start in range(0, len(records), ops.BATCH):
+            outcomes = tuple(
+                ops.Outcome(one.id, one.token, "succeed", duration_ms=1.0)
+                for one in records[start : start + ops.BATCH]
+            )
+            assert all(door.execute(ops.Settle(worker, outcomes)).accepted)
+            assert not any(door.execute(ops.Settle(worker, outcomes)).accepted)
+    (counted,) = door.execute(ops.Stats()).counters
+    assert (counted.succeeded, counted.duration_ms) == (JOBS, float(JOBS))
+    assert len(door.execute(ops.History("send_email", 1_000))) == JOBS
+
+
+def test_pages_hold_everything_exactly_once(door: Backend) -> None:
+    ids = fill(door)
+    search = ops.Search(limit=17)
+    found: list[bytes] = []
+    while True:
+        page = door.execute(search)
+        found += [record.id for record in page.records]
+        if page.cursor is None:
+            break
+        search = replace(search, cursor=page.cursor)
+    assert len(found) == JOBS
+    assert set(found) == ids
+
+
+def test_operators_reach_every_partition(door: Backend, clock: FakeClock) -> None:
+    ids = tuple(sorted(fill(door)))
+    assert door.execute(ops.Enqueue(jobs())).fresh == (False,) * JOBS
+    assert all(door.execute(ops.Find(ids)))
+    assert set(door.execute(ops.Cancel(ids[:30], None))) == {"done"}
+    assert door.execute(ops.Delete(ids[30:60])) == (True,) * 30
+    assert door.execute(ops.SetPaused("default", paused=True))
+    join(door, "w1")
+    assert door.execute(ops.Claim("w1", None, 10, 30_000)).jobs == ()
+    assert door.execute(ops.SetPaused("default", paused=False))
+    held = door.execute(ops.Claim("w1", None, 100, 1_000)).jobs
+    assert len(held) == 100
+    clock.advance(60)
+    assert len(door.execute(ops.Reclaim(3, None, 1_000))) == 100
+    gone = 0
+    while some := door.execute(ops.Purge("default")):
+        gone += some
+    assert gone == JOBS - 60
+    assert door.execute(ops.Stats()).loads == ()
+
+
+def test_what_is_due_and_what_ticks_is_seen_from_everywhere(
+    door: Backend, clock: FakeClock
+) -> None:
+    fill(door, delay_ms=1_000)
+    tick = clock.now() + 500
+    door.execute(
+        ops.PutSchedule(ops.Schedule("beat", "send_email", "default", 2, b"", tick, every_ms=500))
+    )
+    join(door, "w1")
+    assert door.execute(ops.Claim("w1", None, 10, 30_000)).next_due == tick
+    clock.advance(0.5)
+    (due,) = door.execute(ops.Claim("w1", None, 0, 30_000)).ticks
+    for name in ("t0", "t1", "t2", "t3"):
+        # Whichever partition the tick's job belongs to, the tick fires once.
+        fire = ops.Fire("beat", due.next_at, due.next_at + 500, new(name))
+        assert door.execute(fire) is True
+        assert door.execute(fire) is False
+        due = replace(due, next_at=due.next_at + 500)
+    clock.advance(1)
+    ready = [door.execute(ops.Claim("w1", None, ops.BATCH, 30_000)).jobs for _ in range(2)]
+    assert sum(map(len, ready)) == JOBS + 4
