@@ -402,3 +402,35 @@ def test_a_user_that_may_not_wait_for_work_is_refused_on_a_loop(opened, server):
             await door.close()
 
     asyncio.run(main())
+
+
+# Closed
+
+
+def test_closing_ends_a_wait_and_its_connection(opened, server):
+    door = opened(server.url()).blocking()
+    listener = door.listen(Interest(Topic.RESULT))
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(listener.wait, 10)
+        time.sleep(0.1)
+        door.close()
+        assert heard.result(2) is False
+    until(lambda: clients(server) == 0, "connections are left", 2)
+
+
+def test_one_that_is_cancelled_while_it_connects_disturbs_no_other(opened, server):
+    async def main():
+        for turns in range(6):
+            door = opened(server.url()).asynchronous()
+            try:
+                tasks = [asyncio.ensure_future(door.execute(Time())) for _ in range(20)]
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                tasks[0].cancel()
+                ends = await asyncio.gather(*tasks, return_exceptions=True)
+                assert all(isinstance(end, int) for end in ends[1:])
+            finally:
+                await door.close()
+        until(lambda: clients(server) == 0, "connections are left", 2)
+
+    asyncio.run(main())

@@ -28,6 +28,7 @@ from boundary.jobs.core.operations import (
     Time,
 )
 from boundary.jobs.errors import (
+    BackendError,
     BackendUnavailable,
     EnqueueUncertain,
     StoreFormatError,
@@ -633,3 +634,39 @@ def test_an_enqueue_of_which_no_part_has_room_is_not_uncertain(opened):
         server.call("CONFIG", "SET", "maxmemory", "1mb")
         with pytest.raises(StoreFull):
             door.execute(Enqueue(tuple(new(f"j{n}") for n in range(20))))
+
+
+def test_an_enqueue_of_which_a_later_part_failed_is_uncertain(
+    opened, namespace, redis_server, redis_url
+):
+    """Ids that are known are looked at in a second step: these are parked."""
+    with closing(opened(redis_url, partitions=2).blocking()) as door:
+        names = [f"j{n}" for n in range(20)]
+        door.execute(Enqueue(tuple(new(name, parked=True) for name in names)))
+        here = {
+            name
+            for name in names
+            if redis_server.call("HEXISTS", f"{{{namespace}:1}}:job", ident(name))
+        }
+        door.execute(Delete(tuple(ident(name) for name in names if name not in here)))
+        redis_server.call("SET", f"{{{namespace}:1}}:lanes", "x")
+        with pytest.raises(EnqueueUncertain, match="another program"):
+            door.execute(Enqueue(tuple(new(name) for name in names)))
+
+
+def test_a_database_that_does_not_exist(opened, within, redis_server):
+    with (
+        closing(opened(redis_server.url(99)).blocking()) as door,
+        within(1.0),
+        pytest.raises(BackendError, match="DB index is out of range"),
+    ):
+        door.execute(Time())
+
+
+def test_tls_to_a_server_that_speaks_none(opened, within, redis_server):
+    with (
+        closing(opened(f"rediss://127.0.0.1:{redis_server.port}").blocking()) as door,
+        within(1.0),
+        pytest.raises(BackendUnavailable, match="did not answer"),
+    ):
+        door.execute(Time())

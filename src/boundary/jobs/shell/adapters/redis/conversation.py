@@ -93,6 +93,11 @@ def execute(operation: Operation[R], known: Acquaintance) -> Conversation[R]:
             if isinstance(operation, Enqueue):
                 raise faults.uncertain(operation.jobs, str(error)) from error
             raise BackendError(str(error)) from error
+        except BackendError as error:
+            if isinstance(operation, Enqueue) and any(reply is not None for reply in replies or ()):
+                why = f"some of the jobs may be stored: {error.message}"
+                raise faults.uncertain(operation.jobs, why) from _Uncertain(why)
+            raise
 
 
 def locate(partition: int, known: Acquaintance) -> Conversation[Node]:

@@ -157,6 +157,7 @@ class Ears:
         self._reader: ChannelListener | None = None
         self._connection: Wire | None = None
         self._spare: Wire | None = None
+        self._closed = False
 
     def listen(self, interest: Interest) -> ChannelListener:
         """A listener that hears of everything from now on.
@@ -212,6 +213,9 @@ class Ears:
 
     def _rest(self) -> None:
         """Nobody listens: the connection is kept for the next who does, and told nothing."""
+        if self._closed:
+            self._hang_up()
+            return
         made, self._connection = self._connection, None
         if made is not None:
             try:
@@ -293,7 +297,8 @@ class Ears:
     def close(self) -> None:
         """Every listener is closed."""
         with self._changed:
-            for listener in list(self._listeners):
+            self._closed = True
+            for listener in self._listeners:
                 listener.closed = True
             self._listeners.clear()
             spare, self._spare = self._spare, None
