@@ -21,7 +21,7 @@ local function opened(id, record)
     return nil
   end
   local _, size, seq, created, lane, kind = unpacked(HEAD, record)
-  if size > #record or 19 + lane + kind > size or (#record > size and #record < size + 64) then
+  if lane < 3 or size > #record or 19 + lane + kind > size or (#record > size and #record < size + 64) then
     return nil
   end
   local job = {
