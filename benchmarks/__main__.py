@@ -1,7 +1,7 @@
 """Runs the scenarios, medians of several rounds, and prints one report.
 
 python -m benchmarks [--store redis|sqlite|all] [--peers all|none|celery,rq] [--rounds 3] [--quick]
-                     [--full] [--aof] [--server KIND] [--json FILE] [--markdown FILE]
+                     [--brief] [--full] [--aof] [--server KIND] [--json FILE] [--markdown FILE]
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ def main() -> None:
     parser.add_argument("--peers", default="all", help="all, none, or names with commas between")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are shown")
     parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
+    parser.add_argument(
+        "--brief",
+        action="store_true",
+        help="peers in one variant each, without producers, sleepers and jobs due at an instant",
+    )
     parser.add_argument("--full", action="store_true", help="ours: drain a million jobs")
     parser.add_argument("--aof", action="store_true", help="ours also with AOF, everysec")
     parser.add_argument("--server", help="redis-newest, redis or valkey; the first that is here")
@@ -31,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     scale = 0.1 if options.quick else 1.0
     try:
-        peers = environments.chosen(options.peers)
+        peers = environments.chosen(options.peers, brief=options.brief)
     except ValueError as error:
         parser.error(str(error))
     found: dict[str, Any] = {
@@ -43,7 +48,7 @@ def main() -> None:
     text = f"# Benchmarks, {found['when']}\n\n{head}; scale {scale:g}\n\n"
     if options.store in {"redis", "all"}:
         binary = _server(parser, options.server)
-        sizes = redis_suite.Sizes(scale, options.full)
+        sizes = redis_suite.Sizes(scale, options.full, options.brief)
         found["redis"] = _redis(peers, sizes, binary, options.rounds, aof=options.aof)
         text += report.redis(found["redis"]) + "\n"
     if options.store in {"sqlite", "all"}:

@@ -47,14 +47,20 @@ class Unavailable(RuntimeError):
     """A peer cannot be had here; the message is shown in the report."""
 
 
-def chosen(words: str) -> list[Peer]:
+def chosen(words: str, *, brief: bool = False) -> list[Peer]:
     """The peers of a list like `celery,rq`; `all` and `none` are words of it.
+
+    Args:
+        brief: Of several variants of a peer only the first, unless one is named.
 
     Raises:
         ValueError: A word is nobody's name.
     """
+    first = [peer for at, peer in enumerate(PEERS)
+             if peer.adapter not in {other.adapter for other in PEERS[:at]}]  # fmt: skip
+    short = first if brief else PEERS
     if words in {"all", ""}:
-        return PEERS
+        return short
     if words == "none":
         return []
     names = [word.strip() for word in words.split(",")]
@@ -63,7 +69,9 @@ def chosen(words: str) -> list[Peer]:
         raise ValueError(f"no peer is called {', '.join(unknown)}; there are "
                          f"{', '.join(peer.name for peer in PEERS)}, all, none")  # fmt: skip
     names = ["docket" if name == "pydocket" else name for name in names]
-    return [peer for peer in PEERS if peer.name in names or peer.adapter in names]
+    return [
+        peer for peer in PEERS if peer.name in names or (peer.adapter in names and peer in short)
+    ]
 
 
 def python_of(peer: Peer) -> Path:

@@ -12,6 +12,8 @@ import mmap
 import os
 import re
 import shutil
+import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,10 @@ SLEEPERS = 2_000
 AOF = ("appendonly yes", "appendfsync everysec")
 
 
+class NotOffered(Exception):
+    """A queue has no such thing: a dash in the report, no failure."""
+
+
 class Failed(RuntimeError):
     """A scenario did not come to its end; the message is shown in the report."""
 
@@ -42,6 +48,7 @@ class Sizes:
 
     scale: float
     full: bool = False
+    brief: bool = False
 
     def single(self, jobs: int) -> int:
         """Enqueues one after another: some seconds' worth."""
@@ -69,7 +76,7 @@ class Sizes:
 
     @property
     def idle(self) -> float:
-        return 5.0
+        return 5.0 if self.scale >= 1 else 2.0
 
 
 @dataclass
@@ -93,19 +100,25 @@ class Bench:
         if not self._attempt("info", self._info):
             return
         self._attempt("enqueue", self._enqueue)
-        self._attempt("producers", self._producers)
+        everything = self.peer is OURS or not self.sizes.brief
+        if everything:
+            self._attempt("producers", self._producers)
         self._attempt("bulk", self._bulk)
         self._attempt("memory", self._memory)
         self._attempt("drain, 1 process", lambda: self._drain(1))
         self._attempt("drain, 2 processes", lambda: self._drain(2))
-        self._attempt("50 ms sleepers", self._sleepers)
         self._attempt("idle and latency", self._serve)
-        self._attempt("due at one instant", self._due)
+        if everything:
+            self._attempt("50 ms sleepers", self._sleepers)
+            self._attempt("due at one instant", self._due)
 
     def _attempt(self, name: str, scenario: Callable[[], None]) -> bool:
         began = time.monotonic()
         try:
             scenario()
+        except NotOffered:
+            print(f"  {self.label}: {name}, not offered", flush=True)
+            return True
         except (Failed, Unavailable, OSError, ValueError) as error:
             self.failures[name] = str(error)
         took = time.monotonic() - began
@@ -141,10 +154,11 @@ class Bench:
             self.figures["producers"] = self._call(server, "producers", count)
 
     def _bulk(self) -> None:
-        if self._can("bulk", "abulk"):
-            with self._server() as server:
-                count = self.sizes.memory(self.info["jobs"])
-                self.figures["bulk"] = self._call(server, "bulk", count)
+        if not self._can("bulk", "abulk"):
+            raise NotOffered
+        with self._server() as server:
+            count = self.sizes.memory(self.info["jobs"])
+            self.figures["bulk"] = self._call(server, "bulk", count)
 
     def _memory(self) -> None:
         count = self.sizes.memory(self.info["jobs"])
@@ -165,11 +179,17 @@ class Bench:
                 first, last = self._settle(marks, workers, first, last)
                 spent = Costs.of(server) - before
                 rss = max(_rss_mb(worker.pid) for worker in workers)
+            self._check(server, count)
             self.figures[f"drain{processes}"] = count / ((last - first) / 1e9)
             if processes == 1:
                 self.figures |= {"settle_cpu_us": spent.cpu_us / count, "rss_after": rss}
                 if self.peer is OURS:
                     self.figures["settle_us"] = spent.scripts_us / count
+
+    def _check(self, server: Server, count: int) -> None:
+        """Its own statistics say that so many jobs succeeded, where they are to be had."""
+        if self._can("succeeded") and (found := self._call(server, "succeeded")) != count:
+            raise Failed(f"{found:,} of {count:,} jobs succeeded by its own statistics")
 
     def _settle(
         self, marks: Marks, workers: list[subprocess.Popen[str]], first: int, last: int
@@ -186,7 +206,7 @@ class Bench:
 
     def _sleepers(self) -> None:
         if self.info["one_at_a_time"]:
-            return
+            raise NotOffered
         count = max(int(SLEEPERS * self.sizes.scale), 1_000)
         with self._server() as server, self._marks() as marks:
             self._call(server, "fill", count, "sleeper")
@@ -213,7 +233,7 @@ class Bench:
 
     def _due(self) -> None:
         if not self._can("put_at", "aput_at"):
-            return
+            raise NotOffered
         count = self.sizes.due
         rate = self.figures.get("aenqueue") or self.figures.get("enqueue") or 1_000.0
         # Time to store them all, most of them one a call, beside an idle worker.
@@ -488,6 +508,31 @@ def raw(binary: binaries.Binary, scale: float) -> dict[str, float]:
     return figures
 
 
+PING = "PING after 20 ms idle, p50 ms"
+
+
+def ping_after_idle(binary: binaries.Binary, count: int) -> float:
+    """Milliseconds of a PING over a plain socket, each after 20 ms in which both sides slept, p50.
+
+    Processors go to sleep too: the least that anything asked of an idle server takes here.
+    """
+    taken: list[float] = []
+    with (
+        Server(binary=binary) as server,
+        socket.create_connection((server.host, server.port)) as wire,
+    ):
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(count):
+            time.sleep(0.02)
+            began = time.perf_counter()
+            wire.sendall(b"*1\r\n$4\r\nPING\r\n")
+            answer = wire.recv(64)
+            taken.append(time.perf_counter() - began)
+            if answer != b"+PONG\r\n":
+                raise Failed(f"PING was answered with {answer!r}")
+    return 1000 * statistics.median(taken)
+
+
 def _tool(binary: binaries.Binary) -> str:
     for place in (binary.path.with_name("redis-benchmark"), "redis-benchmark", "valkey-benchmark"):
         if found := shutil.which(place):
@@ -504,6 +549,8 @@ def ratios(ours: dict[str, float], yard: dict[str, float]) -> dict[str, float]:
         "single enqueue, asyncio / LPUSH -c 1": ("aenqueue", "LPUSH -c 1"),
         "100 producers / LPUSH -c 50": ("producers", "LPUSH -c 50"),
         "bulk / LPUSH -P 50 -c 50": ("bulk", "LPUSH -P 50 -c 50"),
+        "to start p50 / PING after idle (time)": ("start_p50", PING),
+        "to result p50 / PING after idle (time)": ("result_p50", PING),
     }
     return {
         name: ours[figure] / yard[bare]
@@ -521,8 +568,9 @@ def one_round(
     except (Unavailable, subprocess.CalledProcessError) as error:
         print(f"  redis-benchmark: {error}", file=sys.stderr)
         yard = {}
+    yard[PING] = ping_after_idle(binary, sizes.tries)
     for name, figure in yard.items():
-        print(f"  {name}: {figure:,.0f}/s", flush=True)
+        print(f"  {name}: {figure:,.{3 if figure < 10 else 0}f}", flush=True)
     benches = []
     wanted: list[tuple[Peer, tuple[str, ...]]] = [(OURS, ())]
     wanted += [(OURS, AOF)] if aof else []

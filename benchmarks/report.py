@@ -85,9 +85,9 @@ def redis(found: Row) -> str:
     if found["raw"]:
         rows = [[name, number(row["median"])] for name, row in found["raw"].items()]
         parts += [
-            "### redis-benchmark, its defaults",
+            "### The bare server: redis-benchmark at its defaults, and a PING over a plain socket",
             "",
-            table(["command", "requests/s"], rows),
+            table(["command", "requests/s, or ms"], rows),
             "",
         ]
         rows = [[name, number(row["median"])] for name, row in found["ratios"].items()]

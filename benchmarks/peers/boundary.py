@@ -66,6 +66,10 @@ def ask() -> int:
     return int(jobs.result(stamp.enqueue().id, timeout=20))
 
 
+def succeeded() -> int:
+    return jobs.stats().total_succeeded
+
+
 def work() -> None:
     at_once = kit.concurrency(BEST)
     if kit.MODE == "drain":

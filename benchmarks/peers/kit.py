@@ -8,6 +8,7 @@ module that has some of these, each one line or two of the peer's own API:
     put_at(count, when)  async aput_at(…)  no-op jobs due at an instant (seconds since 1970)
     ask() -> int  async aask() -> int      enqueue "stamp", wait for its result: when it started
     opened()                               async context of the awaitable ones
+    succeeded() -> int                     how many jobs succeeded by its own statistics
     work()                                 the worker; calls `gate()` when it is ready to begin
 
 The loops are here so that all are measured alike. A handler calls `done()`: its process and thread
@@ -143,7 +144,18 @@ class Loops:
         for package in self.adapter.PACKAGES:
             with contextlib.suppress(PackageNotFoundError):
                 found[package] = version(package)
-        names = ("put", "aput", "bulk", "abulk", "put_at", "aput_at", "ask", "aask", "work")
+        names = (
+            "put",
+            "aput",
+            "bulk",
+            "abulk",
+            "put_at",
+            "aput_at",
+            "ask",
+            "aask",
+            "work",
+            "succeeded",
+        )
         return {
             "versions": {**found, "python": sys.version.split()[0]},
             "settings": self.adapter.SETTINGS,
@@ -294,6 +306,10 @@ class Loops:
             "start_p99": starts[max(int(count * 0.99) - 1, 0)],
             "result_p50": statistics.median(results),
         }
+
+    def succeeded(self) -> int:
+        """How many jobs succeeded, as the queue itself counts."""
+        return int(self.adapter.succeeded())
 
     def work(self) -> None:
         """The worker, until it is ended."""
