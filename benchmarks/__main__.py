@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,12 @@ def main() -> None:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": ours.versions(),
         "scale": scale,
+        "brief": options.brief,
+        "load": os.getloadavg()[0],  # of others: nothing of ours has run yet
     }
     head = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    text = f"# Benchmarks, {found['when']}\n\n{head}; scale {scale:g}\n\n"
+    text = f"# Benchmarks, {found['when']}\n\n{head}; scale {scale:g}"
+    text += f"{', brief' if options.brief else ''}; load before it began: {found['load']:.1f}\n\n"
     if options.store in {"redis", "all"}:
         binary = _server(parser, options.server)
         sizes = redis_suite.Sizes(scale, options.full, options.brief)

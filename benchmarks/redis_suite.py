@@ -78,6 +78,11 @@ class Sizes:
     def idle(self) -> float:
         return 5.0 if self.scale >= 1 else 2.0
 
+    @property
+    def patience(self) -> float:
+        """Seconds any scenario may take."""
+        return PATIENCE if self.scale >= 1 else PATIENCE / 3
+
 
 @dataclass
 class Bench:
@@ -158,7 +163,11 @@ class Bench:
             raise NotOffered
         with self._server() as server:
             count = self.sizes.memory(self.info["jobs"])
+            before = Costs.of(server)
             self.figures["bulk"] = self._call(server, "bulk", count)
+            if self.peer is OURS:
+                spent = Costs.of(server) - before
+                self.figures["bulk_us"] = spent.scripts_us / count
 
     def _memory(self) -> None:
         count = self.sizes.memory(self.info["jobs"])
@@ -174,7 +183,7 @@ class Bench:
             self._call(server, "fill", count)
             before = Costs.of(server)
             with self._workers(server, marks, processes, "drain") as workers:
-                first, last = marks.wait(count, workers)
+                first, last = marks.wait(count, workers, self.sizes.patience)
                 # Ours ends with what `run_until_empty` says, which is later.
                 first, last = self._settle(marks, workers, first, last)
                 spent = Costs.of(server) - before
@@ -211,7 +220,7 @@ class Bench:
         with self._server() as server, self._marks() as marks:
             self._call(server, "fill", count, "sleeper")
             with self._workers(server, marks, 1, "drain", at_once=100) as workers:
-                first, last = marks.wait(count, workers)
+                first, last = marks.wait(count, workers, self.sizes.patience)
             self.figures["sleepers"] = count / ((last - first) / 1e9)
 
     def _serve(self) -> None:
@@ -248,7 +257,7 @@ class Bench:
             left = self._call(server, "due", count, when)
             if left < 0:
                 raise Failed(f"storing took {-left:.1f} s longer than there was")
-            _, last = marks.wait(count, workers)
+            _, last = marks.wait(count, workers, self.sizes.patience)
             instant = when - time.time() + time.monotonic()
             self.figures["due_s"] = last / 1e9 - instant
             self.figures["due"] = count / self.figures["due_s"]
@@ -290,11 +299,11 @@ class Bench:
             text=True,
         )
         try:
-            output, errors = done.communicate(timeout=PATIENCE)
+            output, errors = done.communicate(timeout=self.sizes.patience)
         except subprocess.TimeoutExpired:
             done.kill()
             done.communicate()
-            raise Failed(f"{command} took more than {PATIENCE:.0f} s") from None
+            raise Failed(f"{command} took more than {self.sizes.patience:.0f} s") from None
         if done.returncode:
             raise Failed(f"{command} failed: {_last(errors)}")
         return json.loads(output.strip().splitlines()[-1])
@@ -358,17 +367,19 @@ class Marks:
         last = max((slot[2] for slot in slots), default=0)
         return done, first, last, sum(1 for slot in slots if slot[2] and not slot[0])
 
-    def wait(self, count: int, workers: list[subprocess.Popen[str]]) -> tuple[int, int]:
+    def wait(
+        self, count: int, workers: list[subprocess.Popen[str]], patience: float
+    ) -> tuple[int, int]:
         """All jobs are done: the first and the last moment, in nanoseconds.
 
         Raises:
             Failed: They were not, in time, or the workers ended before.
         """
-        end, told = time.monotonic() + PATIENCE, time.monotonic()
+        end, told = time.monotonic() + patience, time.monotonic()
         while (found := self.read())[0] < count:
             now = time.monotonic()
             if now > end:
-                raise Failed(f"{found[0]:,} of {count:,} jobs were done in {PATIENCE:.0f} s")
+                raise Failed(f"{found[0]:,} of {count:,} jobs were done in {patience:.0f} s")
             if all(worker.poll() is not None for worker in workers):
                 if self.read()[0] >= count:
                     continue

@@ -22,7 +22,7 @@ LATENCY = {
     "start_p50": "to start p50, ms",
     "start_p99": "to start p99, ms",
     "result_p50": "to result p50, ms",
-    "idle_commands": "idle commands/s",
+    "idle_commands": "idle commands/s (scripts' too)",
     "idle_cpu": "idle CPU, %",
     "rss_idle": "RSS idle, MB",
     "rss_after": "RSS after the drain, MB",
@@ -32,6 +32,7 @@ COST = {
     "enqueue_cpu_us": "server CPU µs/enqueue",
     "settle_cpu_us": "server CPU µs/claim+settle",
     "enqueue_us": "scripts µs/enqueue",
+    "bulk_us": "scripts µs/job in bulk",
     "settle_us": "scripts µs/claim+settle",
     "due_s": "due: s until all are done",
 }
