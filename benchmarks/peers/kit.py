@@ -51,11 +51,12 @@ def concurrency(best: int) -> int:
 
 _local = threading.local()
 _view: memoryview | None = None
+_taking = threading.Lock()  # the file's lock keeps processes apart, not the threads of one
 
 
 def _slot() -> int:
     global _view
-    with open(os.environ["BENCH_MARKS"], "r+b") as file:
+    with _taking, open(os.environ["BENCH_MARKS"], "r+b") as file:
         if _view is None:
             _view = memoryview(mmap.mmap(file.fileno(), 0)).cast("q")
         fcntl.lockf(file, fcntl.LOCK_EX)
@@ -66,8 +67,8 @@ def _slot() -> int:
 
 
 def _forget() -> None:
-    global _local
-    _local = threading.local()
+    global _local, _taking
+    _local, _taking = threading.local(), threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget)
