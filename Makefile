@@ -39,8 +39,8 @@ fmt: $(READY)  ## Put the code in its form
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-bench: $(READY)  ## Measure on this machine, beside huey
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(READY)  ## Measure on this machine, beside others (PEERS=celery,rq or none; ARGS="--quick --rounds 1")
+	@$(BIN)/python -m benchmarks --peers $(or $(PEERS),all) $(ARGS)
 
 soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
 	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)

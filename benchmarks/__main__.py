@@ -1,145 +1,115 @@
-"""Runs every scenario, medians of several rounds, and prints one table.
+"""Runs the scenarios, medians of several rounds, and prints one report.
 
-python -m benchmarks [--rounds 3] [--quick] [--json FILE] [--markdown FILE] [--no-peers]
+python -m benchmarks [--store redis|sqlite|all] [--peers all|none|celery,rq] [--rounds 3] [--quick]
+                     [--brief] [--full] [--aof] [--server KIND] [--json FILE] [--markdown FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import tempfile
-from collections.abc import Callable
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ours, raw
-
-Row = dict[str, Any]
+from benchmarks import environments, ours, redis_suite, report, sqlite_suite
+from devservers import binaries
 
 
 def main() -> None:
     """Parse the arguments, run, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--store", choices=("redis", "sqlite", "all"), default="all")
+    parser.add_argument("--peers", default="all", help="all, none, or names with commas between")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are shown")
     parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
+    parser.add_argument(
+        "--brief",
+        action="store_true",
+        help="peers in one variant each, without producers, sleepers and jobs due at an instant",
+    )
+    parser.add_argument("--full", action="store_true", help="ours: drain a million jobs")
+    parser.add_argument("--aof", action="store_true", help="ours also with AOF, everysec")
+    parser.add_argument("--server", help="redis-newest, redis or valkey; the first that is here")
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--markdown", type=Path, help="also write the table here")
-    parser.add_argument("--no-peers", action="store_true", help="leave huey out")
+    parser.add_argument("--markdown", type=Path, help="also write the report here")
     options = parser.parse_args()
     scale = 0.1 if options.quick else 1.0
-    rows = run(options.rounds, scale, peers=not options.no_peers)
-    versions = ours.versions()
-    report = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions}
-    table = markdown(rows, versions)
-    print(table)
+    try:
+        peers = environments.chosen(options.peers, brief=options.brief)
+    except ValueError as error:
+        parser.error(str(error))
+    found: dict[str, Any] = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": ours.versions(),
+        "scale": scale,
+        "brief": options.brief,
+        "load": os.getloadavg()[0],  # of others: nothing of ours has run yet
+    }
+    head = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    text = f"# Benchmarks, {found['when']}\n\n{head}; scale {scale:g}"
+    text += f"{', brief' if options.brief else ''}; load before it began: {found['load']:.1f}\n\n"
+    if options.store in {"redis", "all"}:
+        binary = _server(parser, options.server)
+        sizes = redis_suite.Sizes(scale, options.full, options.brief)
+        found["redis"] = _redis(peers, sizes, binary, options.rounds, aof=options.aof)
+        text += report.redis(found["redis"]) + "\n"
+    if options.store in {"sqlite", "all"}:
+        beside = options.peers == "all" or "huey" in options.peers
+        found["sqlite"] = sqlite_suite.run(options.rounds, scale, peers=beside)
+        text += report.sqlite(found["sqlite"])
+    print(text)
     if options.json:
-        options.json.write_text(json.dumps({**report, "rows": rows}, indent=2) + "\n")
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(table)
+        options.markdown.write_text(text)
 
 
-def run(rounds: int, scale: float, *, peers: bool) -> list[Row]:
-    """Every scenario, `rounds` times in turn, so that a drift of the machine hits all alike."""
-    samples: dict[str, list[float]] = {}
+def _server(parser: argparse.ArgumentParser, kind: str | None) -> binaries.Binary:
+    here = binaries.available()
+    for binary in here:
+        if kind in {None, binary.kind}:
+            return binary
+    names = ", ".join(each.kind for each in here) or "none; Remedy: apt-get install redis-server"
+    raise SystemExit(f"{parser.prog}: no such server is here; there are {names}")
+
+
+def _redis(
+    peers: list[environments.Peer],
+    sizes: redis_suite.Sizes,
+    binary: binaries.Binary,
+    rounds: int,
+    *,
+    aof: bool,
+) -> dict[str, Any]:
+    """Every peer in turn, `rounds` times, so that a drift of the machine hits all alike."""
+    yards: list[dict[str, float]] = []
+    benches: dict[str, list[redis_suite.Bench]] = {}
     for number in range(rounds):
-        print(f"round {number + 1} of {rounds}", flush=True)
-        for name, figure in one_round(scale, peers=peers).items():
-            print(f"  {name}: {figure:,.2f}", flush=True)
-            samples.setdefault(name, []).append(figure)
-    return [
-        {"figure": name, "median": statistics.median(row), "min": min(row), "max": max(row)}
-        for name, row in samples.items()
-    ]
-
-
-def one_round(scale: float, *, peers: bool) -> dict[str, float]:
-    """Each figure once, every one on a fresh store."""
-    with tempfile.TemporaryDirectory(prefix="boundary-jobs-bench-") as folder:
-        fresh = _fresh(Path(folder))
-        single, many = max(int(2_000 * scale), 200), max(int(100_000 * scale), 5_000)
-        tries = max(int(200 * scale), 50)
-        idle = "raw: INSERT commit after 20 ms idle, p50 ms"
-        figures = {
-            "raw: INSERT commits/s": raw.insert_commits(fresh(), single),
-            idle: raw.insert_after_idle(fresh(), tries),
-        }
-        figures |= _ours(lambda: f"sqlite:///{fresh()}", single, many, scale)
-        if peers:
-            figures |= _huey(fresh, single, max(int(3_000 * scale), 300))
-        bare = figures["raw: INSERT commits/s"]
-        ratio = bare / figures["SQLite: enqueue one, jobs/s"]
-        figures["SQLite: one enqueue / bare INSERT commit (time)"] = ratio
-        start = figures["SQLite: start_p50_ms, within a process"]
-        figures["SQLite: start within a process / bare INSERT commit, idle"] = start / figures[idle]
-        return figures
-
-
-def _ours(url: Callable[[], str], single: int, many: int, scale: float) -> dict[str, float]:
-    figures = {
-        "SQLite: enqueue one, jobs/s": ours.enqueue_single(url(), single),
-        "SQLite: enqueue_many, jobs/s": ours.enqueue_bulk(url(), many),
-        "SQLite: drain async no-ops, 1 process, jobs/s": ours.drain(url(), many, 1),
-        "SQLite: drain async no-ops, 2 processes, jobs/s": ours.drain(url(), many, 2),
-        "SQLite: drain blocking no-ops, 1 process, jobs/s": ours.drain(
-            url(), many, 1, "noop_blocking"
+        print(f"Redis, round {number + 1} of {rounds}", flush=True)
+        yard, row = redis_suite.one_round(peers, sizes, binary, aof=aof)
+        yards.append(yard)
+        for bench in row:
+            benches.setdefault(bench.label, []).append(bench)
+    own = benches[environments.OURS.name]
+    return {
+        "server": f"{binary.kind} {binary.version}",
+        "rounds": rounds,
+        "raw": report.medians(yards),
+        "ratios": report.medians(
+            redis_suite.ratios(bench.figures, yard) for bench, yard in zip(own, yards, strict=True)
         ),
-        "memory: drain async no-ops, jobs/s": ours.drain_here("memory://", many),
-        "import boundary.jobs, ms": ours.import_ms(),
+        "peers": [
+            {
+                "name": name,
+                "figures": report.medians(bench.figures for bench in row),
+                "failures": {k: v for bench in row for k, v in bench.failures.items()},
+                "info": next((bench.info for bench in row if bench.info), {}),
+            }
+            for name, row in benches.items()
+        ],
     }
-    tries = max(int(200 * scale), 50)
-    for name, found in (
-        ("across processes", ours.latency_across(url(), tries)),
-        ("within a process", ours.latency_within(url(), tries)),
-    ):
-        figures |= {f"SQLite: {key}, {name}": value for key, value in found.items()}
-    figures |= {
-        f"SQLite: {key}": value for key, value in ours.idle(url(), max(10 * scale, 3)).items()
-    }
-    return figures
-
-
-def _huey(fresh: Callable[[], Path], single: int, many: int) -> dict[str, float]:
-    from benchmarks import huey_peer
-
-    figures: dict[str, float] = {}
-    for fsync in (True, False):
-        name = f"huey {huey_peer.versions()['huey']} fsync={'on' if fsync else 'off (default)'}"
-        figures |= {
-            f"{name}: enqueue one, jobs/s": huey_peer.enqueue_single(fresh(), single, fsync=fsync),
-            f"{name}: drain no-ops, jobs/s": huey_peer.drain(fresh(), many, fsync=fsync),
-        }
-        found = huey_peer.latency(fresh(), 50, fsync=fsync)
-        figures |= {f"{name}: {key}, within a process": value for key, value in found.items()}
-    return figures
-
-
-def _fresh(folder: Path) -> Callable[[], Path]:
-    number = 0
-
-    def path() -> Path:
-        nonlocal number
-        number += 1
-        return folder / f"bench-{number}.db"
-
-    return path
-
-
-def markdown(rows: list[Row], versions: dict[str, str]) -> str:
-    """The table, with what was measured above it."""
-    head = ", ".join(f"{name} {version}" for name, version in versions.items())
-    lines = [
-        f"{head}; medians (min - max)",
-        "",
-        "| figure | median | min | max |",
-        "|---|--:|--:|--:|",
-    ]
-    lines += [
-        f"| {row['figure']} | {row['median']:,.2f} | {row['min']:,.2f} | {row['max']:,.2f} |"
-        for row in rows
-    ]
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
