@@ -92,6 +92,8 @@ def judge(error: Exception, where: str) -> Fault:
                 "it. Raise maxmemory, start more workers or shorten retention.finished"
             ),
         )
+    if isinstance(error, redis_errors.TryAgainError | redis_errors.ClusterDownError):
+        return Fault("again")
     if isinstance(error, redis_errors.ResponseError):
         return _answered(error, where)
     # Cut, timed out, loading, too many clients: of no use any more.

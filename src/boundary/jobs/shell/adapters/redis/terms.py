@@ -48,8 +48,12 @@ class Terms(Struct, frozen=True, kw_only=True):
         """The call as the server takes it."""
         clock = self.clock
         now = b"" if clock is None else str(clock.now()).encode()
-        key = self.key(call.partition, "job")
-        return (b"EVALSHA", script(call.script).sha, 1, key, now, *call.args)
+        keys: Command = (1, self.key(call.partition, "job"))
+        if self.address.kind == "cluster":
+            # While a slot moves, a call that names a key which is not there is put off. So no
+            # script runs where half of its keys have left.
+            keys = (2, keys[1], self.key(call.partition, "nothing"))
+        return (b"EVALSHA", script(call.script).sha, *keys, now, *call.args)
 
     def opening(self, partition: int) -> Command:
         """Whether the partition is ours to use."""
