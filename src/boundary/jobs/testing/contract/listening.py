@@ -44,6 +44,10 @@ from boundary.jobs.testing.contract.words import (
 )
 
 
+SOON = 1.0
+"""Seconds a case waits for what comes on one door only."""
+
+
 class ListenCases:
     """An ear for notices of some topics, from its creation on."""
 
@@ -97,7 +101,7 @@ class ListenCases:
         yield ClaimWhenTold(look, SHORT)
         assert not ((yield ClaimWhenTold(look, SHORT)) or Claimed(0, ())).jobs
         yield Elsewhere(Enqueue((new("a"),)))
-        claimed = yield ClaimWhenTold(look, LONG)
+        claimed = yield ClaimWhenTold(look, SOON)
         if claimed is None or not claimed.jobs:
             # A listener made after the notice does not hear it; then it is there to be claimed.
             claimed = yield look
