@@ -102,12 +102,16 @@ def _redis(
         ),
         "peers": [
             {
-                "name": name,
+                "name": label,
                 "figures": report.medians(bench.figures for bench in row),
-                "failures": {k: v for bench in row for k, v in bench.failures.items()},
+                "failures": {
+                    name: f"{why} (in {sum(name in each.failures for each in row)} of {rounds})"
+                    for bench in row
+                    for name, why in bench.failures.items()
+                },
                 "info": next((bench.info for bench in row if bench.info), {}),
             }
-            for name, row in benches.items()
+            for label, row in benches.items()
         ],
     }
 

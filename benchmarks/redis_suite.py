@@ -305,7 +305,7 @@ class Bench:
             done.communicate()
             raise Failed(f"{command} took more than {self.sizes.patience:.0f} s") from None
         if done.returncode:
-            raise Failed(f"{command} failed: {_last(errors)}")
+            raise Failed(f"{command} ended with {done.returncode}: {_last(errors)}")
         return json.loads(output.strip().splitlines()[-1])
 
     @contextlib.contextmanager
