@@ -43,7 +43,6 @@ from boundary.jobs.testing.contract.words import (
     new,
 )
 
-
 SOON = 1.0
 """Seconds a case waits for what comes on one door only."""
 
