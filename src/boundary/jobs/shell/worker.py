@@ -249,6 +249,7 @@ class Shift:
         self._idle = asyncio.Event()
         self._moving = False
         self._unsure: set[bytes] = set()
+        self._handing_in: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._broken: BaseException | None = None
         self._left = False
@@ -383,18 +384,22 @@ class Shift:
         """One round trip: outcomes out, jobs in."""
         mine = self._incarnation
         done = self._executor.collect(BATCH)
-        await self._flush_reports({record.id for record, _ in done})
+        ids = {record.id for record, _ in done}
+        self._handing_in |= ids
         try:
+            await self._flush_reports(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
+            self._handing_in -= ids
             if isinstance(error, BackendUnavailable) and not self._burst:
-                self._unsure.update(record.id for record, _ in done)
+                self._unsure |= ids
                 await self._go_on_as_heir(mine, error)
             else:
                 log.warning("the store failed, trying again: %s", error)
             self._failed(effect, error)
             return
+        self._handing_in -= ids
         if settled is not None:
             self._offset = settled.now - self._now()
             self._journal.settled(done, self._taken(done, settled))
@@ -431,7 +436,8 @@ class Shift:
         try:
             while mine == self._incarnation:
                 keep = self._keep.finished
-                known = self._executor.held
+                # What another exchange hands in just now is this worker's too.
+                known = (*self._executor.held, *self._handing_in)
                 beat = await self._try(Inherit(mine, heir, known, lease, self._info, keep))
                 if beat is not None:
                     break
