@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,6 +73,19 @@ class Floor:
         """The journal so far."""
         rows = (line.split() for line in self.journal.read_text().splitlines())
         return [Line(phase, job, int(token), int(pid)) for phase, job, token, pid in rows]
+
+    def is_writable(self) -> bool:
+        """Whether nobody holds the store for writing (a Redis server never is held)."""
+        path = self.url.removeprefix("sqlite:///")
+        if path == self.url:
+            return True
+        with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as file:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            file.execute("ROLLBACK")
+        return True
 
     def log(self) -> str:
         """What the processes said, its end."""
