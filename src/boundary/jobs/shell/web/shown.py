@@ -1,0 +1,38 @@
+"""Jobs and schedules as they may be shown: without what looks like a secret.
+
+What belongs here: which fields of a record are redacted. What does not: the rule (`core.redaction`).
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from boundary.jobs.core.records import Job, JobError
+from boundary.jobs.core.redaction import redacted, redacted_text
+from boundary.jobs.shell.flows import ScheduleInfo
+
+
+def shown(job: Job) -> Job:
+    """The job, its arguments, metadata, result and errors redacted."""
+    return replace(
+        job,
+        args=redacted(job.args),
+        metadata=redacted(job.metadata),
+        result=redacted(job.result),
+        error=None if job.error is None else _error(job.error),
+        errors=tuple([replace(run, error=_error(run.error)) for run in job.errors]),
+    )
+
+
+def _error(error: JobError) -> JobError:
+    trace = error.stacktrace
+    return replace(
+        error,
+        message=redacted_text(error.message),
+        stacktrace=None if trace is None else redacted_text(trace),
+    )
+
+
+def shown_schedule(one: ScheduleInfo) -> ScheduleInfo:
+    """The schedule, its arguments redacted."""
+    return replace(one, args=redacted(one.args))
