@@ -26,7 +26,9 @@ from boundary.jobs.core.operations import (
     Heartbeat,
     History,
     Inherit,
+    Instruct,
     Operation,
+    Order,
     Outcome,
     Peek,
     Promote,
@@ -123,6 +125,7 @@ LOOKING: dict[str, Sequence[Operation[Any]]] = {
     "delete": [Delete((ident(6), ident(7)))],
     "pause": [SetPaused("q1", paused=True), SetPaused("q1", paused=False)],
     "purge of ready jobs": [Purge("q0", 20)],
+    "instruct": [Heartbeat("w", 60_000, b"w", join=True), Instruct(Order(b"o" * 16, "quiet"))],
     "save": [Save(SAVED, 1_000), Save(SAVED, 1_000)],
 }
 """What people ask."""

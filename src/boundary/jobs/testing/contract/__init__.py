@@ -26,6 +26,7 @@ from boundary.jobs.testing.contract.enqueuing import EnqueueCases
 from boundary.jobs.testing.contract.listening import ListenCases
 from boundary.jobs.testing.contract.looking import LookCases
 from boundary.jobs.testing.contract.operating import OperatorCases
+from boundary.jobs.testing.contract.orders import OrderCases
 from boundary.jobs.testing.contract.saving import SaveCases
 from boundary.jobs.testing.contract.schedules import ScheduleCases
 from boundary.jobs.testing.contract.settling import SettleCases
@@ -41,6 +42,7 @@ class AdapterContract(
     DutyCases,
     ScheduleCases,
     OperatorCases,
+    OrderCases,
     SaveCases,
     LookCases,
     StatsCases,

@@ -30,6 +30,7 @@ REPEATABLE: Final = frozenset(
         "enqueue",
         "admit",
         "heartbeat",
+        "instruct",
         "inherit",
         "report",
         "promote",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from struct import Struct as Layout
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -350,10 +350,19 @@ def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Bea
 
 
 def _beat(replies: Sequence[Any]) -> ops.Beat:
-    if not all(alive for _, alive, _ in replies):
-        return ops.Beat(max(now for now, _, _ in replies), alive=False)
-    stopping = b"".join([ids for _, _, ids in replies])
-    return ops.Beat(max(now for now, _, _ in replies), alive=True, cancelling=_split(stopping))
+    if not all(alive for _, alive, *_ in replies):
+        return ops.Beat(max(now for now, *_ in replies), alive=False)
+    return ops.Beat(
+        max(now for now, *_ in replies),
+        alive=True,
+        cancelling=_split(b"".join([ids for _, _, ids, _ in replies])),
+        order=_order(replies[0][3]),
+    )
+
+
+def _order(given: bytes) -> ops.Order | None:
+    """Partitions agree, or will in a moment: an order is given to one after another."""
+    return ops.Order(given[:16], cast("ops.Word", given[16:].decode())) if given else None
 
 
 def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
@@ -529,6 +538,13 @@ def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
             ((count, start),) = yield [Call("purge", (ask,), number)]
             gone += count
     return gone
+
+
+def _instruct(operation: ops.Instruct, partitions: Partitions) -> Plan[tuple[str, ...]]:
+    order = operation.order.id + operation.order.word.encode()
+    ask = _ask(workers=operation.workers)
+    replies = yield _everywhere(partitions, "instruct", order, ask)
+    return tuple(sorted({name.decode() for names in replies for name in names}))
 
 
 def _take(operation: ops.Take, partitions: Partitions) -> Plan[Record | None]:
@@ -782,6 +798,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,

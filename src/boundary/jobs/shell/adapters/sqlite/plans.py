@@ -424,6 +424,7 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
         if record.id not in known:
             yield from _give_back(ending, record, "release", operation.keep_ms)
     yield from ending.write()
+    yield Ask(sql.ORDER_OF_HEIR, (operation.worker, operation.heir))
     # What is left with the worker is what it knows it has.
     yield Ask("UPDATE job SET worker = ? WHERE worker = ?", (operation.heir, operation.worker))
     yield Ask("DELETE FROM worker WHERE worker = ?", (operation.worker,))
@@ -432,7 +433,13 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
 
 def _beat(worker: str, now: Millis) -> Plan[ops.Beat]:
     asked = yield Ask(sql.CANCELLING, (worker,))
-    return ops.Beat(now, alive=True, cancelling=tuple([id for (id,) in asked]))
+    ((id, word),) = yield Ask(sql.ORDER, (worker,))
+    return ops.Beat(
+        now,
+        alive=True,
+        cancelling=tuple([id for (id,) in asked]),
+        order=None if id is None else ops.Order(id, word),
+    )
 
 
 def _depart(operation: ops.Depart, now: Millis) -> Plan[int]:
@@ -622,6 +629,15 @@ def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
         doomed = doomed + (yield Ask(sql.DUE_IN, (operation.queue, operation.limit - len(doomed))))
     yield Do(sql.FORGET, doomed)
     return len(doomed)
+
+
+def _instruct(operation: ops.Instruct, now: Millis) -> Plan[tuple[str, ...]]:
+    known = yield Ask(sql.BEATING, (now,))
+    asked = operation.workers
+    told = [name for (name,) in known if asked is None or name in asked]
+    order = operation.order
+    yield Do(sql.INSTRUCT, [(order.id, order.word, name) for name in told])
+    return tuple(told)
 
 
 def _take(operation: ops.Take, now: Millis) -> Plan[Record | None]:
@@ -838,6 +854,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,

@@ -131,6 +131,14 @@ BEAT = (
     "INSERT INTO worker (worker, expires, info) VALUES (?, ?, ?) "
     "ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, info = excluded.info"
 )
+ORDER = "SELECT order_id, word FROM worker WHERE worker = ?"
+ORDER_OF_HEIR = (
+    "UPDATE worker SET (order_id, word) = (old.order_id, old.word) "
+    "FROM (SELECT order_id, word FROM worker WHERE worker = ?) AS old "
+    "WHERE worker = ? AND old.order_id IS NOT NULL"
+)
+BEATING = "SELECT worker FROM worker WHERE expires > ? AND info <> x'' ORDER BY worker"
+INSTRUCT = "UPDATE worker SET order_id = ?, word = ? WHERE worker = ?"
 REPORT = (
     "UPDATE job SET progress = ? WHERE id = ? AND token = ? AND status = 'running' RETURNING seq"
 )
