@@ -36,7 +36,7 @@ from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
-from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Options
+from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
 
 if TYPE_CHECKING:
@@ -170,19 +170,24 @@ class Jobs:
         if callable(name):
             if given:
                 raise UsageError("write @jobs.handler bare, or @jobs.handler(…) with options")
-            return self._register(name, None, Options())
-        chosen = options.over(Options(), given)
+            return self._register(name, None, Options(), None)
+        isolation, rest = options.isolation(given)
+        chosen = options.over(Options(), rest)
 
         def register(function: Callable[..., Any]) -> Handler[..., Any]:
-            return self._register(function, name, chosen)
+            return self._register(function, name, chosen, isolation)
 
         return register
 
     def _register(
-        self, function: Callable[..., Any], name: str | None, chosen: Options
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        chosen: Options,
+        isolation: Isolation | None,
     ) -> Handler[..., Any]:
         job_type = getattr(function, "__name__", repr(function)) if name is None else name
-        made: Handler[..., Any] = Handler(function, job_type, chosen, self)
+        made: Handler[..., Any] = Handler(function, job_type, chosen, self, isolation)
         self.registry.add(made)
         return made
 
