@@ -21,6 +21,7 @@ from boundary.jobs.core.operations import (
     Delete,
     Depart,
     Enqueue,
+    Explain,
     Find,
     Fire,
     Heartbeat,
@@ -130,7 +131,11 @@ LOOKING: dict[str, Sequence[Operation[Any]]] = {
 }
 """What people ask."""
 
-UNBOUNDED = {Stats: "counts what waits", Series: "a day of minutes"}
+UNBOUNDED = {
+    Stats: "counts what waits",
+    Series: "a day of minutes",
+    Explain: "counts what is ahead, up to a bound",
+}
 """What looks at an index from end to end, by its nature."""
 
 

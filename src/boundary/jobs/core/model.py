@@ -21,6 +21,9 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core.operations import (
+    AHEAD,
+    ALIVE,
+    GLIMPSES,
     MINUTE,
     SERIES,
     Beat,
@@ -32,10 +35,14 @@ from boundary.jobs.core.operations import (
     Depart,
     Enqueue,
     Enqueued,
+    Explain,
+    Facts,
     Find,
     Fire,
+    Glimpse,
     Heartbeat,
     History,
+    Holding,
     Inherit,
     Instruct,
     Operation,
@@ -728,6 +735,40 @@ def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
     return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
 
 
+def _explain(state: State, operation: Explain, now: Millis) -> Facts | None:
+    record = state.jobs.get(operation.id)
+    if record is None:
+        return None
+    alive = [(name, one) for name, one in sorted(state.workers.items()) if one.expires > now]
+    return Facts(
+        now,
+        record,
+        record.queue in state.paused,
+        _ahead(state, record),
+        tuple([_holding(state, name, one) for name, one in alive[:ALIVE]]),
+    )
+
+
+def _ahead(state: State, record: Record) -> int:
+    if record.status != "pending" or record.due is not None or record.parked:
+        return 0
+    for count, id in enumerate(_waiting(state, record.queue)):
+        if id == record.id or count == AHEAD:
+            return count
+    return 0
+
+
+def _holding(state: State, name: str, holder: Holder) -> Holding:
+    some = [state.jobs[id] for id in sorted(holder.held)[:GLIMPSES]]
+    return Holding(
+        name,
+        holder.info,
+        holder.expires,
+        len(holder.held),
+        tuple([Glimpse(one.id, one.job_type, one.queue, one.started) for one in some]),
+    )
+
+
 def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
     since = operation.since(now)
     return tuple(
@@ -791,5 +832,6 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     DeadLetters: _dead_letters,
     History: _history,
     Stats: _stats,
+    Explain: _explain,
     Series: _series,
 }

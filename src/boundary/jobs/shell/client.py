@@ -28,7 +28,7 @@ from typing import (
 from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, options
+from boundary.jobs.shell import connect, flows, operators, options
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.why import Why
     from boundary.jobs.ports import Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.worker import Worker
@@ -330,6 +331,14 @@ class Jobs:
             UsageError: It is no id.
         """
         return self._run(flows.find(job_id))
+
+    def why(self, job_id: JobId) -> Why | None:
+        """Why the job is not running: a code, a sentence, what to do next. None: no such job.
+
+        Raises:
+            UsageError: It is no id.
+        """
+        return self._run(operators.why(job_id))
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = None) -> JSON:
         """What the job's handler returned; waits for its end, and is woken at it.

@@ -263,7 +263,9 @@ class Shift:
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
         self._incarnation = incarnation()
-        self._info = describe_worker(worker.setup, settings, worker.clock.now())
+        self._info = describe_worker(
+            worker.setup, settings, worker.registry.handlers, worker.clock.now()
+        )
         self._backend: AsyncBackend = worker.store.asynchronous()
         self._executor: Executor
 

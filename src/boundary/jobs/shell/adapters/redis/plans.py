@@ -728,6 +728,41 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     )
 
 
+def _explain(operation: ops.Explain, partitions: Partitions) -> Plan[ops.Facts | None]:
+    home = partitions.of(operation.id)
+    asked = (operation.id, ops.AHEAD, ops.ALIVE, ops.GLIMPSES)
+    replies = yield _everywhere(partitions, "explain", *asked)
+    workers: dict[str, ops.Holding] = {}
+    for reply in replies:
+        for row in reply[4]:
+            _hold(workers, *row)
+    now, data, paused, ahead, _ = replies[home]
+    record = None if data is None else _found(operation.id, data)
+    if record is None:
+        return None
+    some = tuple([workers[name] for name in sorted(workers)])[: ops.ALIVE]
+    return ops.Facts(now, record, paused > 0, ahead, some)
+
+
+def _hold(
+    workers: dict[str, ops.Holding],
+    worker: bytes,
+    info: bytes,
+    expires: bytes,
+    held: int,
+    some: Sequence[tuple[bytes, bytes, bytes, int]],
+) -> None:
+    """What one partition says of a worker, beside what others said of it."""
+    name, until = worker.decode(), int(float(expires))
+    was = workers.get(name, ops.Holding(name, info, until, 0, ()))
+    seen = [
+        ops.Glimpse(id, kind.decode(), queue.decode(), None if started < 0 else started)
+        for id, kind, queue, started in some
+    ]
+    first = sorted([*was.some, *seen], key=lambda one: one.id)[: ops.GLIMPSES]
+    workers[name] = ops.Holding(name, info, max(until, was.expires), was.held + held, tuple(first))
+
+
 def _series(operation: ops.Series, partitions: Partitions) -> Plan[tuple[ops.Tally, ...]]:
     replies = yield _everywhere(partitions, "series", min(operation.minutes, ops.SERIES))
     since = operation.since(max(now for now, _ in replies))
@@ -808,5 +843,6 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

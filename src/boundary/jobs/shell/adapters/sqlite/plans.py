@@ -790,6 +790,25 @@ def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     return ops.Snapshot(now, loads, told, workers)
 
 
+def _explain(operation: ops.Explain, now: Millis) -> Plan[ops.Facts | None]:
+    found = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    if not found:
+        return None
+    record = found[0]
+    paused = yield Ask("SELECT queue FROM paused WHERE queue = ?", (record.queue,))
+    ahead = 0
+    if record.status == "pending" and record.due is None and not record.parked:
+        values = (record.queue, record.priority, record.id, ops.AHEAD)
+        ((ahead,),) = yield Ask(sql.AHEAD, values)
+    workers: list[ops.Holding] = []
+    for worker, info, expires in (yield Ask(sql.ALIVE, (now, ops.ALIVE))):
+        ((held,),) = yield Ask("SELECT count(*) FROM job WHERE worker = ?", (worker,))
+        some = yield Ask(sql.GLIMPSES, (worker, ops.GLIMPSES))
+        glimpses = tuple([ops.Glimpse(*row) for row in some])
+        workers.append(ops.Holding(worker, info, expires, held, glimpses))
+    return ops.Facts(now, record, bool(paused), ahead, tuple(workers))
+
+
 def _series(operation: ops.Series, now: Millis) -> Plan[tuple[ops.Tally, ...]]:
     rows = yield Ask(sql.SERIES, (operation.since(now), operation.queue))
     return tuple([ops.Tally(minute, Counters(*row)) for minute, *row in rows])
@@ -827,6 +846,7 @@ _LOOKS = {
     ops.DeadLetters,
     ops.History,
     ops.Stats,
+    ops.Explain,
     ops.Series,
     ops.Schedules,
 }
@@ -864,5 +884,6 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

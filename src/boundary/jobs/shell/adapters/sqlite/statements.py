@@ -194,6 +194,16 @@ DEAD_LETTERS = (
     "AND (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR job_type = ?2) "
     "ORDER BY completed DESC, seq DESC LIMIT ?3"
 )
+AHEAD = """
+SELECT count(*) FROM (
+    SELECT 1 FROM job WHERE queue = ?1 AND position IS NOT NULL AND (priority, position) < (
+        ?2, (SELECT position FROM job WHERE id = ?3)
+    )
+    LIMIT ?4
+)
+"""
+ALIVE = "SELECT worker, info, expires FROM worker WHERE expires > ? ORDER BY worker LIMIT ?"
+GLIMPSES = "SELECT id, job_type, queue, started FROM job WHERE worker = ? ORDER BY id LIMIT ?"
 READY_COUNTS = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL GROUP BY queue"
 DUE_COUNTS = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL GROUP BY queue"
 RUNNING_COUNTS = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL GROUP BY queue"
