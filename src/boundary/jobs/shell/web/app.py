@@ -6,7 +6,8 @@ What belongs here: composition. What does not: what a route does (`api`, `pages`
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -19,12 +20,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.web import openapi
-from boundary.jobs.shell.web.access import Auth, AuthFunction, as_auth
+from boundary.jobs.shell.web.access import Auth, AuthFunction, TokenAuth, as_auth
 from boundary.jobs.shell.web.api import jobs as about_jobs
 from boundary.jobs.shell.web.api import places as about_places
 from boundary.jobs.shell.web.api.endpoint import JSON_MEDIA, Endpoint
 from boundary.jobs.shell.web.guarding import API, Guard, route_path
+from boundary.jobs.shell.web.live import Hub
+from boundary.jobs.shell.web.pages import lists
+from boundary.jobs.shell.web.pages.acting import ACTIONS, Act, act
+from boundary.jobs.shell.web.pages.job import job_page
+from boundary.jobs.shell.web.pages.overview import Overview
+from boundary.jobs.shell.web.pages.page import Page, Printer, error_view
+from boundary.jobs.shell.web.pages.signing import Signing
 from boundary.jobs.shell.web.problems import Refusal, problem
+from boundary.jobs.shell.web.static import Files
 
 log = logging.getLogger("boundary.jobs")
 
@@ -46,16 +55,79 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> ASG
     Raises:
         UsageError: `auth` is none of these.
     """
+    known = as_auth(auth)
     description = msgspec.json.encode(openapi.document(ENDPOINTS))
+    hub, files = Hub(), Files()
+    printer = Printer(jobs, hub, files, known)
 
     async def describe(_: Request) -> Response:
         return Response(description, media_type=JSON_MEDIA)
 
+    async def events(request: Request) -> Response:
+        async def look() -> bytes:
+            return msgspec.json.encode(await jobs.aio.stats())
+
+        return hub.stream((request.scope["path"],), "stats", look)
+
     return Starlette(
-        routes=[Route(f"{API}/openapi.json", describe), *api_routes(ENDPOINTS, jobs)],
-        middleware=[Middleware(Guard, auth=as_auth(auth))],
-        exception_handlers={HTTPException: _not_served, Exception: _broken},
+        routes=[
+            Route(f"{API}/openapi.json", describe),
+            Route(f"{API}/events", events),
+            *api_routes(ENDPOINTS, jobs),
+            Route("/static/{name}", files.serve),
+            *_page_routes(pages(), printer),
+            *_action_routes(jobs),
+            *(_sign_routes(known, printer) if isinstance(known, TokenAuth) else ()),
+        ],
+        middleware=[Middleware(Guard, auth=known)],
+        exception_handlers={HTTPException: _not_served(printer), Exception: _broken},
     )
+
+
+def pages() -> tuple[Page, ...]:
+    """The pages; each call makes ones that remember nothing yet."""
+    return (
+        Page("/", Overview()),
+        Page("/jobs", lists.jobs_page),
+        Page("/jobs/{id}", job_page),
+        Page("/queues", lists.queues_page),
+        Page("/schedules", lists.schedules_page),
+        Page("/workers", lists.workers_page),
+    )
+
+
+def _page_routes(every: Iterable[Page], printer: Printer) -> list[BaseRoute]:
+    """Each page, and the stream of its changes."""
+
+    def routes(page: Page) -> list[BaseRoute]:
+        async def whole(request: Request) -> Response:
+            return await printer.page(page, request)
+
+        async def live(request: Request) -> Response:
+            return printer.live(page, request)
+
+        return [Route(page.path, whole), Route(f"/live{page.path}", live)]
+
+    return [route for page in every for route in routes(page)]
+
+
+def _action_routes(jobs: Jobs) -> list[BaseRoute]:
+    def route(path: str, action: Act) -> Route:
+        async def done(request: Request) -> Response:
+            return await act(action, request, jobs)
+
+        return Route(path, done, methods=["POST"])
+
+    return [route(path, action) for path, action in ACTIONS.items()]
+
+
+def _sign_routes(auth: TokenAuth, printer: Printer) -> list[BaseRoute]:
+    signing = Signing(auth, printer)
+    return [
+        Route("/sign-in", signing.form),
+        Route("/sign-in", signing.sign_in, methods=["POST"]),
+        Route("/sign-out", signing.sign_out, methods=["POST"]),
+    ]
 
 
 def api_routes(endpoints: Iterable[Endpoint], jobs: Jobs) -> list[BaseRoute]:
@@ -82,12 +154,18 @@ class _Methods:
         await response(scope, receive, send)
 
 
-async def _not_served(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    path = route_path(request.scope)
-    detail = f"there is no {request.method} {path:.200} here"
-    return problem(Refusal(error.status_code, code, detail), dict(error.headers or {}))
+def _not_served(printer: Printer) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
+    async def tell(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        path = route_path(request.scope)
+        detail = f"there is no {request.method} {path:.200} here"
+        refusal = Refusal(error.status_code, code, detail)
+        if path.startswith(API):
+            return problem(refusal, dict(error.headers or {}))
+        return printer.whole(error_view(refusal), request)
+
+    return tell
 
 
 async def _broken(request: Request, error: Exception) -> Response:

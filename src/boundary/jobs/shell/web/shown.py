@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core.records import Job, JobError
 from boundary.jobs.core.redaction import redacted, redacted_text
+from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import ScheduleInfo
 
 
@@ -30,6 +31,15 @@ def _error(error: JobError) -> JobError:
         error,
         message=redacted_text(error.message),
         stacktrace=None if trace is None else redacted_text(trace),
+    )
+
+
+def shown_why(why: Why) -> Why:
+    """The answer, the errors in it redacted."""
+    return replace(
+        why,
+        sentence=redacted_text(why.sentence),
+        error=None if why.error is None else _error(why.error),
     )
 
 
