@@ -32,6 +32,7 @@ from boundary.jobs.core.operations import (
     Depart,
     Enqueue,
     Explain,
+    Facts,
     Find,
     Fire,
     Heartbeat,
@@ -377,6 +378,8 @@ def seen(reply: Any) -> Any:
     match reply:
         case Record():
             return replace(reply, seq=0)
+        case Facts():
+            return replace(reply, record=seen(reply.record))
         case Page():
             return [seen(one) for one in reply.records]
         case Claimed():

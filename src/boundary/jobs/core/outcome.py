@@ -7,6 +7,7 @@ what a store does with the outcome.
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from boundary.jobs.core import retry, wire
 from boundary.jobs.core.operations import Outcome
@@ -47,6 +48,16 @@ class Run(Struct, frozen=True, gc=False):
     keep: Keep
 
     @property
+    def ended(self) -> Millis:
+        """When it ended; a worker's idea of the store's time may lag behind its claim."""
+        return max(self.now, self.record.started or self.now)
+
+    def row(self, event: str) -> wire.RunRow:
+        """The run as its job remembers it, ended with this event."""
+        record = self.record
+        return record.retry_count + 1, record.worker, record.started, self.ended, event
+
+    @property
     def keep_ms(self) -> int:
         """How long this job's record stays if it ends well."""
         return kept(self.payload, self.keep)
@@ -58,7 +69,7 @@ def succeeded(record: Record, result: JSON, keep_ms: int, duration_ms: float) ->
         record.id,
         record.token,
         "succeed",
-        wire.succeeded(record.trail, result),
+        wire.succeeded(record.trail, result, record.worker),
         record.retry_count,
         0,
         keep_ms,
@@ -73,9 +84,11 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
         after_ms: Wait so long instead of what the retry policy says.
     """
     record, payload = run.record, run.payload
-    trail = wire.failed(record.trail, record.retry_count + 1, run.now, error)
     number = record.retry_count + 1
-    if retry.next_step(record.retry_count, payload.max_retries) == "exhausted":
+    exhausted = retry.next_step(record.retry_count, payload.max_retries) == "exhausted"
+    row = run.row("exhaust" if exhausted else "fail")
+    trail = wire.failed(record.trail, number, run.ended, error, row)
+    if exhausted:
         return Outcome(
             record.id,
             record.token,
@@ -103,13 +116,14 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
                 record.id,
                 record.token,
                 "snooze",
-                record.trail,
+                wire.ran(record.trail, run.row("snooze")),
                 record.retry_count,
                 answer.delay_ms,
                 run.keep_ms,
             )
         case Discard():
-            trail = wire.failed(record.trail, record.retry_count + 1, run.now, error)
+            row = run.row("discard")
+            trail = wire.failed(record.trail, record.retry_count + 1, run.ended, error, row)
             return Outcome(
                 record.id,
                 record.token,
@@ -121,14 +135,14 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
                 run.duration_ms,
             )
         case Cancel():
-            return cancelled(record, run.keep_ms, answer.reason)
+            return cancelled(record, run.keep_ms, answer.reason, run)
         case _:
             return failed(run, error)
 
 
-def cancelled(record: Record, keep_ms: int, reason: str) -> Outcome:
-    """The job is cancelled, for `reason`."""
-    trail = wire.because(record.trail, reason)
+def cancelled(record: Record, keep_ms: int, reason: str, run: Run | None = None) -> Outcome:
+    """The job is cancelled, for `reason`; `run`: if it had begun."""
+    trail = wire.because(record.trail, reason, None if run is None else run.row("cancel"))
     return Outcome(record.id, record.token, "cancel", trail, record.retry_count, 0, keep_ms)
 
 
@@ -137,6 +151,12 @@ def released(record: Record, keep_ms: int, delay_ms: int = 0) -> Outcome:
     return Outcome(
         record.id, record.token, "release", record.trail, record.retry_count, delay_ms, keep_ms
     )
+
+
+def interrupted(run: Run) -> Outcome:
+    """The run was broken off because its worker stops; another one begins anew, and soon."""
+    done = released(run.record, run.keep_ms)
+    return replace(done, trail=wire.ran(done.trail, run.row("release")))
 
 
 def on_last_chance(record: Record, max_crashes: int) -> bool:
