@@ -148,6 +148,7 @@ drafts = st.lists(
             delay_ms=st.sampled_from([0, 0, 0, 1, 400]),
             keep_ms=keeps,
             duration_ms=st.sampled_from([0.0, 0.5, 250.5]),
+            wait_ms=st.sampled_from([0, 0, 7, 900]),
         ),
     ),
     min_size=1,
@@ -363,6 +364,7 @@ class Agreement(RuleBasedStateMachine):
         self.agree(Find(IDS))
         self.agree(Stats())
         self.agree(Series(3))
+        self.agree(Series(2, job_type="send", hourly=True, by="job_type"))
         self.agree(Schedules())
         self.agree(Search())
         self.agree(DeadLetters())

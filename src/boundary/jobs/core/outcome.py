@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import retry, wire
+from boundary.jobs.core import lifecycle, retry, wire
 from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.records import JSON, JobError
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
@@ -63,6 +63,21 @@ class Run(Struct, frozen=True, gc=False):
         return kept(self.payload, self.keep)
 
 
+def waited(record: Record) -> int:
+    """How long (ms) the run of a claimed job was waited for since it was wanted.
+
+    It was wanted at its instant, or when it came in, or when its last run ended. Of a dead letter
+    that was retried nobody knows since when: 0.
+    """
+    since = max(record.created, record.execute_at or 0)
+    if record.trail:
+        runs = wire.runs_of(record.trail)
+        if runs and runs[-1][4] in lifecycle.DEAD:
+            return 0
+        since = max([since, *[ended for *_, ended, _ in runs[-1:]]])
+    return max(0, (record.started or since) - since)
+
+
 def succeeded(record: Record, result: JSON, keep_ms: int, duration_ms: float) -> Outcome:
     """The job is completed with `result`, a JSON value."""
     return Outcome(
@@ -74,6 +89,7 @@ def succeeded(record: Record, result: JSON, keep_ms: int, duration_ms: float) ->
         0,
         keep_ms,
         duration_ms,
+        waited(record),
     )
 
 
@@ -97,11 +113,20 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
             record.retry_count,
             keep_ms=run.keep.dead,
             duration_ms=run.duration_ms,
+            wait_ms=waited(record),
         )
     if after_ms is None:
         after_ms = retry.delay_ms(number, wire.retry_policy(payload.retry), run.u)
     return Outcome(
-        record.id, record.token, "fail", trail, number, after_ms, run.keep_ms, run.duration_ms
+        record.id,
+        record.token,
+        "fail",
+        trail,
+        number,
+        after_ms,
+        run.keep_ms,
+        run.duration_ms,
+        waited(record),
     )
 
 
@@ -133,6 +158,7 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
                 0,
                 run.keep_ms,
                 run.duration_ms,
+                waited(record),
             )
         case Cancel():
             return cancelled(record, run.keep_ms, answer.reason, run)

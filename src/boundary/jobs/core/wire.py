@@ -393,6 +393,14 @@ def error_of(trail: bytes) -> JobError | None:
     return None if error is None else JobError(*error)
 
 
+def runs_of(trail: bytes) -> tuple[RunRow, ...]:
+    """The runs a trail tells of, as far as it can be read."""
+    try:
+        return decode_trail(trail).runs
+    except RecordError:
+        return ()
+
+
 def encode_progress(progress: Progress) -> bytes:
     """The bytes of a progress report."""
     message = progress.message
