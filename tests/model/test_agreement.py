@@ -32,6 +32,7 @@ from boundary.jobs.core.operations import (
     Depart,
     Enqueue,
     Explain,
+    Facts,
     Find,
     Fire,
     Heartbeat,
@@ -149,6 +150,7 @@ drafts = st.lists(
             delay_ms=st.sampled_from([0, 0, 0, 1, 400]),
             keep_ms=keeps,
             duration_ms=st.sampled_from([0.0, 0.5, 250.5]),
+            wait_ms=st.sampled_from([0, 0, 7, 900]),
         ),
     ),
     min_size=1,
@@ -366,6 +368,7 @@ class Agreement(RuleBasedStateMachine):
         self.agree(Find(IDS))
         self.agree(Stats())
         self.agree(Series(3))
+        self.agree(Series(2, job_type="send", hourly=True, by="job_type"))
         self.agree(Schedules())
         self.agree(Search())
         self.agree(DeadLetters())
@@ -381,6 +384,8 @@ def seen(reply: Any) -> Any:
     match reply:
         case Record():
             return replace(reply, seq=0)
+        case Facts():
+            return replace(reply, record=seen(reply.record))
         case Page():
             return [seen(one) for one in reply.records]
         case Claimed():

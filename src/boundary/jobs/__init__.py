@@ -6,6 +6,7 @@ What belongs here: the public names. What does not: code.
 from __future__ import annotations
 
 from boundary.jobs.core.records import (
+    Attempt,
     FailedRun,
     Job,
     JobError,
@@ -51,6 +52,7 @@ from boundary.jobs.shell.registry import Handler
 
 __all__ = [
     "AsyncJobs",
+    "Attempt",
     "BackendError",
     "BackendUnavailable",
     "BusyWith",

@@ -200,7 +200,7 @@ NAMED = {
     **{
         name: value
         for name, value in vars(statements).items()
-        if name.isupper() and isinstance(value, str) and name != "COLUMNS"
+        if name.isupper() and name[0] != "_" and isinstance(value, str) and name != "COLUMNS"
     },
     **{f"STRETCHES {kind}": text for kind, text in statements.STRETCHES.items()},
 }

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from boundary.jobs.core.operations import (
     Time,
     Topic,
 )
+from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import NewJob, Payload, encode_payload
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend, notices, opening, statements
 from boundary.jobs.testing import FakeClock
@@ -210,40 +212,87 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     connection.close()
 
 
-def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """The columns of each table, and the text of each index."""
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        named = connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
-        return {
-            name: connection.execute(f"PRAGMA table_info({name})").fetchall() or [(sql,)]
-            for _, name, sql in named
-        }
+SECOND = (Path(__file__).parent / "schema_2.sql").read_text()
+"""The tables as version 2 had them; kept as it was."""
 
 
-@pytest.mark.parametrize("version", range(1, opening.SCHEMA))
-def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: int) -> None:
-    """`schemas/N.sql` is the schema as version N made it: never change one."""
-    script = (Path(__file__).parent / "schemas" / f"{version}.sql").read_text()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(script)
-        connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {version}")
-        connection.execute(
+def older(path: Path, version: int) -> None:
+    """A file as an older library made it, with a job, a dead letter and some counters."""
+    connection = sqlite3.connect(path)
+    connection.executescript(SECOND)
+    for statement in (
+        (
             "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position) "
-            "VALUES (?, 'send', 'default', 2, x'', 1, 1, 1)",
-            (job(1).id,),
+            f"VALUES (x'{job(1).id.hex()}', 'send', 'mail', 2, x'', 1, 1, 1)"
+        ),
+        (
+            "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, "
+            f"completed, ending) VALUES (x'{job(2).id.hex()}', 'send', 'mail', 2, x'', 1, 1, "
+            "'failed', 5, 'exhaust')"
+        ),
+        "INSERT INTO counter VALUES ('mail', 3, 1, 0, 10.0)",
+    ):
+        connection.execute(statement)
+    if version == 1:
+        connection.execute("DROP TABLE series")
+    else:
+        now = time.time_ns() // 60_000_000_000 * 60_000
+        for minute in (now - 60_000, now):
+            connection.execute(f"INSERT INTO series VALUES ({minute}, 'mail', 2, 0, 1, 3.5)")
+    connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.commit()
+    connection.close()
+
+
+def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every table with its columns, and every index with what it is over."""
+    connection = sqlite3.connect(path)
+    found = {}
+    for (name,) in connection.execute("SELECT name FROM sqlite_schema").fetchall():
+        columns = connection.execute(f"PRAGMA table_xinfo({name})").fetchall()
+        found[name] = (
+            sorted(row[1:] for row in columns)
+            or connection.execute(f"PRAGMA index_xinfo({name})").fetchall()
         )
-        connection.commit()
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_file_is_brought_up_to_date(path: Path, version: int) -> None:
+    older(path, version)
     door = SqliteStore(path).blocking()
-    (found,) = door.execute(Find((job(1).id,)))
-    assert found is not None
-    assert door.execute(Series()) == ()
+    waiting, dead = door.execute(Find((job(1).id, job(2).id)))
+    assert waiting is not None
+    assert dead is not None
+    assert (waiting.job_type, dead.ending) == ("send", "exhaust")
+    assert door.execute(Stats("mail")).counters == (Counters("mail", 3, 1, 0, 10.0),)
+    told = door.execute(Series(3))
+    assert [one.counters for one in told] == [Counters("mail", 2, 0, 1, 3.5)] * (version - 1) * 2
+    assert sum(one.counters.succeeded for one in door.execute(Series(2, hourly=True))) == (
+        4 if version == 2 else 0
+    )
     door.close()
     fresh = path.with_name("fresh.db")
     new = SqliteStore(fresh).blocking()
     new.execute(Time())
     new.close()
     assert tables(path) == tables(fresh)
+
+
+def test_a_file_brought_up_to_date_is_as_a_new_one(path: Path) -> None:
+    older(path, 2)
+    new = path.with_name("new.db")
+    for one in (path, new):
+        door = SqliteStore(one).blocking()
+        door.execute(Time())
+        door.close()
+    mine, theirs = tables(path), tables(new)
+    assert mine.keys() == theirs.keys()
+    for name, columns in mine.items():
+        if name != "job":
+            assert columns == theirs[name], name
 
 
 OPEN = """

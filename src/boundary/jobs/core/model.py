@@ -24,6 +24,8 @@ from boundary.jobs.core.operations import (
     AHEAD,
     ALIVE,
     GLIMPSES,
+    HOUR,
+    HOURS,
     MINUTE,
     SERIES,
     Beat,
@@ -117,8 +119,11 @@ class State:
     ended: list[Entry] = field(default_factory=list[Entry])
     workers: dict[str, Holder] = field(default_factory=dict[str, Holder])
     counters: dict[str, Counters] = field(default_factory=dict[str, Counters])
-    series: dict[tuple[Millis, str], Counters] = field(
-        default_factory=dict[tuple[Millis, str], Counters]
+    minutes: dict[tuple[Millis, str, str], Counters] = field(
+        default_factory=dict[tuple[Millis, str, str], Counters]
+    )
+    hours: dict[tuple[Millis, str, str], Counters] = field(
+        default_factory=dict[tuple[Millis, str, str], Counters]
     )
     paused: set[str] = field(default_factory=set[str])
     schedules: dict[str, Schedule] = field(default_factory=dict[str, Schedule])
@@ -136,7 +141,8 @@ class State:
                 for name, one in self.workers.items()
             },
             dict(self.counters),
-            dict(self.series),
+            dict(self.minutes),
+            dict(self.hours),
             set(self.paused),
             dict(self.schedules),
             self.last_seq,
@@ -210,15 +216,26 @@ def _lift(state: State, record: Record) -> None:
         state.workers[record.worker].held.pop(record.id, None)
 
 
-def _count(state: State, queue: str, event: str, now: Millis, duration_ms: float = 0.0) -> None:
+def _count(
+    state: State,
+    record: Record,
+    event: str,
+    now: Millis,
+    duration_ms: float = 0.0,
+    wait_ms: int = 0,
+) -> None:
     field_name = lifecycle.COUNTED.get(event)
     if field_name is None:
         return
-    one = replace(Counters(queue, duration_ms=duration_ms), **{field_name: 1})
-    minute = now // MINUTE * MINUTE
+    queue = record.queue
+    one = replace(
+        Counters(queue, duration_ms=duration_ms, wait_ms=float(wait_ms)), **{field_name: 1}
+    )
     nothing = Counters(queue)
     state.counters[queue] = state.counters.get(queue, nothing).add(one)
-    state.series[minute, queue] = state.series.get((minute, queue), nothing).add(one)
+    for kept, step in ((state.minutes, MINUTE), (state.hours, HOUR)):
+        key = (now // step * step, queue, record.job_type)
+        kept[key] = kept.get(key, nothing).add(one)
 
 
 # A job comes in
@@ -372,7 +389,7 @@ def _accept(state: State, holder: Holder | None, outcome: Outcome, now: Millis) 
         worker=None,
         cancelling=False,
     )
-    _count(state, record.queue, event, now, outcome.duration_ms)
+    _count(state, record, event, now, outcome.duration_ms, outcome.wait_ms)
     if record.status in lifecycle.FINISHED:
         _finish(state, record, event, now, outcome.keep_ms)
     elif event == "release" and outcome.delay_ms == 0:
@@ -445,7 +462,7 @@ def _give_back(state: State, record: Record, event: str, now: Millis, keep_ms: i
         updated=now,
         cancelling=False,
     )
-    _count(state, record.queue, event, now)
+    _count(state, record, event, now)
     if record.status in lifecycle.FINISHED:
         _finish(state, record, event, now, keep_ms)
     else:
@@ -487,9 +504,8 @@ def _take_back(state: State, record: Record, operation: Reclaim, now: Millis) ->
 
 
 def _prune(state: State, operation: Prune, now: Millis) -> int:
-    oldest = Series(SERIES).since(now)
-    for key in [key for key in state.series if key[0] < oldest]:
-        del state.series[key]
+    _forget(state.minutes, Series(SERIES).since(now))
+    _forget(state.hours, Series(HOURS, hourly=True).since(now))
     count = 0
     while count < operation.limit and state.ended and state.ended[0][0] <= now:
         prune_at, seq, id = heappop(state.ended)
@@ -498,6 +514,11 @@ def _prune(state: State, operation: Prune, now: Millis) -> int:
             del state.jobs[id]
             count += 1
     return count
+
+
+def _forget(kept: dict[tuple[Millis, str, str], Counters], oldest: Millis) -> None:
+    for key in [key for key in kept if key[0] < oldest]:
+        del kept[key]
 
 
 # Schedules
@@ -771,10 +792,10 @@ def _holding(state: State, name: str, holder: Holder) -> Holding:
 
 def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
     since = operation.since(now)
-    return tuple(
-        Tally(minute, counters)
-        for (minute, queue), counters in sorted(state.series.items())
-        if minute >= since and operation.queue in {None, queue}
+    kept = state.hours if operation.hourly else state.minutes
+    rows = [(key, counters) for key, counters in sorted(kept.items(), key=lambda row: row[0])]
+    return operation.fold(
+        (begin, job_type, counters) for (begin, _, job_type), counters in rows if begin >= since
     )
 
 

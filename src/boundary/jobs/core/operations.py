@@ -204,6 +204,7 @@ class Outcome(Struct, frozen=True, gc=False):
         retry_count: Replaces the record's.
         keep_ms: How long the record stays if this ends the job; 0: not at all; None: for good.
         duration_ms: How long the run took, for the statistics.
+        wait_ms: How long it was waited for, for the same.
     """
 
     id: bytes
@@ -214,6 +215,7 @@ class Outcome(Struct, frozen=True, gc=False):
     delay_ms: int = 0
     keep_ms: int | None = None
     duration_ms: float = 0.0
+    wait_ms: int = 0
 
 
 class Settled(Struct, frozen=True, gc=False):
@@ -228,7 +230,8 @@ class Settle(Operation[Settled], frozen=True):
 
     A job that was asked to stop and does not end by itself here (`fail`, `snooze`, `release`)
     becomes `cancelled`. Counters of the queue grow by succeeded (`succeed`), failed (`exhaust`,
-    `discard`, `quarantine`) and retried (`fail`), with the duration of each of these.
+    `discard`, `quarantine`) and retried (`fail`), with the duration and the wait of each of these;
+    so do those of the queue and job type in this minute and this hour.
     """
 
     worker: str
@@ -661,34 +664,71 @@ class Explain(Operation[Facts | None], frozen=True):
     id: bytes
 
 
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
 SERIES = 1_440
 """Minutes of which `Series` tells: a day."""
 
+HOURS = 720
+"""Hours of which it tells: 30 days."""
+
 
 class Tally(Struct, frozen=True):
-    """What a queue's runs came to within one minute; `minute` is its beginning."""
+    """What runs came to within one minute or hour.
 
-    minute: Millis
+    Attributes:
+        begin: Its first moment.
+        counters: Of a queue, or (with the queue empty) of a job type in all queues asked about.
+        job_type: None in a tally of a queue.
+    """
+
+    begin: Millis
     counters: Counters
+    job_type: str | None = None
 
 
 class Series(Operation[tuple[Tally, ...]], frozen=True):
-    """What was counted in each of the last `minutes`, this one included; oldest first, then by name.
+    """What was counted in each of the last `buckets` minutes or hours, this one included.
 
-    Minutes and queues in which nothing was counted are left out.
+    Oldest first, then by name. Buckets and names of which nothing was counted are left out.
 
     Attributes:
-        minutes: 1 to `SERIES`; what is older is forgotten.
-        queue: Only this one.
+        buckets: 1 to `SERIES` minutes or `HOURS` hours; what is older is forgotten.
+        queue, job_type: Only these.
+        hourly: In hours instead of minutes.
+        by: What each tally is about.
     """
 
-    minutes: int = 60
+    buckets: int = 60
     queue: str | None = None
+    job_type: str | None = None
+    hourly: bool = False
+    by: Literal["queue", "job_type"] = "queue"
+
+    @property
+    def step(self) -> Millis:
+        """How long a bucket is."""
+        return HOUR if self.hourly else MINUTE
 
     def since(self, now: Millis) -> Millis:
-        """The beginning of the first minute."""
-        return (now // MINUTE - min(self.minutes, SERIES) + 1) * MINUTE
+        """The beginning of the first bucket."""
+        most = HOURS if self.hourly else SERIES
+        return (now // self.step - min(self.buckets, most) + 1) * self.step
+
+    def fold(self, rows: Iterable[tuple[Millis, str, Counters]]) -> tuple[Tally, ...]:
+        """The tallies of what was counted: when, of which job type, and how much in a queue."""
+        found: dict[tuple[Millis, str], Counters] = {}
+        for begin, job_type, counters in rows:
+            if self.queue not in {None, counters.queue} or self.job_type not in {None, job_type}:
+                continue
+            name = counters.queue if self.by == "queue" else job_type
+            was = found.get((begin, name), Counters(counters.queue if self.by == "queue" else ""))
+            found[begin, name] = was.add(counters)
+        return tuple(
+            [
+                Tally(begin, counters, None if self.by == "queue" else name)
+                for (begin, name), counters in sorted(found.items(), key=lambda one: one[0])
+            ]
+        )
 
 
 def notices(operation: Operation[object], reply: object) -> frozenset[Topic]:

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from boundary.jobs.shell import flows, operators
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import By, Flow, JobId, JobPage, ScheduleInfo
 
 if TYPE_CHECKING:
     import asyncio
@@ -128,9 +128,17 @@ class AsyncJobs:
         """As `Jobs.queues`."""
         return await self._run(flows.queues())
 
-    async def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
+    async def series(
+        self,
+        minutes: int | None = None,
+        queue: str | None = None,
+        *,
+        hours: int | None = None,
+        job_type: str | None = None,
+        by: By = "queue",
+    ) -> list[MinuteStats]:
         """As `Jobs.series`."""
-        return await self._run(flows.series(minutes, queue))
+        return await self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
 
     async def workers(self) -> list[WorkerInfo]:
         """As `Jobs.workers`."""

@@ -34,7 +34,7 @@ from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.driving import drive
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import By, Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
@@ -411,17 +411,27 @@ class Jobs:
         """Every queue with jobs, counters or a pause, by name."""
         return self._run(flows.queues())
 
-    def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
-        """What was counted in each of the last minutes, oldest first; nothing where nothing was.
+    def series(
+        self,
+        minutes: int | None = None,
+        queue: str | None = None,
+        *,
+        hours: int | None = None,
+        job_type: str | None = None,
+        by: By = "queue",
+    ) -> list[MinuteStats]:
+        """What was counted in each minute or hour, oldest first; nothing where nothing was.
 
         Args:
-            minutes: 1 to 1440, this one included.
-            queue: Only this one.
+            minutes: The last 1 to 1440, this one included; 60 unless said. Or
+            hours: the last 1 to 720.
+            queue, job_type: Only these.
+            by: Whether a row is about a queue or a job type.
 
         Raises:
             UsageError: One of them is not what it may be.
         """
-        return self._run(flows.series(minutes, queue))
+        return self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar, cast, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 from uuid import UUID
 
 from msgspec import Struct
@@ -24,6 +24,7 @@ from boundary.jobs.core import lifecycle, stats, wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
+    HOURS,
     SERIES,
     Cancel,
     DeadLetters,
@@ -87,6 +88,7 @@ class Wait(Struct, frozen=True):
 Step: TypeAlias = Operation[Any] | Listen | Wait
 Flow: TypeAlias = Generator[Step, Any, R]
 JobId: TypeAlias = UUID | str
+By: TypeAlias = Literal["queue", "job_type"]
 
 
 class JobPage(Struct, frozen=True):
@@ -372,8 +374,8 @@ def history(job_type: str, limit: int) -> Flow[list[Job]]:
     return [wire.job_of(record) for record in records]
 
 
-def checked_limit(limit: object, most: int | None) -> int:
-    """The number of jobs asked for.
+def checked_limit(limit: object, most: int | None, name: str = "limit") -> int:
+    """The number of jobs (or of what `name` says) asked for.
 
     Raises:
         UsageError: It is not a whole number from 1 to `most`.
@@ -381,7 +383,7 @@ def checked_limit(limit: object, most: int | None) -> int:
     if isinstance(limit, int) and limit is not True and 1 <= limit <= (most or limit):
         return limit
     upper = "on" if most is None else f"to {most}"
-    raise UsageError(f"limit is a whole number from 1 {upper}, not {limit!r:.40}")
+    raise UsageError(f"{name} is a whole number from 1 {upper}, not {limit!r:.40}")
 
 
 def _queue(name: str | None) -> str | None:
@@ -408,17 +410,33 @@ def queue_stats(queue: str) -> Flow[QueueStats]:
     return rows[0] if rows else QueueStats(queue_name=name)
 
 
-def series(minutes: int, queue: str | None) -> Flow[list[MinuteStats]]:
-    """What was counted in each of the last minutes, by queue."""
-    wanted = Series(checked_limit(minutes, SERIES), _queue(queue))
+def series(
+    minutes: int | None,
+    queue: str | None,
+    *,
+    hours: int | None,
+    job_type: str | None,
+    by: By,
+) -> Flow[list[MinuteStats]]:
+    """What was counted in each of the last minutes or hours, by queue or by job type."""
+    if minutes is not None and hours is not None:
+        raise UsageError("give minutes or hours, one of the two")
+    if by not in get_args(By):
+        raise UsageError(f"a series is by queue or job_type, not by {by!r:.40}")
+    buckets = checked_limit(60 if minutes is None else minutes, SERIES, "minutes")
+    if hours is not None:
+        buckets = checked_limit(hours, HOURS, "hours")
+    wanted = Series(buckets, _queue(queue), _job_type(job_type), hours is not None, by)
     return [
         MinuteStats(
-            minute=wire.at(one.minute),
+            minute=wire.at(one.begin),
             queue_name=one.counters.queue,
+            job_type=one.job_type,
             succeeded=one.counters.succeeded,
             failed=one.counters.failed,
             retried=one.counters.retried,
             avg_duration_ms=one.counters.avg_duration_ms,
+            avg_wait_ms=one.counters.avg_wait_ms,
         )
         for one in (yield from ask(wanted))
     ]

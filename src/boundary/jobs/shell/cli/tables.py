@@ -19,7 +19,7 @@ from rich.text import Text
 from boundary.jobs.shell.logs import one_line
 
 if TYPE_CHECKING:
-    from boundary.jobs.core.records import Job
+    from boundary.jobs.core.records import Attempt, Job
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
     from boundary.jobs.shell.flows import ScheduleInfo
@@ -33,6 +33,8 @@ STYLES = {
     "cancelled": "dim",
     "idle": "dim",
 }
+
+OUTCOMES = {"succeed": "green", "fail": "yellow", "exhaust": "red", "discard": "red"}
 
 SHOWN = 10
 """Lines of one kind below a job."""
@@ -228,7 +230,31 @@ def job(one: Job) -> RenderableType:
     facts.add_column()
     for name, value in _facts(one):
         facts.add_row(name, value if isinstance(value, Text) else _wrapped(str(value)))
-    return Group(facts, *(_failed_run(run) for run in one.errors), *_latest_trace(one))
+    runs = [_attempts(one.attempts)] if one.attempts else []
+    return Group(facts, *runs, *(_failed_run(run) for run in one.errors), *_latest_trace(one))
+
+
+def _attempts(rows: Sequence[Attempt]) -> RenderableType:
+    return table(
+        "\nRuns",
+        (">run", "outcome", "started", ">took", "~worker"),
+        (
+            (
+                row.number,
+                Text(row.outcome, style=OUTCOMES.get(row.outcome, "")),
+                local(row.started_at),
+                _took(row),
+                row.worker or "-",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _took(row: Attempt) -> str:
+    if row.started_at is None:
+        return "-"
+    return span((row.ended_at - row.started_at).total_seconds())
 
 
 def _facts(one: Job) -> Iterable[tuple[str, Any]]:

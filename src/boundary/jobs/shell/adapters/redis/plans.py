@@ -70,7 +70,8 @@ SCANNED: Final = 5_000
 """The same for cheaper looks."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_OUTCOME = Layout(">16sIdI")
+_OUTCOME = Layout(">16sIdII")
+_LONGEST_WAIT: Final = 0xFFFFFFFF
 
 
 def plan(operation: ops.Operation[R], partitions: Partitions) -> Plan[R]:
@@ -292,7 +293,8 @@ def _outcomes(outcomes: Sequence[ops.Outcome]) -> tuple[tuple[bytes, ...], list[
         for place in places:
             one = outcomes[place]
             trail = one.trail
-            parts.append(pack(one.id, records.token(one.token), one.duration_ms, len(trail)))
+            wait = min(one.wait_ms, _LONGEST_WAIT)
+            parts.append(pack(one.id, records.token(one.token), one.duration_ms, wait, len(trail)))
             if trail:
                 parts.append(trail)
         blobs.append(b"".join(parts))
@@ -763,22 +765,24 @@ def _hold(
     workers[name] = ops.Holding(name, info, max(until, was.expires), was.held + held, tuple(first))
 
 
+AT_ONCE: Final = 6
+"""Keys of a series that one call reads: hours of minutes, days of hours."""
+
+
 def _series(operation: ops.Series, partitions: Partitions) -> Plan[tuple[ops.Tally, ...]]:
-    replies = yield _everywhere(partitions, "series", min(operation.minutes, ops.SERIES))
-    since = operation.since(max(now for now, _ in replies))
-    minutes: dict[int, dict[str, Counters]] = {}
-    for _, found in replies:
-        for name, number in zip(found[::2], found[1::2], strict=True):
-            minute, _, counter = name.decode().partition(":")
-            _add(minutes.setdefault(int(minute), {}), counter, int(number))
-    return tuple(
-        [
-            ops.Tally(minute, counters)
-            for minute, queues in sorted(minutes.items())
-            for queue, counters in sorted(queues.items())
-            if minute >= since and operation.queue in {None, queue}
-        ]
-    )
+    (now,) = yield [Call("time")]
+    since, kind = operation.since(now), "hours" if operation.hourly else "minutes"
+    span = operation.step * (24 if operation.hourly else 60)
+    rows: list[tuple[Millis, str, Counters]] = []
+    for first in range(since // span, now // span + 1, AT_ONCE):
+        last = min(first + AT_ONCE - 1, now // span)
+        for found in (yield _everywhere(partitions, "series", kind, first, last)):
+            for name, number in zip(found[::2], found[1::2], strict=True):
+                begin, queue, rest = name.decode().split("|")
+                job_type, _, counter = rest.rpartition(":")
+                if int(begin) >= since:
+                    rows.append((int(begin), job_type, _counted(queue, counter, int(number))))
+    return operation.fold(rows)
 
 
 _COUNTED: Final = {"s": "succeeded", "f": "failed", "r": "retried"}
@@ -787,12 +791,18 @@ _NANOSECONDS: Final = 1_000_000
 
 def _add(counters: dict[str, Counters], name: str, number: int) -> None:
     queue, _, kind = name.rpartition(":")
-    if kind == "d":
-        one = Counters(queue, duration_ms=number / _NANOSECONDS)
-    else:
-        one = Counters(queue, **{_COUNTED[kind]: number})
+    one = _counted(queue, kind, number)
     was = counters.get(queue)
     counters[queue] = one if was is None else was.add(one)
+
+
+def _counted(queue: str, kind: str, number: int) -> Counters:
+    """One counter of a queue as it is stored."""
+    if kind == "d":
+        return Counters(queue, duration_ms=number / _NANOSECONDS)
+    if kind == "w":
+        return Counters(queue, wait_ms=float(number))
+    return Counters(queue, **{_COUNTED[kind]: number})
 
 
 def _join(

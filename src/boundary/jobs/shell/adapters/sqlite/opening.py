@@ -37,6 +37,36 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     2: """
         ALTER TABLE worker ADD COLUMN order_id BLOB;
         ALTER TABLE worker ADD COLUMN word TEXT;
+        ALTER TABLE counter ADD COLUMN wait_ms REAL NOT NULL DEFAULT 0;
+        CREATE TABLE minutes (
+            begin       INTEGER NOT NULL,
+            queue       TEXT    NOT NULL,
+            job_type    TEXT    NOT NULL,
+            succeeded   INTEGER NOT NULL,
+            failed      INTEGER NOT NULL,
+            retried     INTEGER NOT NULL,
+            duration_ms REAL    NOT NULL,
+            wait_ms     REAL    NOT NULL,
+            PRIMARY KEY (begin, queue, job_type)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE hours (
+            begin       INTEGER NOT NULL,
+            queue       TEXT    NOT NULL,
+            job_type    TEXT    NOT NULL,
+            succeeded   INTEGER NOT NULL,
+            failed      INTEGER NOT NULL,
+            retried     INTEGER NOT NULL,
+            duration_ms REAL    NOT NULL,
+            wait_ms     REAL    NOT NULL,
+            PRIMARY KEY (begin, queue, job_type)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO minutes
+        SELECT minute, queue, '', succeeded, failed, retried, duration_ms, 0 FROM series;
+        INSERT INTO hours
+        SELECT minute / 3600000 * 3600000, queue, '', sum(succeeded), sum(failed), sum(retried),
+               sum(duration_ms), 0
+        FROM series GROUP BY 1, 2;
+        DROP TABLE series;
     """,
 }
 """Schema version → the script that makes the next one of it."""

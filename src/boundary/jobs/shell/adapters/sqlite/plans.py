@@ -314,7 +314,7 @@ class Ending:
         self.now = now
         self._rows: dict[str, list[Row]] = {}
         self._finished: dict[Row, list[int]] = {}
-        self._counts: dict[str, Counters] = {}
+        self._counts: dict[tuple[str, str], Counters] = {}
         self._heads = _heads()
 
     def finish(
@@ -342,23 +342,27 @@ class Ending:
         place = yield from self._heads.next(*lane)
         self._put(sql.RELEASE, (place, self.now, trail, retry_count, seq))
 
-    def count(self, queue: str, event: str, duration_ms: float = 0.0) -> None:
+    def count(
+        self, queue: str, job_type: str, event: str, duration_ms: float = 0.0, wait_ms: int = 0
+    ) -> None:
         """The event is counted, if it is one that is."""
         field = lifecycle.COUNTED.get(event)
         if field is not None:
-            one = Counters(queue, **{field: 1}, duration_ms=duration_ms)
-            was = self._counts.get(queue)
-            self._counts[queue] = one if was is None else was.add(one)
+            one = Counters(queue, **{field: 1}, duration_ms=duration_ms, wait_ms=float(wait_ms))
+            was = self._counts.get((queue, job_type))
+            self._counts[queue, job_type] = one if was is None else was.add(one)
 
     def write(self) -> Plan[None]:
         """Run what was collected."""
         for statement, rows in self._rows.items():
             yield Do(statement, rows)
         yield Do(sql.FINISH, [(*alike, str(seqs)) for alike, seqs in self._finished.items()])
-        for one in self._counts.values():
-            values = (one.queue, one.succeeded, one.failed, one.retried, one.duration_ms)
-            yield Ask(sql.COUNT, values)
-            yield Ask(sql.COUNT_MINUTE, (self.now // ops.MINUTE * ops.MINUTE, *values))
+        minute, hour = self.now // ops.MINUTE * ops.MINUTE, self.now // ops.HOUR * ops.HOUR
+        for (queue, job_type), one in self._counts.items():
+            counted = (one.succeeded, one.failed, one.retried, one.duration_ms, one.wait_ms)
+            yield Ask(sql.COUNT, (queue, *counted))
+            yield Ask(sql.COUNT_MINUTE, (minute, queue, job_type, *counted))
+            yield Ask(sql.COUNT_HOUR, (hour, queue, job_type, *counted))
 
     def _put(self, statement: str, row: Row) -> None:
         self._rows.setdefault(statement, []).append(row)
@@ -382,9 +386,9 @@ def _settle(operation: ops.Settle, now: Millis) -> Plan[ops.Settled]:
 
 
 def _accept(ending: Ending, row: Row, outcome: ops.Outcome) -> Plan[None]:
-    _, seq, _, cancelling, queue, priority = row
+    _, seq, _, cancelling, queue, priority, job_type = row
     event = lifecycle.settling(outcome.event, cancelling=bool(cancelling))
-    ending.count(queue, event, outcome.duration_ms)
+    ending.count(queue, job_type, event, outcome.duration_ms, outcome.wait_ms)
     if lifecycle.after("running", event) in lifecycle.FINISHED:
         ending.finish(seq, event, outcome.trail, outcome.retry_count, outcome.keep_ms)
     elif event == "release" and outcome.delay_ms == 0:
@@ -464,7 +468,7 @@ def _whole(condition: str, values: Sequence[Any]) -> Plan[tuple[Record, ...]]:
 def _give_back(ending: Ending, record: Record, event: str, keep_ms: int | None) -> Plan[None]:
     """A job leaves its worker unfinished: to the head of its lane, or to its end."""
     event = lifecycle.settling(event, cancelling=record.cancelling)
-    ending.count(record.queue, event)
+    ending.count(record.queue, record.job_type, event)
     lane = (record.queue, record.priority)
     if lifecycle.after("running", event) in lifecycle.FINISHED:
         ending.finish(record.seq, event, record.trail, record.retry_count, keep_ms)
@@ -504,7 +508,8 @@ def _reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
 
 
 def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
-    yield Ask(sql.FORGET_SERIES, (ops.Series(ops.SERIES).since(now),))
+    yield Ask(sql.FORGET_MINUTES, (ops.Series(ops.SERIES).since(now),))
+    yield Ask(sql.FORGET_HOURS, (ops.Series(ops.HOURS, hourly=True).since(now),))
     return len((yield Ask(sql.PRUNE, (now, operation.limit))))
 
 
@@ -772,7 +777,7 @@ def _history(operation: ops.History, now: Millis) -> Plan[tuple[Record, ...]]:
 
 def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     ready, due, running = yield from _counts(operation.queue)
-    rows = yield Ask("SELECT queue, succeeded, failed, retried, duration_ms FROM counter")
+    rows = yield Ask(sql.COUNTERS)
     counters = {row[0]: Counters(*row) for row in rows}
     rows = yield Ask(sql.PAUSED)
     paused = {queue for (queue,) in rows}
@@ -810,8 +815,15 @@ def _explain(operation: ops.Explain, now: Millis) -> Plan[ops.Facts | None]:
 
 
 def _series(operation: ops.Series, now: Millis) -> Plan[tuple[ops.Tally, ...]]:
-    rows = yield Ask(sql.SERIES, (operation.since(now), operation.queue))
-    return tuple([ops.Tally(minute, Counters(*row)) for minute, *row in rows])
+    statement = sql.SERIES[operation.hourly, operation.by]
+    rows = yield Ask(statement, (operation.since(now), operation.queue, operation.job_type))
+    by_queue = operation.by == "queue"
+    return tuple(
+        [
+            ops.Tally(begin, Counters(name if by_queue else "", *row), None if by_queue else name)
+            for begin, name, *row in rows
+        ]
+    )
 
 
 def _counts(queue: str | None) -> Plan[tuple[dict[str, int], dict[str, int], dict[str, int]]]:

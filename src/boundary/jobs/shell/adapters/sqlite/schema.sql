@@ -58,18 +58,33 @@ CREATE TABLE counter (
     succeeded   INTEGER NOT NULL,
     failed      INTEGER NOT NULL,
     retried     INTEGER NOT NULL,
-    duration_ms REAL    NOT NULL
+    duration_ms REAL    NOT NULL,
+    wait_ms     REAL    NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- What was counted in each minute of the last day.
-CREATE TABLE series (
-    minute      INTEGER NOT NULL,
+-- What was counted in each minute of the last day, and in each hour of the last 30 days.
+CREATE TABLE minutes (
+    begin       INTEGER NOT NULL,
     queue       TEXT    NOT NULL,
+    job_type    TEXT    NOT NULL,
     succeeded   INTEGER NOT NULL,
     failed      INTEGER NOT NULL,
     retried     INTEGER NOT NULL,
     duration_ms REAL    NOT NULL,
-    PRIMARY KEY (minute, queue)
+    wait_ms     REAL    NOT NULL,
+    PRIMARY KEY (begin, queue, job_type)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hours (
+    begin       INTEGER NOT NULL,
+    queue       TEXT    NOT NULL,
+    job_type    TEXT    NOT NULL,
+    succeeded   INTEGER NOT NULL,
+    failed      INTEGER NOT NULL,
+    retried     INTEGER NOT NULL,
+    duration_ms REAL    NOT NULL,
+    wait_ms     REAL    NOT NULL,
+    PRIMARY KEY (begin, queue, job_type)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE paused (

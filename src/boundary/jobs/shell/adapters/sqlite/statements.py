@@ -94,7 +94,7 @@ PLACE = (
     "updated = ? WHERE seq = ?"
 )
 CANCELLING = "SELECT id FROM job WHERE worker = ? AND cancelling = 1 ORDER BY seq"
-HELD = "SELECT id, seq, token, cancelling, queue, priority FROM job WHERE worker = ?"
+HELD = "SELECT id, seq, token, cancelling, queue, priority, job_type FROM job WHERE worker = ?"
 FINISH = (
     "UPDATE job SET status = ?, ending = ?, completed = ?, updated = ?, trail = ?, "
     "retry_count = ?, prune_at = ?, worker = NULL, due = NULL, position = NULL, cancelling = 0 "
@@ -109,24 +109,41 @@ RELEASE = (
     "worker = NULL, cancelling = 0 WHERE seq = ?"
 )
 FORGET = "DELETE FROM job WHERE seq = ?"
-COUNT = (
-    "INSERT INTO counter (queue, succeeded, failed, retried, duration_ms) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (queue) DO UPDATE SET succeeded = succeeded + excluded.succeeded, "
-    "failed = failed + excluded.failed, retried = retried + excluded.retried, "
-    "duration_ms = duration_ms + excluded.duration_ms"
+_ADDED = (
+    "DO UPDATE SET succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed, "
+    "retried = retried + excluded.retried, duration_ms = duration_ms + excluded.duration_ms, "
+    "wait_ms = wait_ms + excluded.wait_ms"
 )
-COUNT_MINUTE = (
-    "INSERT INTO series (minute, queue, succeeded, failed, retried, duration_ms) "
-    "VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (minute, queue) DO UPDATE SET succeeded = succeeded + excluded.succeeded, "
-    "failed = failed + excluded.failed, retried = retried + excluded.retried, "
-    "duration_ms = duration_ms + excluded.duration_ms"
-)
-SERIES = (
-    "SELECT minute, queue, succeeded, failed, retried, duration_ms FROM series "
-    "WHERE minute >= ? AND (?2 IS NULL OR queue = ?2) ORDER BY minute, queue"
-)
-FORGET_SERIES = "DELETE FROM series WHERE minute < ?"
+_COUNTED = "succeeded, failed, retried, duration_ms, wait_ms"
+COUNT = f"INSERT INTO counter (queue, {_COUNTED}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (queue) {_ADDED}"
+
+
+def _count_in(table: str) -> str:
+    return (
+        f"INSERT INTO {table} (begin, queue, job_type, {_COUNTED}) "
+        f"VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (begin, queue, job_type) {_ADDED}"
+    )
+
+
+COUNT_MINUTE, COUNT_HOUR = _count_in("minutes"), _count_in("hours")
+COUNTERS = f"SELECT queue, {_COUNTED} FROM counter"
+
+
+def _series(table: str, name: str) -> str:
+    return (
+        f"SELECT begin, {name}, sum(succeeded), sum(failed), sum(retried), sum(duration_ms), "
+        f"sum(wait_ms) FROM {table} WHERE begin >= ?1 AND (?2 IS NULL OR queue = ?2) "
+        f"AND (?3 IS NULL OR job_type = ?3) GROUP BY begin, {name} ORDER BY begin, {name}"
+    )
+
+
+SERIES = {
+    (hourly, name): _series("hours" if hourly else "minutes", name)
+    for hourly in (False, True)
+    for name in ("queue", "job_type")
+}
+FORGET_MINUTES = "DELETE FROM minutes WHERE begin < ?"
+FORGET_HOURS = "DELETE FROM hours WHERE begin < ?"
 BEAT = (
     "INSERT INTO worker (worker, expires, info) VALUES (?, ?, ?) "
     "ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, info = excluded.info"

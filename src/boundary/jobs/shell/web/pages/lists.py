@@ -50,14 +50,18 @@ async def jobs_page(ask: Ask[Sought, None]) -> View:
     given = ask.query.given()
     if "q" in given and (job_id := _as_id(given["q"])):
         raise Elsewhere(f"/jobs/{job_id}")
-    conditions = {name: given[name] for name in ("status", "job_type", "queue", "cursor") if name in given}
+    conditions = {
+        name: given[name] for name in ("status", "job_type", "queue", "cursor") if name in given
+    }
     if "q" in given:
         conditions["text"] = given["q"]
     if "within" in given:
         conditions["since"] = datetime.now(UTC) - SPANS[given["within"]]
     problem = ""
     try:
-        page, stats = await asyncio.gather(ask.jobs.search(limit=PAGE, **conditions), ask.jobs.stats())
+        page, stats = await asyncio.gather(
+            ask.jobs.search(limit=PAGE, **conditions), ask.jobs.stats()
+        )
         found, cursor = [shown(job) for job in page.jobs], page.cursor
     except UsageError as error:
         found, cursor, problem, stats = [], None, error.message, await ask.jobs.stats()
@@ -76,7 +80,10 @@ async def jobs_page(ask: Ask[Sought, None]) -> View:
             "withins": list(SPANS),
             "queue_names": [row.queue_name for row in stats.queues],
             "job_types": sorted(
-                {*ask.door.registry.handlers, *(kind for one in stats.workers for kind in one.job_types or ())}
+                {
+                    *ask.door.registry.handlers,
+                    *(kind for one in stats.workers for kind in one.job_types or ()),
+                }
             ),
         },
         400 if problem else 200,

@@ -102,12 +102,16 @@ def _node(value: JSON, indent: str) -> Markup:
     if isinstance(value, dict) and value:
         members = cast("dict[str, JSON]", value)
         rows = [
-            Markup('{}<span class="key">{}</span>: {}').format(inner, _quoted(name), _node(each, inner))
+            Markup('{}<span class="key">{}</span>: {}').format(
+                inner, _quoted(name), _node(each, inner)
+            )
             for name, each in members.items()
         ]
         return Markup("{{\n{}\n{}}}").format(Markup(",\n").join(rows), indent)
     if isinstance(value, list | tuple) and value:
-        items = [Markup("{}{}").format(inner, _node(each, inner)) for each in cast("list[JSON]", value)]
+        items = [
+            Markup("{}{}").format(inner, _node(each, inner)) for each in cast("list[JSON]", value)
+        ]
         return Markup("[\n{}\n{}]").format(Markup(",\n").join(items), indent)
     kind = "text" if isinstance(value, str) else "value"
     return Markup('<span class="{}">{}</span>').format(kind, _quoted(value))

@@ -127,18 +127,33 @@ end
 
 local COUNTER = {succeeded = ':s', failed = ':f', retried = ':r'}
 
--- In all, and in this minute. Durations are counted in ns: whole numbers add up exactly.
-local function count(queue, counter, number, duration)
-  local key, hour = P .. 'counters', P .. 'series:' .. math.floor(now / 3600000)
-  local field = queue .. COUNTER[counter]
-  local minute = string.format('%d:', now - now % 60000)
-  call('HINCRBY', key, field, number)
-  call('HINCRBY', hour, minute .. field, number)
-  call('EXPIRE', hour, 90000) -- a day and an hour
+local DAY = 86400000
+
+-- In all, in this minute and in this hour. Durations are counted in ns, waits in ms: whole numbers
+-- add up exactly.
+local function count(queue, kind, counter, number, duration, wait)
+  local all = P .. 'counters'
+  local minutes, hours = P .. 'minutes:' .. math.floor(now / 3600000), P .. 'hours:' .. math.floor(now / DAY)
+  local name = '|' .. queue .. '|' .. kind
+  local minute = string.format('%d', now - now % 60000) .. name
+  local hour = string.format('%d', now - now % 3600000) .. name
+
+  local function add(field, by)
+    call('HINCRBY', all, queue .. field, by)
+    call('HINCRBY', hours, hour .. field, by)
+    return call('HINCRBY', minutes, minute .. field, by)
+  end
+
+  if add(COUNTER[counter], number) == number then
+    -- The first of its minute; so whoever makes these keys comes here.
+    call('EXPIRE', minutes, 90000) -- a day and an hour
+    call('EXPIRE', hours, 2682000) -- 31 days and an hour
+  end
   if duration > 0 then
-    local ns = string.format('%.0f', duration * 1000000)
-    call('HINCRBY', key, queue .. ':d', ns)
-    call('HINCRBY', hour, minute .. queue .. ':d', ns)
+    add(':d', string.format('%.0f', duration * 1000000))
+  end
+  if wait > 0 then
+    add(':w', wait)
   end
 end
 
@@ -155,7 +170,7 @@ local function give_back(job, event, keep)
   end
   local rule = EVENTS[event]
   if rule.counter then
-    count(queue_of(job.lane), rule.counter, 1, 0)
+    count(queue_of(job.lane), job.kind, rule.counter, 1, 0, 0)
   end
   job.updated, job.stop = now, false
   if rule.finished then
