@@ -87,7 +87,7 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> ASG
 def pages() -> tuple[Page, ...]:
     """The pages; each call makes ones that remember nothing yet."""
     return (
-        Page("/", Overview()),
+        Page("/", Overview().show),
         Page("/jobs", lists.jobs_page),
         Page("/jobs/{id}", job_page),
         Page("/queues", lists.queues_page),

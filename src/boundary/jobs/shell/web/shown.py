@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from boundary.jobs.core.records import Job, JobError
+from boundary.jobs.core.records import Attempt, Job, JobError
 from boundary.jobs.core.redaction import redacted, redacted_text
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import ScheduleInfo
@@ -22,7 +22,12 @@ def shown(job: Job) -> Job:
         result=redacted(job.result),
         error=None if job.error is None else _error(job.error),
         errors=tuple([replace(run, error=_error(run.error)) for run in job.errors]),
+        attempts=tuple([_attempt(one) for one in job.attempts]),
     )
+
+
+def _attempt(one: Attempt) -> Attempt:
+    return one if one.error is None else replace(one, error=_error(one.error))
 
 
 def _error(error: JobError) -> JobError:

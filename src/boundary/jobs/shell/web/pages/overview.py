@@ -35,7 +35,7 @@ class Overview:
     def __init__(self) -> None:
         self._depth = Depth()
 
-    async def __call__(self, ask: Ask[Stretch, None]) -> View:
+    async def show(self, ask: Ask[Stretch, None]) -> View:
         """Totals, charts, queues, and the latest dead letters."""
         stretch = next(one for one in charts.RANGES if one.key == ask.query.range)
         stats, rows, failed = await asyncio.gather(

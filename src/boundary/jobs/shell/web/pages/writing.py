@@ -37,7 +37,8 @@ def span(milliseconds: float | None) -> str:
     if milliseconds is None:
         return "–"
     if milliseconds < 1_000:
-        return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"  # noqa: PLR2004
+        figure = f"{milliseconds:.2g}" if milliseconds < 9.5 else f"{milliseconds:.0f}"  # noqa: PLR2004
+        return "<1 ms" if milliseconds < 1 else f"{figure} ms"
     seconds = milliseconds / 1_000
     if seconds < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
