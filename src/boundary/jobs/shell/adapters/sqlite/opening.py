@@ -35,6 +35,12 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         ) STRICT, WITHOUT ROWID;
     """,
     2: """
+        ALTER TABLE job ADD COLUMN cause TEXT;
+        UPDATE job SET cause = CASE ending WHEN 'crash' THEN 'WorkerLost'
+            WHEN 'quarantine' THEN 'RecordError' ELSE 'Unknown' END || ':' || job_type
+        WHERE ending IN ('exhaust', 'crash', 'quarantine');
+        CREATE INDEX causes ON job (cause, completed, seq, queue, job_type, id)
+            WHERE cause IS NOT NULL;
         ALTER TABLE counter ADD COLUMN wait_ms REAL NOT NULL DEFAULT 0;
         CREATE TABLE minutes (
             begin       INTEGER NOT NULL,
