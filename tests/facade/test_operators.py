@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
-from boundary.jobs import Jobs, RetryPolicy, Snooze
+from boundary.jobs import Jobs, RetryPolicy, Snooze, UsageError
 from tests.worker.conftest import eventually, working
 
 AT_ONCE = RetryPolicy("constant", 0.001, 0.001)
@@ -80,3 +81,30 @@ def test_each_run_is_told(living: Jobs) -> None:
     assert len({one.worker for one in found.attempts}) == 1
     assert last.ended_at == found.completed_at
     assert all(one.started_at and one.started_at <= one.ended_at for one in found.attempts)
+
+
+def test_failures_with_one_cause_are_one_group(living: Jobs) -> None:
+    @living.handler(max_retries=0)
+    def breaks(number: int) -> None:
+        raise ValueError(f"no {number}")
+
+    @living.handler(max_retries=0)
+    def falls() -> None:
+        raise KeyError("k")
+
+    jobs = living.enqueue_many(breaks.job(number=number) for number in range(5))
+    falls.enqueue()
+    living.worker().run_until_empty()
+    groups = {one.job_type: one for one in living.failure_groups()}
+    broken = groups["breaks"]
+    assert (broken.count, broken.queues) == (5, ("default",))
+    assert broken.error is not None
+    assert broken.error.type == "ValueError"
+    assert broken.sample is not None
+    assert broken.sample.fingerprint == broken.fingerprint != groups["falls"].fingerprint
+    assert broken.sample.id in {one.id for one in jobs}
+    assert broken.first_seen <= broken.last_seen
+    assert [one.count for one in living.failure_groups(job_type="falls")] == [1]
+    assert living.failure_groups(since=broken.last_seen + timedelta(days=1)) == []
+    with pytest.raises(UsageError, match="limit"):
+        living.failure_groups(limit=201)

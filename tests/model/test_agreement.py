@@ -35,10 +35,12 @@ from boundary.jobs.core.operations import (
     Facts,
     Find,
     Fire,
+    Groups,
     Heartbeat,
     History,
     Inherit,
     Instruct,
+    Members,
     Operation,
     Order,
     Outcome,
@@ -151,6 +153,7 @@ drafts = st.lists(
             keep_ms=keeps,
             duration_ms=st.sampled_from([0.0, 0.5, 250.5]),
             wait_ms=st.sampled_from([0, 0, 7, 900]),
+            cause=st.sampled_from(["", "c1", "c2"]),
         ),
     ),
     min_size=1,
@@ -174,6 +177,8 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple)),
     st.builds(Take, ids, workers, spans),
     st.builds(RemoveSchedule, st.sampled_from(NAMES)),
+    st.builds(Groups, st.none() | queues, st.sampled_from([None, *TYPES])),
+    st.builds(Members, st.sampled_from(["c1", "Unknown:send"]), st.none() | queues, limit=limits),
     st.builds(DeadLetters, limits, st.none() | queues, st.sampled_from([None, *TYPES])),
 )
 """What can be asked without knowing how things stand."""
@@ -372,6 +377,9 @@ class Agreement(RuleBasedStateMachine):
         self.agree(Schedules())
         self.agree(Search())
         self.agree(DeadLetters())
+        self.agree(Groups())
+        self.agree(Groups(since=self.clock.now() - 100))
+        self.agree(Members("c2", until=self.clock.now() - 100))
         for queue in QUEUES:
             self.agree(Peek(queue, 100))
             self.agree(Stats(queue))

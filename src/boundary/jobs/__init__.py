@@ -48,6 +48,7 @@ from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import JobPage, ScheduleInfo
+from boundary.jobs.shell.operators import FailureGroup
 from boundary.jobs.shell.registry import Handler
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "DuplicateHandler",
     "EnqueueUncertain",
     "FailedRun",
+    "FailureGroup",
     "Handler",
     "IllegalTransition",
     "InvalidName",

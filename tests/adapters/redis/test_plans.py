@@ -46,6 +46,8 @@ OPERATIONS: list[ops.Operation[Any]] = [
     ops.Peek("mail"),
     ops.Search(),
     ops.DeadLetters(),
+    ops.Groups(),
+    ops.Members("c"),
     ops.History("send"),
     ops.Stats(),
     ops.Explain(ident("a")),

@@ -24,10 +24,12 @@ from boundary.jobs.core.operations import (
     Explain,
     Find,
     Fire,
+    Groups,
     Heartbeat,
     History,
     Inherit,
     Instruct,
+    Members,
     Operation,
     Order,
     Outcome,
@@ -63,7 +65,7 @@ NOW = 1_000_000_000
 FILL = """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
 INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, due, started,
-                 completed, worker, token, ending, prune_at, position)
+                 completed, worker, token, ending, prune_at, position, cause)
 SELECT CAST(printf('%016d', i) AS BLOB), 'send', printf('q%d', i % 5), i % 4, x'00', 0, 0,
     CASE i % 6 WHEN 2 THEN 'failed' WHEN 3 THEN 'completed' WHEN 4 THEN 'cancelled'
                WHEN 5 THEN 'retrying' ELSE 'pending' END,
@@ -71,7 +73,7 @@ SELECT CAST(printf('%016d', i) AS BLOB), 'send', printf('q%d', i % 5), i % 4, x'
     CASE WHEN i % 6 IN (2, 3, 4) THEN :now - i END, NULL, 1,
     CASE i % 6 WHEN 2 THEN 'exhaust' WHEN 3 THEN 'succeed' WHEN 4 THEN 'cancel' ELSE '' END,
     CASE WHEN i % 6 IN (2, 3, 4) THEN :now + i - 100 END,
-    CASE WHEN i % 6 = 0 THEN i END
+    CASE WHEN i % 6 = 0 THEN i END, CASE i % 6 WHEN 2 THEN 'Unknown:send' END
 FROM n
 """
 
@@ -113,6 +115,7 @@ WORKING: dict[str, Sequence[Operation[Any]]] = {
 LOOKING: dict[str, Sequence[Operation[Any]]] = {
     "find": [Find((ident(6), ident(7), b"none"))],
     "peek": [Peek("q0", 20)],
+    "members": [Members("Unknown:send", limit=20)],
     "history": [History("send", 20)],
     "dead letters": [DeadLetters(20)],
     "search": [Search(scan=1_000)],
@@ -132,6 +135,7 @@ LOOKING: dict[str, Sequence[Operation[Any]]] = {
 """What people ask."""
 
 UNBOUNDED = {
+    Groups: "counts dead letters in an index",
     Stats: "counts what waits",
     Series: "a day of minutes",
     Explain: "counts what is ahead, up to a bound",

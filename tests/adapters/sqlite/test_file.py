@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sqlite3
 import stat
@@ -66,7 +65,7 @@ SEARCHED = {
     "PRUNE": (0, 9),
     "BY_ID": (b"",),
     "HAND_OVER": ("w", 0, 0, "[1]"),
-    "FINISH": ("completed", "succeed", 0, 0, b"", 0, 0, "[1]"),
+    "FINISH": ("completed", "succeed", 0, 0, b"", 0, 0, None, "[1]"),
     "HISTORY": ("send", 9),
     "PEEK": ("default", 9),
 }

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import causes, lifecycle, wire
 from boundary.jobs.core.operations import (
     AHEAD,
     ALIVE,
@@ -42,11 +42,15 @@ from boundary.jobs.core.operations import (
     Find,
     Fire,
     Glimpse,
+    Group,
+    GroupRow,
+    Groups,
     Heartbeat,
     History,
     Holding,
     Inherit,
     Instruct,
+    Members,
     Operation,
     Order,
     Outcome,
@@ -125,6 +129,7 @@ class State:
     hours: dict[tuple[Millis, str, str], Counters] = field(
         default_factory=dict[tuple[Millis, str, str], Counters]
     )
+    causes: dict[bytes, str] = field(default_factory=dict[bytes, str])
     paused: set[str] = field(default_factory=set[str])
     schedules: dict[str, Schedule] = field(default_factory=dict[str, Schedule])
     last_seq: int = 0
@@ -143,6 +148,7 @@ class State:
             dict(self.counters),
             dict(self.minutes),
             dict(self.hours),
+            dict(self.causes),
             set(self.paused),
             dict(self.schedules),
             self.last_seq,
@@ -187,7 +193,9 @@ def _wait(state: State, record: Record, due: Millis) -> None:
     heappush(state.due, (due, record.seq, record.id))
 
 
-def _finish(state: State, record: Record, event: str, now: Millis, keep_ms: int | None) -> None:
+def _finish(
+    state: State, record: Record, event: str, now: Millis, keep_ms: int | None, cause: str = ""
+) -> None:
     """The job has reached its end."""
     if keep_ms == 0:
         state.jobs.pop(record.id, None)
@@ -203,12 +211,19 @@ def _finish(state: State, record: Record, event: str, now: Millis, keep_ms: int 
         parked=False,
         prune_at=prune_at,
     )
+    _note_cause(state, state.jobs[record.id], cause)
     if prune_at is not None:
         heappush(state.ended, (prune_at, record.seq, record.id))
 
 
+def _note_cause(state: State, record: Record, cause: str) -> None:
+    if record.ending in lifecycle.DEAD:
+        state.causes[record.id] = cause or causes.unnamed(record.ending, record.job_type)
+
+
 def _lift(state: State, record: Record) -> None:
-    """The job stands nowhere any more: not in a lane, not in a worker's hands."""
+    """The job stands nowhere any more: not in a lane, not in a worker's hands, in no group."""
+    state.causes.pop(record.id, None)
     lanes = state.lanes.get(record.queue)
     if lanes is not None:
         lanes[record.priority].pop(record.id, None)
@@ -391,7 +406,7 @@ def _accept(state: State, holder: Holder | None, outcome: Outcome, now: Millis) 
     )
     _count(state, record, event, now, outcome.duration_ms, outcome.wait_ms)
     if record.status in lifecycle.FINISHED:
-        _finish(state, record, event, now, outcome.keep_ms)
+        _finish(state, record, event, now, outcome.keep_ms, outcome.cause)
     elif event == "release" and outcome.delay_ms == 0:
         _ready(state, record, head=True)
     else:
@@ -512,6 +527,7 @@ def _prune(state: State, operation: Prune, now: Millis) -> int:
         record = state.jobs.get(id)
         if record is not None and (record.prune_at, record.seq) == (prune_at, seq):
             del state.jobs[id]
+            state.causes.pop(id, None)
             count += 1
     return count
 
@@ -581,6 +597,7 @@ def _retry_one(state: State, id: bytes, now: Millis) -> Verdict:
         return "missing"
     if record.status != "failed":
         return "refused"
+    _lift(state, record)
     _ready(
         state,
         replace(
@@ -668,6 +685,7 @@ def _save(state: State, operation: Save, now: Millis) -> Verdict:
         heappush(state.due, (record.due, record.seq, record.id))
     if record.prune_at is not None:
         heappush(state.ended, (record.prune_at, record.seq, record.id))
+    _note_cause(state, record, operation.cause)
     if record.worker is not None:
         holder = state.workers.setdefault(record.worker, Holder(now))
         holder.expires = max(holder.expires, now + operation.lease_ms)
@@ -733,6 +751,41 @@ def _dead_letters(state: State, operation: DeadLetters, now: Millis) -> tuple[Re
         ),
         operation.limit,
     )
+
+
+def _groups(state: State, operation: Groups, now: Millis) -> tuple[Group, ...]:
+    rows: dict[tuple[str, str], list[Record]] = {}
+    for id, cause in state.causes.items():
+        one = state.jobs[id]
+        if (
+            operation.queue in {None, one.queue}
+            and operation.job_type in {None, one.job_type}
+            and _ended(one) >= (operation.since or 0)
+        ):
+            rows.setdefault((cause, one.queue), []).append(one)
+    return operation.fold([_group_row(cause, queue, many) for (cause, queue), many in rows.items()])
+
+
+def _group_row(cause: str, queue: str, dead: list[Record]) -> GroupRow:
+    latest = max(dead, key=lambda one: (_ended(one), one.seq))
+    first = min(_ended(one) for one in dead)
+    last, kind = _ended(latest), latest.job_type
+    return GroupRow(cause, kind, queue, len(dead), first, last, latest.seq, latest.id)
+
+
+def _ended(record: Record) -> Millis:
+    return record.completed or 0
+
+
+def _members(state: State, operation: Members, now: Millis) -> tuple[bytes, ...]:
+    dead = [state.jobs[id] for id, cause in state.causes.items() if cause == operation.cause]
+    found = [
+        one
+        for one in sorted(dead, key=lambda one: (_ended(one), one.seq))
+        if operation.queue in {None, one.queue}
+        and (operation.until is None or _ended(one) <= operation.until)
+    ]
+    return tuple([one.id for one in found[: operation.limit]])
 
 
 def _history(state: State, operation: History, now: Millis) -> tuple[Record, ...]:
@@ -851,6 +904,8 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Peek: _peek,
     Search: _search,
     DeadLetters: _dead_letters,
+    Groups: _groups,
+    Members: _members,
     History: _history,
     Stats: _stats,
     Explain: _explain,

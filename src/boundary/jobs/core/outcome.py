@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, retry, wire
+from boundary.jobs.core.causes import fingerprint
 from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.records import JSON, JobError
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
@@ -114,6 +115,7 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
             keep_ms=run.keep.dead,
             duration_ms=run.duration_ms,
             wait_ms=waited(record),
+            cause=fingerprint(record.job_type, error),
         )
     if after_ms is None:
         after_ms = retry.delay_ms(number, wire.retry_policy(payload.retry), run.u)
@@ -248,6 +250,7 @@ def unhandled(run: Run, known: tuple[str, ...], longest_ms: int) -> Outcome:
             wire.failed(trail, record.retry_count + 1, run.now, error),
             record.retry_count,
             keep_ms=run.keep.dead,
+            cause=fingerprint(record.job_type, error),
         )
     delay = min(UNHANDLED_DELAY_MS, max(longest_ms // 4, 1))
     return Outcome(

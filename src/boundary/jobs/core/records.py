@@ -152,3 +152,10 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     cancel_requested: bool = False
     worker: str | None = None
     fencing_token: int = 0
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The cause it has in common with others (`failure_groups`); None if it has not failed."""
+        from boundary.jobs.core.causes import fingerprint  # here: causes are of errors
+
+        return None if self.status != "failed" else fingerprint(self.job_type, self.error)

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from boundary.jobs.shell import flows, operators
 from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.flows import By, Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.operators import FailureGroup
 
 if TYPE_CHECKING:
     import asyncio
@@ -111,6 +112,19 @@ class AsyncJobs:
     async def failed(self, limit: int = 20) -> list[Job]:
         """As `Jobs.failed`."""
         return await self._run(flows.failed(limit))
+
+    async def failure_groups(
+        self,
+        *,
+        queue: str | None = None,
+        job_type: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+    ) -> list[FailureGroup]:
+        """As `Jobs.failure_groups`."""
+        return await self._run(
+            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+        )
 
     async def history(self, job_type: str, limit: int = 20) -> list[Job]:
         """As `Jobs.history`."""

@@ -36,6 +36,7 @@ from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.flows import By, Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
+from boundary.jobs.shell.operators import FailureGroup
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
 
@@ -394,6 +395,28 @@ class Jobs:
     def failed(self, limit: int = 20) -> list[Job]:
         """The newest dead letters first."""
         return self._run(flows.failed(limit))
+
+    def failure_groups(
+        self,
+        *,
+        queue: str | None = None,
+        job_type: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+    ) -> list[FailureGroup]:
+        """Dead letters by cause, that seen last first.
+
+        Args:
+            queue, job_type: Only those of these.
+            since: Only those that ended at or after this aware instant.
+            limit: 1 to 200.
+
+        Raises:
+            UsageError: A condition is not what it may be.
+        """
+        return self._run(
+            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+        )
 
     def history(self, job_type: str, limit: int = 20) -> list[Job]:
         """The newest finished jobs of a type, with their results."""

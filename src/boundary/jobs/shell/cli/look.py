@@ -59,9 +59,21 @@ def schedules(context: typer.Context, as_json: Json = False) -> None:
     terminal.json(found) if as_json else terminal.out.print(tables.schedules(found))
 
 
-def failed(context: typer.Context, limit: Limit = 20, as_json: Json = False) -> None:
+def failed(
+    context: typer.Context,
+    by_cause: Annotated[
+        bool, typer.Option("--by-cause", help="Grouped by what they died of.")
+    ] = False,
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
     """The dead letters: jobs that failed for good, newest first."""
     terminal: Terminal = context.obj
+    if by_cause:
+        with terminal.jobs() as jobs:
+            groups = jobs.failure_groups(limit=limit)
+        terminal.json(groups) if as_json else terminal.out.print(tables.groups(groups))
+        return
     with terminal.jobs() as jobs:
         found = jobs.failed(limit)
     if as_json:

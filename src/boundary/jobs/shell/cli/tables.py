@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
     from boundary.jobs.shell.flows import ScheduleInfo
+    from boundary.jobs.shell.operators import FailureGroup
 
 STYLES = {
     "pending": "cyan",
@@ -202,6 +203,29 @@ def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
 
 def _every(interval: timedelta | None) -> str:
     return "-" if interval is None else f"every {span(interval.total_seconds())}"
+
+
+def groups(rows: Sequence[FailureGroup]) -> RenderableType:
+    """Dead letters by cause, each with its error below."""
+    if not rows:
+        return Text("Dead letters: none", style="dim")
+    made = table(
+        "Dead letters by cause",
+        ("cause", ">count", "type", "~error", "first", "last"),
+        (
+            (
+                row.fingerprint,
+                Text(f"{row.count:,}", style="red"),
+                row.job_type,
+                _wrapped(f"{row.error.type}: {row.error.message}" if row.error else "-"),
+                ago(row.first_seen),
+                ago(row.last_seen),
+            )
+            for row in rows
+        ),
+    )
+    hint = "again: boundary-jobs retry --group CAUSE --first 3 · one: boundary-jobs show ID"
+    return Group(made, Text(hint, style="dim"))
 
 
 def why(one: Why) -> RenderableType:

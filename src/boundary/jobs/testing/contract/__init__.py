@@ -24,6 +24,7 @@ from boundary.jobs.testing.contract.doors import DOORS, Door
 from boundary.jobs.testing.contract.duties import DutyCases
 from boundary.jobs.testing.contract.enqueuing import EnqueueCases
 from boundary.jobs.testing.contract.explaining import ExplainCases
+from boundary.jobs.testing.contract.grouping import GroupCases
 from boundary.jobs.testing.contract.listening import ListenCases
 from boundary.jobs.testing.contract.looking import LookCases
 from boundary.jobs.testing.contract.operating import OperatorCases
@@ -47,6 +48,7 @@ class AdapterContract(
     SaveCases,
     LookCases,
     ExplainCases,
+    GroupCases,
     StatsCases,
     ListenCases,
 ):

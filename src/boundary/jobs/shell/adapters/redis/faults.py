@@ -43,6 +43,8 @@ REPEATABLE: Final = frozenset(
         "peek",
         "search",
         "dead_letters",
+        "groups",
+        "members",
         "history",
         "stats",
         "explain",

@@ -279,16 +279,24 @@ def _outcomes(outcomes: Sequence[ops.Outcome]) -> tuple[tuple[bytes, ...], list[
     Returns:
         What the script is given, and the places of the outcomes in its order.
     """
-    groups: dict[tuple[str, int, int, int | None], list[int]] = {}
+    groups: dict[tuple[str, int, int, int | None, str], list[int]] = {}
     for place, one in enumerate(outcomes):
-        alike = (one.event, one.retry_count, one.delay_ms, one.keep_ms)
+        alike = (one.event, one.retry_count, one.delay_ms, one.keep_ms, one.cause)
         groups.setdefault(alike, []).append(place)
-    heads: list[dict[str, int]] = []
+    heads: list[dict[str, int | str]] = []
     blobs: list[bytes] = []
     pack = _OUTCOME.pack
-    for (event, retry, delay, keep), places in groups.items():
-        head = {"event": records.EVENT[event], "retry": retry, "delay": delay}
-        heads.append(head if keep is None else {**head, "keep": keep})
+    for (event, retry, delay, keep, cause), places in groups.items():
+        head: dict[str, int | str] = {
+            "event": records.EVENT[event],
+            "retry": retry,
+            "delay": delay,
+        }
+        if keep is not None:
+            head["keep"] = keep
+        if cause:
+            head["cause"] = cause
+        heads.append(head)
         parts: list[bytes] = []
         for place in places:
             one = outcomes[place]
@@ -566,6 +574,7 @@ def _save(operation: ops.Save, partitions: Partitions) -> Plan[ops.Verdict]:
         token=record.token,
         status=records.STATUS[record.status],
         lease=operation.lease_ms,
+        cause=operation.cause or None,
     )
     lane = records.lane(record.queue, record.priority)
     static = records.rest(lane, record.job_type, record.payload)
@@ -695,6 +704,37 @@ def _dead_letters(operation: ops.DeadLetters, partitions: Partitions) -> Plan[tu
 
 def _set_aside(id: bytes, data: bytes) -> Record:
     return records.quarantined(id, records.broken(data))
+
+
+def _groups(operation: ops.Groups, partitions: Partitions) -> Plan[tuple[ops.Group, ...]]:
+    ask = _ask(
+        scan=ops.GROUPS,
+        queue=operation.queue,
+        kind=operation.job_type,
+        since=operation.since,
+    )
+    replies = yield _everywhere(partitions, "groups", ask)
+    return operation.fold([_group_row(*row) for reply in replies for row in reply])
+
+
+def _group_row(name: bytes, count: int, first: bytes, last: bytes, member: bytes) -> ops.GroupRow:
+    queue, job_type, cause = name.decode().split("|", 2)
+    began, ended, seq = int(float(first)), int(float(last)), int.from_bytes(member[:6], "big")
+    return ops.GroupRow(cause, job_type, queue, count, began, ended, seq, member[6:])
+
+
+def _members(operation: ops.Members, partitions: Partitions) -> Plan[tuple[bytes, ...]]:
+    ask = _ask(
+        cause=operation.cause,
+        limit=operation.limit,
+        queue=operation.queue,
+        until=operation.until,
+    )
+    replies = yield _everywhere(partitions, "members", ask)
+    rows = [(float(ended), id) for reply in replies for ended, id in reply]
+    if partitions.count > 1:
+        rows.sort()
+    return tuple([id for _, id in rows[: operation.limit]])
 
 
 def _history(operation: ops.History, partitions: Partitions) -> Plan[tuple[Record, ...]]:
@@ -851,6 +891,8 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Peek: _peek,
     ops.Search: _search,
     ops.DeadLetters: _dead_letters,
+    ops.Groups: _groups,
+    ops.Members: _members,
     ops.History: _history,
     ops.Stats: _stats,
     ops.Explain: _explain,

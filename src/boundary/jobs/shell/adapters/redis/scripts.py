@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
-from boundary.jobs.core import lifecycle
+from boundary.jobs.core import causes, lifecycle
 from boundary.jobs.core.records import DEFAULT_QUEUE
 from boundary.jobs.core.storetime import SLEW
 from boundary.jobs.shell.adapters.redis.records import EVENT, EVENTS, STATUS
@@ -92,6 +92,8 @@ def _event(name: str) -> str:
         "dead": str(name in lifecycle.DEAD).lower(),
         "stopped": EVENT[lifecycle.settling(name, cancelling=True)],
     }
+    if name in lifecycle.DEAD:
+        fields["cause"] = f"'{causes.BY_STORE[name]}'"
     counted = lifecycle.COUNTED.get(name)
     if counted is not None:
         fields["counter"] = f"'{counted}'"

@@ -37,6 +37,12 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     2: """
         ALTER TABLE worker ADD COLUMN order_id BLOB;
         ALTER TABLE worker ADD COLUMN word TEXT;
+        ALTER TABLE job ADD COLUMN cause TEXT;
+        UPDATE job SET cause = CASE ending WHEN 'crash' THEN 'WorkerLost'
+            WHEN 'quarantine' THEN 'RecordError' ELSE 'Unknown' END || ':' || job_type
+        WHERE ending IN ('exhaust', 'crash', 'quarantine');
+        CREATE INDEX causes ON job (cause, completed, seq, queue, job_type, id)
+            WHERE cause IS NOT NULL;
         ALTER TABLE counter ADD COLUMN wait_ms REAL NOT NULL DEFAULT 0;
         CREATE TABLE minutes (
             begin       INTEGER NOT NULL,

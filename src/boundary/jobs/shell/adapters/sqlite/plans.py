@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import causes, lifecycle, wire
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.operations import cursor_position, lease_end, queue_order
 from boundary.jobs.core.stats import Counters
@@ -318,16 +318,22 @@ class Ending:
         self._heads = _heads()
 
     def finish(
-        self, seq: int, event: str, trail: bytes, retry_count: int, keep_ms: int | None
+        self,
+        seq: int,
+        event: str,
+        trail: bytes,
+        retry_count: int,
+        keep_ms: int | None,
+        cause: str | None = None,
     ) -> None:
-        """The job reaches its end."""
+        """The job reaches its end; a dead letter of this cause."""
         if keep_ms == 0:
             self._put(sql.FORGET, (seq,))
             return
         status = lifecycle.after("running", event)
         prune_at = None if keep_ms is None else self.now + keep_ms
         # Jobs that end alike (most do: completed, no result) are written by one statement.
-        alike = (status, event, self.now, self.now, trail, retry_count, prune_at)
+        alike = (status, event, self.now, self.now, trail, retry_count, prune_at, cause)
         self._finished.setdefault(alike, []).append(seq)
 
     def postpone(self, seq: int, event: str, due: Millis, trail: bytes, retry_count: int) -> None:
@@ -390,12 +396,20 @@ def _accept(ending: Ending, row: Row, outcome: ops.Outcome) -> Plan[None]:
     event = lifecycle.settling(outcome.event, cancelling=bool(cancelling))
     ending.count(queue, job_type, event, outcome.duration_ms, outcome.wait_ms)
     if lifecycle.after("running", event) in lifecycle.FINISHED:
-        ending.finish(seq, event, outcome.trail, outcome.retry_count, outcome.keep_ms)
+        cause = _cause(event, job_type, outcome.cause)
+        ending.finish(seq, event, outcome.trail, outcome.retry_count, outcome.keep_ms, cause)
     elif event == "release" and outcome.delay_ms == 0:
         yield from ending.release(seq, (queue, priority), outcome.trail, outcome.retry_count)
     else:
         due = ending.now + outcome.delay_ms
         ending.postpone(seq, event, due, outcome.trail, outcome.retry_count)
+
+
+def _cause(ending: str, job_type: str, told: str) -> str | None:
+    """The cause of a dead letter; None for any other end."""
+    if ending not in lifecycle.DEAD:
+        return None
+    return told or causes.unnamed(ending, job_type)
 
 
 def _settle_and_claim(
@@ -471,7 +485,8 @@ def _give_back(ending: Ending, record: Record, event: str, keep_ms: int | None) 
     ending.count(record.queue, record.job_type, event)
     lane = (record.queue, record.priority)
     if lifecycle.after("running", event) in lifecycle.FINISHED:
-        ending.finish(record.seq, event, record.trail, record.retry_count, keep_ms)
+        cause = _cause(event, record.job_type, "")
+        ending.finish(record.seq, event, record.trail, record.retry_count, keep_ms, cause)
     else:
         yield from ending.release(record.seq, lane, record.trail, record.retry_count)
 
@@ -667,33 +682,37 @@ def _save(operation: ops.Save, now: Millis) -> Plan[ops.Verdict]:
         lease = yield Ask(sql.LEASE, (record.worker,))
         expires = lease[0][0] if lease else now
         yield Ask(sql.RENEW, (record.worker, max(expires, now + operation.lease_ms)))
-    yield Ask(
-        sql.SAVE,
-        (
-            record.id,
-            record.job_type,
-            record.queue,
-            record.priority,
-            record.payload,
-            record.created,
-            record.updated,
-            record.status,
-            record.due,
-            record.execute_at,
-            record.started,
-            record.completed,
-            record.worker,
-            record.token,
-            record.retry_count,
-            record.crashes,
-            record.cancelling,
-            record.ending,
-            record.trail,
-            record.progress,
-            record.prune_at,
-        ),
-    )
+    yield Ask(sql.SAVE, _whole_row(record, _cause(record.ending, record.job_type, operation.cause)))
     return "done"
+
+
+def _whole_row(record: Record, cause: str | None, position: int | None = None) -> Row:
+    """A record as `SAVE` takes it."""
+    return (
+        record.id,
+        record.job_type,
+        record.queue,
+        record.priority,
+        record.payload,
+        record.created,
+        record.updated,
+        record.status,
+        record.due,
+        record.execute_at,
+        record.started,
+        record.completed,
+        record.worker,
+        record.token,
+        record.retry_count,
+        record.crashes,
+        record.cancelling,
+        record.ending,
+        record.trail,
+        record.progress,
+        record.prune_at,
+        position,
+        cause,
+    )
 
 
 def _amend(known: Record, given: Record) -> Plan[ops.Verdict]:
@@ -769,6 +788,21 @@ def _conditions(operation: ops.Search) -> tuple[str, tuple[Any, ...]]:
 def _dead_letters(operation: ops.DeadLetters, now: Millis) -> Plan[tuple[Record, ...]]:
     values = (operation.queue, operation.job_type, operation.limit)
     return _records((yield Ask(sql.DEAD_LETTERS, values)))
+
+
+def _groups(operation: ops.Groups, now: Millis) -> Plan[tuple[ops.Group, ...]]:
+    values = (operation.since or 0, operation.queue, operation.job_type, ops.GROUPS)
+    rows: list[ops.GroupRow] = []
+    for cause, job_type, queue, count, first, last in (yield Ask(sql.GROUPS, values)):
+        ((seq, id),) = yield Ask(sql.LATEST_MEMBER, (cause, last, queue))
+        rows.append(ops.GroupRow(cause, job_type, queue, count, first, last, seq, id))
+    return operation.fold(rows)
+
+
+def _members(operation: ops.Members, now: Millis) -> Plan[tuple[bytes, ...]]:
+    until = NOWHERE if operation.until is None else operation.until
+    values = (operation.cause, until, operation.queue, operation.limit)
+    return tuple([id for (id,) in (yield Ask(sql.MEMBERS, values))])
 
 
 def _history(operation: ops.History, now: Millis) -> Plan[tuple[Record, ...]]:
@@ -856,6 +890,8 @@ _LOOKS = {
     ops.Peek,
     ops.Search,
     ops.DeadLetters,
+    ops.Groups,
+    ops.Members,
     ops.History,
     ops.Stats,
     ops.Explain,
@@ -894,6 +930,8 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Peek: _peek,
     ops.Search: _search,
     ops.DeadLetters: _dead_letters,
+    ops.Groups: _groups,
+    ops.Members: _members,
     ops.History: _history,
     ops.Stats: _stats,
     ops.Explain: _explain,

@@ -32,7 +32,8 @@ CREATE TABLE job (
     trail       BLOB    NOT NULL DEFAULT x'',
     progress    BLOB    NOT NULL DEFAULT x'',
     prune_at    INTEGER,
-    position    INTEGER
+    position    INTEGER,
+    cause       TEXT
 ) STRICT;
 
 CREATE INDEX ready ON job (queue, priority, position) WHERE position IS NOT NULL;
@@ -42,6 +43,7 @@ CREATE INDEX prune ON job (prune_at) WHERE prune_at IS NOT NULL;
 CREATE INDEX history ON job (job_type, completed) WHERE completed IS NOT NULL;
 CREATE INDEX dead ON job (completed, seq, queue, job_type)
     WHERE ending IN ('exhaust', 'crash', 'quarantine');
+CREATE INDEX causes ON job (cause, completed, seq, queue, job_type, id) WHERE cause IS NOT NULL;
 CREATE INDEX uncommon ON job (status, seq) WHERE status IN ('failed', 'cancelled', 'retrying');
 
 CREATE TABLE worker (

@@ -97,7 +97,8 @@ CANCELLING = "SELECT id FROM job WHERE worker = ? AND cancelling = 1 ORDER BY se
 HELD = "SELECT id, seq, token, cancelling, queue, priority, job_type FROM job WHERE worker = ?"
 FINISH = (
     "UPDATE job SET status = ?, ending = ?, completed = ?, updated = ?, trail = ?, "
-    "retry_count = ?, prune_at = ?, worker = NULL, due = NULL, position = NULL, cancelling = 0 "
+    "retry_count = ?, prune_at = ?, cause = ?, worker = NULL, due = NULL, position = NULL, "
+    "cancelling = 0 "
     "WHERE seq IN (SELECT value FROM json_each(?))"
 )
 POSTPONE = (
@@ -173,7 +174,7 @@ PRUNE = (
 
 RETRY = (
     "UPDATE job SET status = 'pending', retry_count = 0, crashes = 0, ending = '', "
-    "execute_at = NULL, completed = NULL, prune_at = NULL, position = ?, updated = ? "
+    "execute_at = NULL, completed = NULL, prune_at = NULL, cause = NULL, position = ?, updated = ? "
     "WHERE seq = ?"
 )
 STOP = "UPDATE job SET cancelling = 1 WHERE seq = ?"
@@ -185,8 +186,8 @@ DUE_IN = "SELECT seq FROM job WHERE due IS NOT NULL AND queue = ? ORDER BY due, 
 SAVE = (
     "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, due, "
     "execute_at, started, completed, worker, token, retry_count, crashes, cancelling, ending, "
-    "trail, progress, prune_at) VALUES "
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "trail, progress, prune_at, position, cause) VALUES "
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 AMEND = (
     "UPDATE job SET payload = ?, trail = ?, progress = ?, started = ?, updated = ? WHERE seq = ?"
@@ -210,6 +211,21 @@ DEAD_LETTERS = (
     f"SELECT {COLUMNS} FROM job WHERE ending IN ('exhaust', 'crash', 'quarantine') "
     "AND (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR job_type = ?2) "
     "ORDER BY completed DESC, seq DESC LIMIT ?3"
+)
+GROUPS = """
+SELECT cause, job_type, queue, count(*), min(completed), max(completed)
+FROM job
+WHERE cause IS NOT NULL AND completed >= ?1 AND (?2 IS NULL OR queue = ?2)
+    AND (?3 IS NULL OR job_type = ?3)
+GROUP BY cause, queue, job_type ORDER BY max(completed) DESC LIMIT ?4
+"""
+LATEST_MEMBER = (
+    "SELECT seq, id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed = ?2 "
+    "AND queue = ?3 ORDER BY seq DESC LIMIT 1"
+)
+MEMBERS = (
+    "SELECT id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed <= ?2 "
+    "AND (?3 IS NULL OR queue = ?3) ORDER BY completed, seq LIMIT ?4"
 )
 AHEAD = """
 SELECT count(*) FROM (

@@ -1,6 +1,6 @@
 -- A whole record is stored (the seed's save_job).
 --
--- ARGV[2]  {created, token, status, lease, completed?, keep?, worker}
+-- ARGV[2]  {created, token, status, lease, cause?}
 -- ARGV[3]  id
 -- ARGV[4]  its static part from the lane length on
 -- ARGV[5]  its state
@@ -41,7 +41,7 @@ elseif new.due ~= NONE then
   count_scheduled(queue_of(new.lane), 1)
 end
 if is_finished(new) then
-  note_status(new, EVENTS[new.ending].dead)
+  note_status(new, ask.cause)
   add_to_history(new.kind, {ending(new)})
   -- It may have ended before others that are in the list already.
   local key = P .. 'history:' .. new.kind

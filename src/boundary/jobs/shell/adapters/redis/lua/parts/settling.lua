@@ -1,6 +1,6 @@
 -- A worker ends its hold on jobs.
 --
--- Outcomes come in groups that are alike: {event, retry, delay?, keep?} (no keep: for good), and for
+-- Outcomes come in groups that are alike: {event, retry, delay?, keep?, cause?} (no keep: for good), and for
 -- each job of the group 16 bytes id, I4 token, d duration in ms, I4 wait in ms, I4 trail length, trail.
 --
 -- What belongs here: accepting outcomes. What does not: taking new jobs (claiming.lua).
@@ -47,7 +47,7 @@ local function like(group)
   local rule = EVENTS[group.event]
   local keep = group.keep or NONE
   local prune = pack('>i8', keep == NONE and NONE or now + keep)
-  return {rule = rule, keep = keep, prune = prune, ended = {},
+  return {rule = rule, event = group.event, cause = group.cause, keep = keep, prune = prune, ended = {},
     head = pack('>BBBBI2i8i8i8', rule.status, group.event, 0, 0, group.retry, now, NONE, now)
       .. prune}
 end
@@ -82,7 +82,7 @@ local function finish(batch, alike, id, record, size, trail)
   alike.ended[#alike.ended + 1] = ended
   if alike.rule.status >= FAILED then
     note_status({id = id, seq = unpacked('>I6', record, 6), status = alike.rule.status,
-      completed = now}, alike.rule.dead)
+      ending = alike.event, lane = sub(record, 20, 19 + lane), kind = name, completed = now}, alike.cause)
   end
 end
 
@@ -149,7 +149,8 @@ local function settle_group(group, blob, worker, batch, seen, accepted)
       if byte(record, size + 3) % 2 == 1 then
         call('SREM', P .. 'stopping', id)
         event = EVENTS[event].stopped
-        stopped = stopped or like({event = event, retry = group.retry, keep = group.keep})
+        stopped = stopped or like({event = event, retry = group.retry, keep = group.keep,
+          cause = group.cause})
         ending = stopped
       end
       local text = trail > 0 and sub(blob, at, at + trail - 1) or ''
