@@ -103,7 +103,9 @@ def history(url: str, days: float, until: timedelta, step: timedelta) -> None:
 def _one_step(jobs, door, clock, chance, busy) -> None:
     kinds = list(QUEUES)
     weights = [QUEUES[kind][1] for kind in kinds]
-    for kind in chance.choices(kinds, weights, k=max(1, round(14 * busy * chance.uniform(0.7, 1.3)))):
+    for kind in chance.choices(
+        kinds, weights, k=max(1, round(14 * busy * chance.uniform(0.7, 1.3)))
+    ):
         queue, _, usual, wait, fails = QUEUES[kind]
         waited = timedelta(milliseconds=wait * chance.lognormvariate(0, 0.6) * (1 + 2 * busy**6))
         wanted = datetime.fromtimestamp(clock.now() / 1000, UTC) - waited
@@ -112,7 +114,13 @@ def _one_step(jobs, door, clock, chance, busy) -> None:
         took = usual * chance.lognormvariate(0, 0.25)
         u = chance.random()
         outcomes = [
-            Outcome(one.id, one.token, "exhaust" if u < fails else "succeed", keep_ms=0, duration_ms=took)
+            Outcome(
+                one.id,
+                one.token,
+                "exhaust" if u < fails else "succeed",
+                keep_ms=0,
+                duration_ms=took,
+            )
             for one in claimed.jobs
         ]
         door.execute(Settle("history", tuple(outcomes)))
@@ -141,7 +149,9 @@ def today(jobs: Jobs) -> None:
     jobs.worker(concurrency=4).run_until_empty()
     later = datetime.now(UTC) + timedelta(hours=2)
     for number in range(7):
-        jobs.enqueue("welcome_mail", {"to": f"late{number}@example.com", "name": "Lin"}, run_at=later)
+        jobs.enqueue(
+            "welcome_mail", {"to": f"late{number}@example.com", "name": "Lin"}, run_at=later
+        )
     first = jobs.enqueue("count_stock", {"shelf": "garden"}, run_at=later)
     jobs.cancel(first.id)
     jobs.schedule("count-stock", handler="count_stock", cron="*/15 * * * *")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -111,12 +111,16 @@ class MinuteStats(Struct, frozen=True, kw_only=True):
     job_type: str | None = None
 
 
+WorkerPhase: TypeAlias = Literal["running", "quiet", "draining"]
+
+
 class WorkerInfo(Struct, frozen=True, kw_only=True):
     """One worker that is alive, or was a moment ago.
 
     Attributes:
         id: Its incarnation.
-        status: Whether it runs anything.
+        status: Whether it runs anything; `quiet`: it was told to claim nothing; `draining`: it
+            ends what it has, and leaves.
         queues: The queues it serves, in order; empty: every queue.
         seen_until: The end of its lease; past, if it was lost.
         running: The jobs it holds.
@@ -125,7 +129,7 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    status: Literal["running", "idle"]
+    status: Literal["running", "idle", "quiet", "draining"]
     queues: tuple[str, ...]
     concurrency: int
     host: str
@@ -192,6 +196,7 @@ class WorkerNote(Struct, frozen=True):
     pid: int
     started_at: datetime
     job_types: tuple[str, ...] | None = None
+    phase: WorkerPhase = "running"
 
     def serves(self, queue: str) -> bool:
         """Whether it takes jobs of this queue."""
@@ -213,10 +218,12 @@ def encode_worker(
     pid: int,
     started_at: datetime,
     job_types: tuple[str, ...] = (),
+    phase: WorkerPhase = "running",
 ) -> bytes:
     """What a worker says of itself with each heartbeat."""
     told = tuple(sorted(job_types)) if len(job_types) <= TYPES_TOLD else None
-    return msgspec.msgpack.encode(WorkerNote(queues, concurrency, host, pid, started_at, told))
+    note = WorkerNote(queues, concurrency, host, pid, started_at, told, phase)
+    return msgspec.msgpack.encode(note)
 
 
 def worker_note(note: bytes) -> WorkerNote | None:
@@ -240,7 +247,7 @@ def worker_info(
         return None
     return WorkerInfo(
         id=id,
-        status="running" if running else "idle",
+        status=said.phase if said.phase != "running" else "running" if running else "idle",
         queues=said.queues,
         concurrency=said.concurrency,
         host=said.host,

@@ -184,6 +184,22 @@ class AsyncJobs:
         """As `Jobs.resume`."""
         return await self._run(flows.set_paused(queue, paused=False))
 
+    async def quiet(self, worker: str | None = None) -> int:
+        """As `Jobs.quiet`."""
+        return await self._run(operators.instruct("quiet", worker))
+
+    async def unquiet(self, worker: str | None = None) -> int:
+        """As `Jobs.unquiet`."""
+        return await self._run(operators.instruct("unquiet", worker))
+
+    async def drain(self, worker: str | None = None) -> int:
+        """As `Jobs.drain`."""
+        return await self._run(operators.instruct("drain", worker))
+
+    async def restart(self, worker: str | None = None) -> int:
+        """As `Jobs.restart`."""
+        return await self._run(operators.instruct("restart", worker))
+
     async def purge(self, queue: str) -> int:
         """As `Jobs.purge`."""
         return await self._run(flows.purge(queue))

@@ -242,6 +242,8 @@ class Jobs:
         queues: Sequence[str] | None = None,
         concurrency: int | None = None,
         weights: Mapping[str, int] | None = None,
+        max_jobs: int | None = None,
+        max_memory: int | None = None,
     ) -> Worker:
         """A worker for these handlers.
 
@@ -250,6 +252,9 @@ class Jobs:
                 ``default`` first.
             concurrency: Jobs that run at the same time; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
+            max_jobs: It asks to be replaced after so many jobs, and without anybody to ask it
+                stops; None: as configured (0, never).
+            max_memory: The same when its process has more bytes of memory.
 
         Raises:
             UsageError: One of them is wrong.
@@ -263,6 +268,8 @@ class Jobs:
             queues=queues,
             weights=weights,
             concurrency=concurrency,
+            max_jobs=max_jobs,
+            max_memory=max_memory,
             clock=self._clock,
         )
 
@@ -495,6 +502,36 @@ class Jobs:
     def resume(self, queue: str) -> bool:
         """Workers serve the queue again. Whether that is a change."""
         return self._run(flows.set_paused(queue, paused=False))
+
+    def quiet(self, worker: str | None = None) -> int:
+        """The worker claims nothing more, and goes on with what it has; None: all. How many.
+
+        Within a second; it stays so until `unquiet`. What is told to a worker is told to one
+        process; a supervisor with several has as many workers.
+
+        Args:
+            worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
+        """
+        return self._run(operators.instruct("quiet", worker))
+
+    def unquiet(self, worker: str | None = None) -> int:
+        """The worker claims jobs again; None: all. How many."""
+        return self._run(operators.instruct("unquiet", worker))
+
+    def drain(self, worker: str | None = None) -> int:
+        """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
+
+        Nobody starts in its place. How many were told.
+        """
+        return self._run(operators.instruct("drain", worker))
+
+    def restart(self, worker: str | None = None) -> int:
+        """The worker is replaced by a new process, without a gap in service; None: all.
+
+        One that runs alone ends what it has and starts anew; a worker that a program runs in
+        its own process leaves. How many were told.
+        """
+        return self._run(operators.instruct("restart", worker))
 
     def purge(self, queue: str) -> int:
         """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""

@@ -193,6 +193,11 @@ class Executor:
         """Ids of the jobs that run."""
         return tuple(self._running)
 
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """What runs; from any thread."""
+        return tuple(self._running.values())
+
     def durations(self) -> tuple[tuple[str, int, float], ...]:
         """(queue, runs, milliseconds together) of what finished since the last call."""
         taken, self._durations = self._durations, {}

@@ -6,6 +6,7 @@ and what an answer means (`core`).
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec import Struct
 from boundary.jobs.core import why as reasons
 from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
-from boundary.jobs.core.operations import Explain, Find, Group, Groups
+from boundary.jobs.core.operations import Explain, Find, Group, Groups, Instruct, Order, Stats, Word
 from boundary.jobs.core.records import Job, JobError
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import PAGE, Flow, JobId, ask, checked_limit
@@ -75,3 +76,22 @@ def _group(group: Group, sample: Job | None) -> FailureGroup:
         error=None if sample is None else sample.error,
         sample=sample,
     )
+
+
+def instruct(word: Word, worker: str | None) -> Flow[int]:
+    """This worker is given an order, or all are. How many.
+
+    Args:
+        worker: Its id, the beginning of it (``host:pid``), or its process id; None: all.
+    """
+    order = Order(secrets.token_bytes(16), word)
+    meant = None
+    if worker is not None:
+        snapshot = yield from ask(Stats())
+        meant = tuple([row.worker for row in snapshot.workers if _is_called(row.worker, worker)])
+    told = yield from ask(Instruct(order, meant))
+    return len(told)
+
+
+def _is_called(id: str, name: str) -> bool:
+    return id == name or id.startswith(f"{name}:") or id.split(":")[1:2] == [name]
