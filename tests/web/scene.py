@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from boundary.jobs import Context, Jobs, RetryPolicy
 from boundary.jobs.core.operations import Claim, Outcome, Settle
+from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.testing import FakeClock
 
 QUICK = RetryPolicy("constant", 0.05)
@@ -32,6 +33,13 @@ ARGS = {
     "sales_report": {"month": "2026-11"},
     "count_stock": {},
 }
+
+
+class Past(FakeClock):
+    """A clock that is set, on a machine that has been running as long as this one."""
+
+    def mono(self) -> int:
+        return SystemClock().mono()
 
 
 class WarehouseOffline(Exception):
@@ -88,7 +96,7 @@ def history(url: str, days: float, until: timedelta, step: timedelta) -> None:
     now = datetime.now(UTC)
     at = now - timedelta(days=days)
     end = now - until - timedelta(seconds=20)
-    clock = FakeClock(at)
+    clock = Past(at)
     with Jobs(url, clock=clock) as jobs:
         register(jobs)
         door = jobs.store.blocking()
@@ -107,9 +115,8 @@ def _one_step(jobs, door, clock, chance, busy) -> None:
         kinds, weights, k=max(1, round(14 * busy * chance.uniform(0.7, 1.3)))
     ):
         queue, _, usual, wait, fails = QUEUES[kind]
-        waited = timedelta(milliseconds=wait * chance.lognormvariate(0, 0.6) * (1 + 2 * busy**6))
-        wanted = datetime.fromtimestamp(clock.now() / 1000, UTC) - waited
-        jobs.enqueue(kind, ARGS[kind], run_at=wanted)
+        jobs.enqueue(kind, ARGS[kind])
+        clock.advance(wait / 1000 * chance.lognormvariate(0, 0.6) * (1 + 2 * busy**6))
         claimed = door.execute(Claim("history", (queue,), 1, 60_000, join=True))
         took = usual * chance.lognormvariate(0, 0.25)
         u = chance.random()

@@ -12,8 +12,9 @@ from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.web import create_app
 from tests.web.conftest import API, handlers
 
-BY_GRAMMAR = {"put_schedule", "enqueue_job", "search_jobs"}
-"""What follows rules no schema tells: cron, zones, a handler's own parameters, a store's cursors."""
+BY_GRAMMAR = {"put_schedule", "enqueue_job", "search_jobs", "series"}
+"""What follows rules no schema tells: cron, zones, a handler's own parameters, a store's cursors, one
+of two that may not be given together."""
 
 
 jobs = Jobs("memory://")

@@ -28,7 +28,9 @@ def routes() -> list[tuple[str, str, str, dict[str, Any]]]:
         (
             one.name,
             one.method,
-            API + one.path.format(id=MISSING, name="sums", number=1) + QUERIES.get(one.name, ""),
+            API
+            + one.path.format(id=MISSING, name="sums", worker="w:1", number=1)
+            + QUERIES.get(one.name, ""),
             {"json": BODIES.get(one.name, {})} if one.body else {},
         )
         for one in ENDPOINTS

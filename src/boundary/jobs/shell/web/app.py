@@ -28,6 +28,7 @@ from boundary.jobs.shell.web.guarding import API, Guard, route_path
 from boundary.jobs.shell.web.live import Hub
 from boundary.jobs.shell.web.pages import lists
 from boundary.jobs.shell.web.pages.acting import ACTIONS, Act, act
+from boundary.jobs.shell.web.pages.dead import dead_page
 from boundary.jobs.shell.web.pages.job import job_page
 from boundary.jobs.shell.web.pages.overview import Overview
 from boundary.jobs.shell.web.pages.page import Page, Printer, error_view
@@ -90,6 +91,7 @@ def pages() -> tuple[Page, ...]:
         Page("/", Overview().show),
         Page("/jobs", lists.jobs_page),
         Page("/jobs/{id}", job_page),
+        Page("/dead", dead_page),
         Page("/queues", lists.queues_page),
         Page("/schedules", lists.schedules_page),
         Page("/workers", lists.workers_page),

@@ -86,14 +86,17 @@ class Channel:
         """The latest, and each that differs from it; those that come too fast are passed over."""
         seen = 0
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SILENCE), self._changed:
-                    await self._changed.wait_for(lambda: self._version > seen)
+            await self._changed_since(seen)
             if self._version > seen and self._latest is not None:
                 seen = self._version
                 yield self._latest
             else:
                 yield b": still here\n\n"
+
+    async def _changed_since(self, seen: int) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SILENCE), self._changed:
+                await self._changed.wait_for(lambda: self._version > seen)
 
 
 class Hub:

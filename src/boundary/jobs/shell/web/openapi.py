@@ -29,6 +29,7 @@ REF: Final = "#/components/schemas/{name}"
 _PATHS: Final[dict[str, Schema]] = {
     "id": {"type": "string", "format": "uuid"},
     "name": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"},
+    "worker": {"type": "string", "minLength": 1, "maxLength": 300, "pattern": "^[^/]+$"},
     "number": {"type": "integer", "minimum": 1, "maximum": 2**53},
 }
 

@@ -11,6 +11,7 @@ from boundary.jobs.core.records import Attempt, Job, JobError
 from boundary.jobs.core.redaction import redacted, redacted_text
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import ScheduleInfo
+from boundary.jobs.shell.operators import FailureGroup
 
 
 def shown(job: Job) -> Job:
@@ -45,6 +46,15 @@ def shown_why(why: Why) -> Why:
         why,
         sentence=redacted_text(why.sentence),
         error=None if why.error is None else _error(why.error),
+    )
+
+
+def shown_group(group: FailureGroup) -> FailureGroup:
+    """The group, the errors and the arguments in it redacted."""
+    return replace(
+        group,
+        error=None if group.error is None else _error(group.error),
+        sample=None if group.sample is None else shown(group.sample),
     )
 
 

@@ -14,6 +14,7 @@ from boundary.jobs.shell.flows import PAGE
 from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
 from boundary.jobs.shell.web.api.records import (
     Count,
+    Explained,
     FoundJobs,
     HistoryOf,
     JobList,
@@ -28,7 +29,7 @@ from boundary.jobs.shell.web.api.records import (
     set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal
-from boundary.jobs.shell.web.shown import shown
+from boundary.jobs.shell.web.shown import shown, shown_why
 
 if TYPE_CHECKING:
     from boundary.jobs.shell.aio import AsyncJobs
@@ -51,9 +52,13 @@ async def job_history(ask: Ask[HistoryOf, None]) -> JobList:
     return JobList(jobs=tuple(map(shown, found)))
 
 
-async def get_job(ask: Ask[Nothing, None]) -> OneJob:
-    """One job, with its history."""
-    return OneJob(job=shown(_found(await ask.jobs.find(ask.job_id), ask.job_id)))
+async def get_job(ask: Ask[Nothing, None]) -> Explained:
+    """One job, each of its runs, and why it is where it is."""
+    job = _found(await ask.jobs.find(ask.job_id), ask.job_id)
+    why = await ask.jobs.why(ask.job_id)
+    if why is None:
+        raise not_found(ask.job_id)
+    return Explained(job=shown(job), why=shown_why(why))
 
 
 async def enqueue_job(ask: Ask[Nothing, NewJobBody]) -> OneJob:

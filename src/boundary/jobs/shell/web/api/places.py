@@ -7,6 +7,8 @@ a request becomes a question (`endpoint`).
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from boundary.jobs.core.stats import JobStats, QueueStats
 from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
@@ -15,6 +17,8 @@ from boundary.jobs.shell.web.api.records import (
     Changed,
     Confirmed,
     Count,
+    FailureGroups,
+    GroupsOf,
     Health,
     NewSchedule,
     Nothing,
@@ -27,7 +31,10 @@ from boundary.jobs.shell.web.api.records import (
     set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal
-from boundary.jobs.shell.web.shown import shown_schedule
+from boundary.jobs.shell.web.shown import shown_group, shown_schedule
+
+EVERY: Final = "all"
+"""Stands for every worker."""
 
 
 async def job_stats(ask: Ask[Nothing, None]) -> JobStats:
@@ -36,9 +43,15 @@ async def job_stats(ask: Ask[Nothing, None]) -> JobStats:
 
 
 async def series(ask: Ask[SeriesOf, None]) -> SeriesAnswer:
-    """What was counted in each of the last minutes, by queue."""
+    """What was counted in each of the last minutes or hours, by queue or by job type."""
     found = await ask.jobs.series(**ask.query.given())
     return SeriesAnswer(series=tuple(found))
+
+
+async def failure_groups(ask: Ask[GroupsOf, None]) -> FailureGroups:
+    """Dead letters by cause, that seen last first."""
+    found = await ask.jobs.failure_groups(**ask.query.given())
+    return FailureGroups(groups=tuple(map(shown_group, found)))
 
 
 async def health(ask: Ask[Nothing, None]) -> Health:
@@ -87,6 +100,34 @@ async def workers(ask: Ask[Nothing, None]) -> WorkerList:
     return WorkerList(workers=tuple(await ask.jobs.workers()))
 
 
+async def quiet_worker(ask: Ask[Nothing, None]) -> Count:
+    """The worker claims nothing more, and goes on with what it has; ``all`` stands for every one."""
+    return await _told(ask, ask.jobs.quiet)
+
+
+async def unquiet_worker(ask: Ask[Nothing, None]) -> Count:
+    """The worker claims jobs again."""
+    return await _told(ask, ask.jobs.unquiet)
+
+
+async def drain_worker(ask: Ask[Nothing, None]) -> Count:
+    """The worker ends what it has and leaves; nobody starts in its place."""
+    return await _told(ask, ask.jobs.drain)
+
+
+async def restart_worker(ask: Ask[Nothing, None]) -> Count:
+    """The worker is replaced by a new process, without a gap in service."""
+    return await _told(ask, ask.jobs.restart)
+
+
+async def _told(ask: Ask[Any, None], order: Callable[[str | None], Awaitable[int]]) -> Count:
+    worker = ask.path["worker"]
+    count = await order(None if worker == EVERY else worker)
+    if count == 0 and worker != EVERY:
+        raise Refusal(404, "worker_not_found", f"no live worker is called {worker!r:.160}")
+    return Count(count=count)
+
+
 # Schedules
 
 
@@ -114,6 +155,7 @@ async def delete_schedule(ask: Ask[Nothing, None]) -> None:
 ENDPOINTS = (
     Endpoint("GET", "/stats", job_stats),
     Endpoint("GET", "/series", series),
+    Endpoint("GET", "/failures", failure_groups),
     Endpoint("GET", "/health", health),
     Endpoint("GET", "/queues", queues),
     Endpoint("GET", "/queues/{name}", queue_stats),
@@ -121,6 +163,10 @@ ENDPOINTS = (
     Endpoint("POST", "/queues/{name}/resume", resume_queue),
     Endpoint("POST", "/queues/{name}/purge", purge_queue, 409),
     Endpoint("GET", "/workers", workers),
+    Endpoint("POST", "/workers/{worker}/quiet", quiet_worker, 404),
+    Endpoint("POST", "/workers/{worker}/unquiet", unquiet_worker, 404),
+    Endpoint("POST", "/workers/{worker}/drain", drain_worker, 404),
+    Endpoint("POST", "/workers/{worker}/restart", restart_worker, 404),
     Endpoint("GET", "/schedules", schedules),
     Endpoint("PUT", "/schedules/{name}", put_schedule, 413, 422),
     Endpoint("DELETE", "/schedules/{name}", delete_schedule, 404, success=204),

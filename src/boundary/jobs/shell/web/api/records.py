@@ -15,7 +15,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from boundary.jobs.core.records import JSON, Job, Priority, Status
 from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
-from boundary.jobs.shell.flows import ScheduleInfo
+from boundary.jobs.core.why import Why
+from boundary.jobs.shell.flows import By, ScheduleInfo
+from boundary.jobs.shell.operators import FailureGroup
 
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200)]
@@ -88,10 +90,33 @@ class JobSearch(Query, frozen=True, kw_only=True):
 
 
 class SeriesOf(Query, frozen=True, kw_only=True):
-    """Of how many minutes, this one included, and of which queue."""
+    """Of which stretch of time, and of what.
 
-    minutes: Annotated[int, Meta(ge=1, le=1440)] = 60
+    Attributes:
+        minutes: The last so many, this one included; 60 unless said. Or
+        hours: the last so many.
+        by: Whether a row is about a queue or a job type.
+    """
+
+    minutes: Annotated[int, Meta(ge=1, le=1440)] | UnsetType = UNSET
+    hours: Annotated[int, Meta(ge=1, le=720)] | UnsetType = UNSET
     queue: Name | UnsetType = UNSET
+    job_type: Name | UnsetType = UNSET
+    by: By = "queue"
+
+
+class GroupsOf(Query, frozen=True, kw_only=True):
+    """Which dead letters are grouped by their cause.
+
+    Attributes:
+        since: Only those that ended at or after this instant.
+        limit: At most so many groups.
+    """
+
+    queue: Name | UnsetType = UNSET
+    job_type: Name | UnsetType = UNSET
+    since: Instant | UnsetType = UNSET
+    limit: Limit = 50
 
 
 class NewJobBody(Body, frozen=True, kw_only=True):
@@ -170,6 +195,13 @@ class OneJob(Struct, frozen=True, kw_only=True):
     job: Job
 
 
+class Explained(Struct, frozen=True, kw_only=True):
+    """One job, and why it is where it is."""
+
+    job: Job
+    why: Why
+
+
 class Retried(Struct, frozen=True, kw_only=True):
     """The seed's answer to a retry."""
 
@@ -223,6 +255,12 @@ class SeriesAnswer(Struct, frozen=True, kw_only=True):
     """What was counted in each minute, oldest first; nothing where nothing was."""
 
     series: tuple[MinuteStats, ...]
+
+
+class FailureGroups(Struct, frozen=True, kw_only=True):
+    """Dead letters by cause, that seen last first."""
+
+    groups: tuple[FailureGroup, ...]
 
 
 class Health(Struct, frozen=True, kw_only=True):

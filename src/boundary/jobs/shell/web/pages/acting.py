@@ -10,12 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from boundary.jobs.core.records import JSON
-from boundary.jobs.core.redaction import restored
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.web.api.endpoint import Ask, read_bytes
@@ -86,25 +83,6 @@ async def retry(ask: Ask[Form, None]) -> str:
     return f"{job.job_type} waits in {job.queue} again."
 
 
-async def edit(ask: Ask[Form, None]) -> str:
-    """A dead letter waits again, with other arguments."""
-    before = await ask.jobs.find(ask.job_id)
-    if before is None:
-        raise not_found(ask.job_id)
-    given = _arguments(ask.query.get("args", ""))
-    await ask.jobs.edit(ask.job_id, restored(given, before.args))
-    return f"{before.job_type} waits in {before.queue} again, with the arguments you gave."
-
-
-def _arguments(text: str) -> dict[str, JSON]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, JSON])
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
-        raise Refusal(
-            422, "invalid_form", f"the arguments are no JSON object: {str(error)[:200]}"
-        ) from None
-
-
 async def cancel(ask: Ask[Form, None]) -> str:
     """A job never runs, or is asked to stop."""
     job = await ask.jobs.cancel(ask.job_id)
@@ -154,13 +132,42 @@ async def unschedule(ask: Ask[Form, None]) -> str:
     return f"{ask.name} ticks no more."
 
 
+async def quiet(ask: Ask[Form, None]) -> str:
+    """A worker claims nothing more."""
+    return _told(await ask.jobs.quiet(ask.path["worker"]), "claims nothing more, and goes on")
+
+
+async def unquiet(ask: Ask[Form, None]) -> str:
+    """A worker claims jobs again."""
+    return _told(await ask.jobs.unquiet(ask.path["worker"]), "claims jobs again")
+
+
+async def drain(ask: Ask[Form, None]) -> str:
+    """A worker ends what it has and leaves."""
+    return _told(await ask.jobs.drain(ask.path["worker"]), "ends what it has, and leaves")
+
+
+async def restart(ask: Ask[Form, None]) -> str:
+    """A worker is replaced by a new process."""
+    return _told(await ask.jobs.restart(ask.path["worker"]), "is replaced by a new process")
+
+
+def _told(count: int, what: str) -> str:
+    if count == 0:
+        raise Refusal(404, "worker_not_found", "this worker has left meanwhile")
+    return f"The worker {what}."
+
+
 ACTIONS: Final[dict[str, Act]] = {
     "/jobs/{id}/retry": retry,
-    "/jobs/{id}/edit": edit,
     "/jobs/{id}/cancel": cancel,
     "/jobs/{id}/delete": delete,
     "/queues/{name}/pause": pause,
     "/queues/{name}/resume": resume,
     "/queues/{name}/purge": purge,
     "/schedules/{name}/delete": unschedule,
+    "/workers/{worker}/quiet": quiet,
+    "/workers/{worker}/unquiet": unquiet,
+    "/workers/{worker}/drain": drain,
+    "/workers/{worker}/restart": restart,
 }

@@ -37,7 +37,7 @@ def can(job: Job) -> frozenset[str]:
     """What an operator may do with it now."""
     found = {"delete"}
     if job.status == "failed":
-        found |= {"retry", "edit"}
+        found.add("retry")
     if job.status in {"pending", "retrying", "running"} and not job.cancel_requested:
         found.add("cancel")
     return frozenset(found)

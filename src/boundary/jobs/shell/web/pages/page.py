@@ -99,15 +99,15 @@ class Printer:
             lstrip_blocks=True,
             undefined=StrictUndefined,
         )
-        self._templates.filters |= FILTERS
-        self._templates.globals |= {
-            "between": between,
-            "sections": SECTIONS,
-            "file": files.address,
-            "jobs": jobs,
-            "signed": not isinstance(auth, LocalAuth),
-            "signs_out": isinstance(auth, TokenAuth),
-        }
+        cast("dict[str, Any]", self._templates.filters).update(FILTERS)
+        cast("dict[str, Any]", self._templates.globals).update(
+            between=between,
+            sections=SECTIONS,
+            file=files.address,
+            jobs=jobs,
+            signed=not isinstance(auth, LocalAuth),
+            signs_out=isinstance(auth, TokenAuth),
+        )
 
     async def page(self, page: Page, request: Request) -> Response:
         """The page as a whole."""

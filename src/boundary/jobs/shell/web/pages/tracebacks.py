@@ -40,6 +40,22 @@ def parts(trace: str) -> list[Part]:
     return found
 
 
+def place(trace: str) -> str:
+    """Where it went wrong: the innermost frame of the application, else of all; "" if there is none."""
+    frames = [line for line in trace.split("\n") if _FRAME.match(line)]
+    own = [line for line in frames if not _LIBRARY.search(_file(line))]
+    last = re.search(r'File "([^"]*)", (line \d+), in (.+)', (own or frames or [""])[-1])
+    if last is None:
+        return ""
+    short = "/".join(re.split(r"[\\/]", last[1])[-2:])
+    return f"{last[3]}, {short} {last[2]}"
+
+
+def _file(line: str) -> str:
+    frame = _FRAME.match(line)
+    return frame["file"] if frame else ""
+
+
 def _pieces(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
     """Each frame with the lines of code below it, and what stands between; whether it is a library's."""
     piece: list[str] = []

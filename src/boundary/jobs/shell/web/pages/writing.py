@@ -17,6 +17,12 @@ from boundary.jobs.shell.web.pages.tracebacks import parts
 
 SHORT: Final = 120
 """Characters of arguments in a list."""
+SECOND: Final = 1_000
+MINUTE: Final = 60
+HOUR: Final = 60
+DAYS: Final = 48
+"""Where a duration goes on to the next unit."""
+NONE: Final = "\N{EN DASH}"
 
 
 def number(value: float) -> str:
@@ -35,25 +41,26 @@ def rate(value: float) -> str:
 def span(milliseconds: float | None) -> str:
     """A duration in the one or two units people would say it in."""
     if milliseconds is None:
-        return "–"
-    if milliseconds < 1_000:
-        figure = f"{milliseconds:.2g}" if milliseconds < 9.5 else f"{milliseconds:.0f}"  # noqa: PLR2004
-        return "<1 ms" if milliseconds < 1 else f"{figure} ms"
-    seconds = milliseconds / 1_000
-    if seconds < 60:  # noqa: PLR2004
+        return NONE
+    if milliseconds < 1:
+        return "<1 ms"
+    if milliseconds < SECOND:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / SECOND
+    if seconds < MINUTE:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004
+    minutes, rest = divmod(round(seconds), MINUTE)
+    if minutes < HOUR:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:  # noqa: PLR2004
+    hours, minutes = divmod(minutes, HOUR)
+    if hours < DAYS:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{hours // 24} d"
 
 
 def between(begin: datetime | None, end: datetime | None) -> str:
     """How long it was from one instant to another."""
-    return "–" if begin is None or end is None else span((end - begin).total_seconds() * 1_000)
+    return NONE if begin is None or end is None else span((end - begin).total_seconds() * 1_000)
 
 
 def moment(at: datetime | None, form: str = "relative") -> Markup:
@@ -63,7 +70,7 @@ def moment(at: datetime | None, form: str = "relative") -> Markup:
         form: ``relative`` ("3 min ago"), ``clock`` (time of day), ``day`` or ``full``.
     """
     if at is None:
-        return Markup('<span class="none">–</span>')
+        return Markup('<span class="none">{}</span>').format(NONE)
     told = at.astimezone(UTC)
     plain = {"clock": f"{told:%H:%M:%S}", "day": f"{told:%d %b}", "axis": f"{told:%H:%M}"}.get(
         form, f"{told:%Y-%m-%d %H:%M:%S} UTC"
@@ -127,6 +134,11 @@ def plain_json(value: JSON) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
+def lines(text: str) -> int:
+    """How many lines a text has."""
+    return text.count("\n") + 1
+
+
 def traceback(text: str) -> Markup:
     """A traceback, frames of libraries folded."""
     found: list[Markup] = []
@@ -169,5 +181,5 @@ FILTERS: Final[dict[str, Any]] = {
     "traceback": traceback,
     "rate": rate,
     "outcome": OUTCOMES.get,
-    "lines": lambda text: text.count("\n") + 1,
+    "lines": lines,
 }
