@@ -50,7 +50,7 @@ async def jobs_page(ask: Ask[Sought, None]) -> View:
     given = ask.query.given()
     if "q" in given and (job_id := _as_id(given["q"])):
         raise Elsewhere(f"/jobs/{job_id}")
-    conditions = {
+    conditions: dict[str, Any] = {
         name: given[name] for name in ("status", "job_type", "queue", "cursor") if name in given
     }
     if "q" in given:
