@@ -101,6 +101,7 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
         queues: The queues it serves, in order; empty: every queue.
         seen_until: The end of its lease; past, if it was lost.
         running: The jobs it holds.
+        schedules: The schedules its code declares.
     """
 
     id: str
@@ -112,6 +113,7 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     started_at: datetime
     seen_until: datetime
     running: tuple[UUID, ...] = ()
+    schedules: tuple[str, ...] = ()
 
 
 class JobStats(Struct, frozen=True, kw_only=True):
@@ -162,16 +164,23 @@ class _WorkerNote(Struct, frozen=True):
     host: str
     pid: int
     started_at: datetime
+    schedules: tuple[str, ...] = ()
 
 
 _decode_note = msgspec.msgpack.Decoder(_WorkerNote).decode
 
 
 def encode_worker(
-    *, queues: tuple[str, ...], concurrency: int, host: str, pid: int, started_at: datetime
+    *,
+    queues: tuple[str, ...],
+    concurrency: int,
+    host: str,
+    pid: int,
+    started_at: datetime,
+    schedules: tuple[str, ...] = (),
 ) -> bytes:
     """What a worker says of itself with each heartbeat."""
-    note = _WorkerNote(queues, concurrency, host, pid, started_at)
+    note = _WorkerNote(queues, concurrency, host, pid, started_at, schedules)
     return msgspec.msgpack.encode(note)
 
 
@@ -195,4 +204,5 @@ def worker_info(
         started_at=said.started_at,
         seen_until=seen_until,
         running=running,
+        schedules=said.schedules,
     )

@@ -37,7 +37,9 @@ LAST_MOMENT = 0.8
 """The part of a lease after which a worker that could not renew it stops its jobs."""
 
 
-def describe_worker(setup: Setup, settings: Settings, now: Millis) -> bytes:
+def describe_worker(
+    setup: Setup, settings: Settings, now: Millis, schedules: tuple[str, ...] = ()
+) -> bytes:
     """What a worker says of itself, for `Stats`."""
     return encode_worker(
         queues=setup.queues or tuple(name for name, _ in setup.weights),
@@ -45,6 +47,7 @@ def describe_worker(setup: Setup, settings: Settings, now: Millis) -> bytes:
         host=socket.gethostname(),
         pid=os.getpid(),
         started_at=at(now),
+        schedules=schedules,
     )
 
 
