@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from boundary.jobs import BackendUnavailable, StoreFormatError, StoreFull
 from boundary.jobs.core.operations import (
@@ -19,7 +20,10 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     Interest,
+    PutSchedule,
     Reclaim,
+    Schedule,
+    Schedules,
     Search,
     Series,
     Stats,
@@ -209,18 +213,64 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     connection.close()
 
 
-def test_a_file_of_the_first_schema_gets_its_series(path: Path) -> None:
-    door = SqliteStore(path).blocking()
-    door.execute(Enqueue((job(1),)))
-    door.close()
+def older(path: Path, version: int, *statements: str) -> None:
+    """A file as the library of that schema left it."""
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE series")
-    connection.execute("PRAGMA user_version = 1")
+    connection.executescript(Path(__file__).with_name("schema_2.sql").read_text())
+    for statement in statements:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.commit()
     connection.close()
+
+
+def shape(path: Path) -> set[tuple[object, ...]]:
+    """Every table and index with its columns."""
+    connection = sqlite3.connect(path)
+    names = connection.execute("SELECT type, name FROM sqlite_schema").fetchall()
+    columns = 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)'
+    found = {(*kind, *connection.execute(columns, (kind[1],)).fetchall()) for kind in names}
+    connection.close()
+    return found
+
+
+def test_a_file_of_the_first_schema_gets_its_series(path: Path) -> None:
+    older(path, 1, "DROP TABLE series")
+    door = SqliteStore(path).blocking()
     assert door.execute(Series()) == ()
+    door.execute(Enqueue((job(1),)))
     (found,) = door.execute(Find((job(1).id,)))
     assert found is not None
     door.close()
+
+
+def test_a_file_of_the_second_schema_keeps_its_schedules(path: Path) -> None:
+    rows = (
+        "('beat', 'ping', 'default', 2, x'', 7, NULL, 500, 'UTC')",
+        "('report', 'make', 'reports', 1, x'01ff', 9, '0 8 * * *', NULL, 'Europe/Amsterdam')",
+    )
+    older(path, 2, *(f"INSERT INTO schedule VALUES {row}" for row in rows))
+    door = SqliteStore(path).blocking()
+    beat = Schedule("beat", "ping", "default", 2, b"", 7, every_ms=500)
+    report = Schedule(
+        "report", "make", "reports", 1, b"\x01\xff", 9, "0 8 * * *", timezone="Europe/Amsterdam"
+    )
+    assert door.execute(Schedules()) == (beat, report)
+    assert door.execute(PutSchedule(replace(beat, next_at=None), beat))
+    door.close()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_file_becomes_what_a_new_one_is(path: Path, version: int) -> None:
+    older(path, version, *(["DROP TABLE series"] if version == 1 else []))
+    new = path.with_name("new.db")
+    for one in (path, new):
+        door = SqliteStore(one).blocking()
+        door.execute(Time())
+        door.close()
+    assert shape(path) == shape(new)
 
 
 OPEN = """

@@ -192,18 +192,20 @@ class Jobs:
         expression: str,
         *,
         timezone: str = "UTC",
+        name: str | None = None,
         misfire: Misfire = "once",
         misfire_cap: int = MISFIRE_CAP,
     ) -> Callable[[H], H]:
         """The handler below runs at each tick, once, however many workers there are.
 
-        The schedule is named after the job type; workers put it into the store when they start.
+        Workers put the schedule into the store when they start.
         What an operator pauses or edits stays so until the declaration here changes (a pause: until
         it is resumed).
 
         Args:
             expression: Five fields, six with seconds first, or an alias such as ``@daily``.
             timezone: The IANA zone whose local time ticks.
+            name: The schedule's; None: the job type, then that with ``.2`` and so on.
             misfire: What becomes of ticks no worker fired in time: ``once`` (one job, for the
                 latest), ``skip`` (none, if the latest is more than a minute ago) or ``all`` (a
                 job each, for the latest `misfire_cap`).
@@ -215,6 +217,7 @@ class Jobs:
         """
         return self._declare(
             "cron",
+            name,
             schedule_flows.rule_of(
                 cron=expression,
                 every=None,
@@ -228,6 +231,7 @@ class Jobs:
         self,
         interval: float | timedelta,
         *,
+        name: str | None = None,
         misfire: Misfire = "once",
         misfire_cap: int = MISFIRE_CAP,
     ) -> Callable[[H], H]:
@@ -241,6 +245,7 @@ class Jobs:
         """
         return self._declare(
             "every",
+            name,
             schedule_flows.rule_of(
                 cron=None,
                 every=interval,
@@ -250,7 +255,7 @@ class Jobs:
             ),
         )
 
-    def _declare(self, door: str, rule: Rule) -> Callable[[H], H]:
+    def _declare(self, door: str, name: str | None, rule: Rule) -> Callable[[H], H]:
         from boundary.jobs.core import schedules  # here: few programs have schedules
 
         schedules.first_tick(rule.cron, rule.every_ms, rule.timezone, self._clock.now())
@@ -258,7 +263,7 @@ class Jobs:
         def declare(handler: H) -> H:
             if not isinstance(cast("object", handler), Handler):
                 raise UsageError(f"put @jobs.{door} above @jobs.handler, not below")
-            self.registry.declare(handler, rule)
+            self.registry.declare(handler, rule, name)
             return handler
 
         return declare

@@ -257,11 +257,11 @@ class Registry:
         """The names of the schedules declared in code."""
         return tuple(self._declared)
 
-    def declare(self, handler: Handler[..., Any], rule: Rule) -> None:
-        """Workers keep a schedule for the handler, named after its job type.
+    def declare(self, handler: Handler[..., Any], rule: Rule, name: str | None = None) -> None:
+        """Workers keep a schedule for the handler, named after its job type unless given a name.
 
         Raises:
-            UsageError: The handler needs arguments.
+            UsageError: The handler needs arguments, or the name is taken or is none.
         """
         try:
             draft = handler.job()
@@ -270,11 +270,18 @@ class Registry:
                 f"a tick calls {handler.job_type} without arguments, but {error}; give them "
                 "defaults, or use jobs.schedule(…, args=…)"
             ) from error
-        name, number = handler.job_type, 1
+        if name is None:
+            name = self._free_name(handler.job_type)
+        elif checked_name("schedule", name) in self._declared:
+            raise UsageError(f"a schedule {name} is declared already; give this one another name")
+        self._declared[name] = Declared(name, rule, draft)
+
+    def _free_name(self, job_type: str) -> str:
+        name, number = job_type, 1
         while name in self._declared:
             number += 1
-            name = f"{handler.job_type}.{number}"
-        self._declared[name] = Declared(name, rule, draft)
+            name = f"{job_type}.{number}"
+        return name
 
     def schedules(self, now: Millis) -> list[Schedule]:
         """The schedules declared in code, with their next ticks after now."""
