@@ -7,7 +7,7 @@ tick (`core.schedules`).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
@@ -32,6 +32,9 @@ T = TypeVar("T")
 
 MOST = 1_000
 """Most fire times one look shows."""
+
+ROOMY = 110
+"""Columns of a terminal from which on the table has all of its own."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
 Cron = Annotated[str | None, typer.Option(help="'0 8 * * mon-fri', with seconds first, @daily …")]
@@ -67,7 +70,7 @@ def schedules(
         else:
             terminal.out.print(_times(times))
         return
-    terminal.json(found) if as_json else terminal.out.print(_table(found))
+    terminal.json(found) if as_json else terminal.out.print(_table(found, terminal.out.width))
     for one in found:
         if one.orphaned and not as_json:
             terminal.err.print(
@@ -107,27 +110,36 @@ def _times(times: Sequence[tuple[datetime, ScheduleInfo]]) -> Any:
     )
 
 
-def _table(rows: Sequence[ScheduleInfo]) -> Any:
+def _table(rows: Sequence[ScheduleInfo], width: int) -> Any:
     if not rows:
         return Text("no schedule is set", style="dim")
+    columns: dict[str, Callable[[ScheduleInfo], Any]] = {
+        "name": lambda one: one.name,
+        "type": lambda one: one.job_type,
+        "when": _when,
+        "missed": _missed,
+        "next": _next,
+        ">in": lambda one: "-" if one.next_at is None else _from_now(one.next_at),
+        ">last": lambda one: tables.ago(one.fired_at),
+        "": _state,
+    }
+    if width < ROOMY:
+        del columns["type"], columns[">last"]
     return tables.table(
         "Schedules",
-        ("name", "~type", "~queue", "when", "missed", "next", ">in", ">last", ""),
-        (
-            (
-                one.name,
-                one.job_type,
-                one.queue,
-                _when(one),
-                one.misfire if one.misfire != "all" else f"all, to {one.misfire_cap}",
-                "-" if one.next_at is None else _local(one.next_at, one),
-                "-" if one.next_at is None else _from_now(one.next_at),
-                tables.ago(one.fired_at),
-                _state(one),
-            )
-            for one in sorted(rows, key=_order)
-        ),
+        tuple(columns),
+        ([cell(one) for cell in columns.values()] for one in sorted(rows, key=_order)),
     )
+
+
+def _missed(one: ScheduleInfo) -> str:
+    return f"all {one.misfire_cap}" if one.misfire == "all" else one.misfire
+
+
+def _next(one: ScheduleInfo) -> str | Text:
+    if one.next_at is None:
+        return Text("paused", style="yellow")
+    return _local(one.next_at, one).partition(" ")[2]  # the weekday is what gives way
 
 
 def _order(one: ScheduleInfo) -> tuple[bool, float, str]:
@@ -163,13 +175,9 @@ def _from_now(moment: datetime) -> str:
 
 
 def _state(one: ScheduleInfo) -> Text:
-    words = [
-        (one.paused, "paused", "yellow"),
-        (one.orphaned, "orphaned", "bold red"),
-        (one.origin != "run time" and not one.orphaned, one.origin, "dim"),
-    ]
-    said = [(word, style) for true, word, style in words if true]
-    return Text(" ").join(Text(word, style=style) for word, style in said)
+    if one.orphaned:
+        return Text("orphaned", style="bold red")
+    return Text(one.origin if one.origin == "edited" else "", style="dim")
 
 
 # Change
