@@ -45,12 +45,12 @@ class AsyncJobs:
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
-            backend = self._backends[loop] = self._jobs.store.asynchronous()
+            backend = self._backends[loop] = self._jobs.open_async()
         return await drive_async(flow, backend)
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return await self._run(flows.enqueue(draft))
+        return await self._run(self._jobs.enqueuing_one(draft))
 
     async def enqueue(
         self,
@@ -63,7 +63,7 @@ class AsyncJobs:
 
     async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
         """As `Jobs.enqueue_many`."""
-        return await self._run(flows.enqueue_many(jobs))
+        return await self._run(self._jobs.enqueuing(jobs))
 
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""

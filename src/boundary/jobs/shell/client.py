@@ -6,8 +6,9 @@ call. What does not: any logic of a call (`flows`).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
+    Literal,
     ParamSpec,
     Protocol,
     Self,
@@ -44,8 +46,9 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
-    from boundary.jobs.ports import Backend, Clock, Store
+    from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
+    from boundary.jobs.shell.inline import Desk, Terms
     from boundary.jobs.shell.worker import Worker
 
 P = ParamSpec("P")
@@ -97,6 +100,9 @@ class Jobs:
             ``jobs.shop.db``); None: as configured, else ``jobs``.
         config: Settings, keys by section, or a TOML file; over files and environment.
         clock: Where ids and the embedded stores get their time; for tests.
+        inline: A job that is due is run by its enqueue, which returns it with its outcome; no
+            worker is needed. What the handler raises is the job's outcome, as with a worker;
+            with ``"raise"`` it is raised as well. None: as configured, else False.
 
     Attributes:
         registry: What a worker knows.
@@ -114,8 +120,10 @@ class Jobs:
         *,
         config: Settings | Mapping[str, Any] | Path | str | None = None,
         clock: Clock | None = None,
+        inline: bool | Literal["raise"] | None = None,
     ) -> None:
         self.settings = _settings(url, namespace, config)
+        self._inline = _checked_inline(self.settings.inline if inline is None else inline)
         connect.checked_url(self.settings.url)
         self.registry = Registry()
         self.aio = AsyncJobs(self)
@@ -130,7 +138,48 @@ class Jobs:
 
     @cached_property
     def _backend(self) -> Backend:
-        return self.store.blocking()
+        backend = self.store.blocking()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import InlineBackend  # here: most doors need none
+
+        return InlineBackend(backend, self._desk())
+
+    def open_async(self) -> AsyncBackend:
+        """The store for one event loop, as `aio` uses it."""
+        backend = self.store.asynchronous()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import AsyncInlineBackend  # as above
+
+        return AsyncInlineBackend(backend, self._desk())
+
+    def _desk(self) -> Desk:
+        from boundary.jobs.shell.inline import Desk
+
+        return Desk(self.registry, self.settings, self._clock)
+
+    def enqueuing_one(self, draft: Draft) -> Flow[Job]:
+        """The steps that store this job, and run it if this door is inline."""
+        if not self._inline:
+            return flows.enqueue(draft)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue(draft, self._inline_terms())
+
+    def enqueuing(self, drafts: Iterable[Draft]) -> Flow[list[Job]]:
+        """The same for many."""
+        if not self._inline:
+            return flows.enqueue_many(drafts)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue_many(drafts, self._inline_terms())
+
+    def _inline_terms(self) -> Terms:
+        from boundary.jobs.shell.inline import Terms
+
+        knows = self.registry.handlers.__contains__
+        return Terms(knows, self.settings.retention.finished, raising=self._inline == "raise")
 
     def _run(self, flow: Flow[R]) -> R:
         return drive(flow, self._backend)
@@ -282,7 +331,7 @@ class Jobs:
 
     def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return self._run(flows.enqueue(draft))
+        return self._run(self.enqueuing_one(draft))
 
     async def asend(self, draft: Draft) -> Job:
         """As `send`, awaited."""
@@ -314,7 +363,7 @@ class Jobs:
         Args:
             jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
         """
-        return self._run(flows.enqueue_many(jobs))
+        return self._run(self.enqueuing(jobs))
 
     # Look
 
@@ -488,6 +537,28 @@ class Jobs:
         """All schedules, by name."""
         return self._run(flows.schedules())
 
+    # Tests
+
+    @contextlib.contextmanager
+    def redirected(self, store: Store) -> Generator[None]:
+        """Until the block ends every call of this door goes to `store`, for tests.
+
+        The door's own store is neither opened nor closed. Not for a process with other threads
+        that use this door for something else at the same time.
+        """
+        kept = {name: self.__dict__.pop(name, None) for name in ("store", "_backend")}
+        aio, self.aio = self.aio, AsyncJobs(self)
+        self.store = store
+        try:
+            yield
+        finally:
+            self.close()
+            for name, value in kept.items():
+                self.__dict__.pop(name, None)
+                if value is not None:
+                    self.__dict__[name] = value
+            self.aio = aio
+
     # The end
 
     def close(self) -> None:
@@ -517,6 +588,14 @@ class Jobs:
     ) -> None:
         await self.aio.close()
         self.close()
+
+
+def _checked_inline(inline: object) -> bool | Literal["raise"]:
+    if inline == "raise":
+        return "raise"
+    if not isinstance(inline, bool):
+        raise UsageError(f'inline is True, False or "raise", not {inline!r:.40}')
+    return inline
 
 
 def _settings(

@@ -96,6 +96,7 @@ class Executor:
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
+        threads: Makes what calls blocking handlers.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Executor:
         report: Callable[[Record, bytes], None],
         collected: Callable[[], None],
         store_now: Callable[[], Millis],
+        threads: Callable[..., Threads[Any, Any]] = Threads,
     ) -> None:
         self._registry = registry
         self._concurrency = concurrency
@@ -128,8 +130,8 @@ class Executor:
         self._running: dict[bytes, Run] = {}
         self._idle: deque[asyncio.Future[Run]] = deque()
         self._slots: set[asyncio.Task[None]] = set()
-        self._threads = Threads(self._loop, self._call_blocking, self._finish)
-        self._bridge = Threads(self._loop, _call_bridged, _resolve)
+        self._threads = threads(self._loop, self._call_blocking, self._finish)
+        self._bridge = threads(self._loop, _call_bridged, _resolve)
         self._yielded = self._time()
         self._deadlines: list[tuple[float, int, Run]] = []
         self._alarm: asyncio.TimerHandle | None = None
