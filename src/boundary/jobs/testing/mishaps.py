@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import opcode
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.registry import Handler
 
     Tracer = Callable[[FrameType, str, Any], Any]
+
+
+_NOP = opcode.opmap["NOP"]
 
 
 class WorkerKilled(asyncio.CancelledError):
@@ -152,7 +156,7 @@ class Points:
         return self._line if frame.f_code in self._codes else None
 
     def _line(self, frame: FrameType, event: str, _: Any) -> Tracer:
-        if event == "line" and self.reached("before", frame.f_lineno):
+        if event == "line" and _begins(frame) and self.reached("before", frame.f_lineno):
             raise WorkerKilled(f"the worker died {self._told.died}")
         return self._line
 
@@ -188,6 +192,18 @@ class Cut:
 
     def _step(self, error: BaseException | None) -> Any:
         return self._work.send(None) if error is None else self._work.throw(error)
+
+
+def _begins(frame: FrameType) -> bool:
+    """Whether the line is about to be run from its start.
+
+    An exception raised where Python expects none would leave a `with` open that is around it,
+    which no death of a process does: where a `with` comes back to its first line to close what it
+    opened, and at the word `try`, which does nothing.
+    """
+    code = frame.f_code
+    starts = (start for start, _, line in code.co_lines() if line == frame.f_lineno)
+    return frame.f_lasti == min(starts, default=-1) and code.co_code[frame.f_lasti] != _NOP
 
 
 def _codes(function: Callable[..., Any]) -> frozenset[CodeType]:
