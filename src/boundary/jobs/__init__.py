@@ -47,6 +47,7 @@ from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import JobPage, ScheduleInfo
 from boundary.jobs.shell.registry import Handler
+from boundary.jobs.version import __version__ as __version__
 
 __all__ = [
     "AsyncJobs",
