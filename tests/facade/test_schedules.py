@@ -300,7 +300,11 @@ def test_what_no_live_worker_declares_is_orphaned_and_goes_on(
         for jobs, orphaned in ((new, True), (old, False)):
             worker = jobs.worker()
             note = describe_worker(
-                worker.setup, worker.settings, clock.now(), worker.registry.declared
+                worker.setup,
+                worker.registry.handlers,
+                began=clock.now(),
+                phase="running",
+                schedules=worker.registry.declared,
             )
             backend.execute(Heartbeat(f"w-{orphaned}", 5_000, note, join=True))
             assert the(new).orphaned is orphaned

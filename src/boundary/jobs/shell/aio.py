@@ -48,12 +48,12 @@ class AsyncJobs:
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
-            backend = self._backends[loop] = self._jobs.store.asynchronous()
+            backend = self._backends[loop] = self._jobs.open_async()
         return await drive_async(flow, backend)
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return await self._run(flows.enqueue(draft))
+        return await self._run(self._jobs.enqueuing_one(draft))
 
     async def enqueue(
         self,
@@ -66,7 +66,7 @@ class AsyncJobs:
 
     async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
         """As `Jobs.enqueue_many`."""
-        return await self._run(flows.enqueue_many(jobs))
+        return await self._run(self._jobs.enqueuing(jobs))
 
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""
@@ -164,20 +164,20 @@ class AsyncJobs:
         """As `Jobs.resume`."""
         return await self._run(flows.set_paused(queue, paused=False))
 
-    async def quiet(self, worker: str | None = None) -> int:
-        """As `Jobs.quiet`."""
+    async def quiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.quiet_workers`."""
         return await self._run(operators.instruct("quiet", worker))
 
-    async def unquiet(self, worker: str | None = None) -> int:
-        """As `Jobs.unquiet`."""
+    async def unquiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.unquiet_workers`."""
         return await self._run(operators.instruct("unquiet", worker))
 
-    async def drain(self, worker: str | None = None) -> int:
-        """As `Jobs.drain`."""
+    async def drain_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.drain_workers`."""
         return await self._run(operators.instruct("drain", worker))
 
-    async def restart(self, worker: str | None = None) -> int:
-        """As `Jobs.restart`."""
+    async def restart_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.restart_workers`."""
         return await self._run(operators.instruct("restart", worker))
 
     async def purge(self, queue: str) -> int:

@@ -6,8 +6,9 @@ call. What does not: any logic of a call (`flows`).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
+    Literal,
     ParamSpec,
     Protocol,
     Self,
@@ -46,8 +48,9 @@ if TYPE_CHECKING:
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
-    from boundary.jobs.ports import Backend, Clock, Store
+    from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
+    from boundary.jobs.shell.inline import Desk, Terms
     from boundary.jobs.shell.worker import Worker
 
 P = ParamSpec("P")
@@ -99,6 +102,9 @@ class Jobs:
             ``jobs.shop.db``); None: as configured, else ``jobs``.
         config: Settings, keys by section, or a TOML file; over files and environment.
         clock: Where ids and the embedded stores get their time; for tests.
+        inline: A job that is due is run by its enqueue, which returns it with its outcome; no
+            worker is needed. What the handler raises is the job's outcome, as with a worker;
+            with ``"raise"`` it is raised as well. None: as configured, else False.
 
     Attributes:
         registry: What a worker knows.
@@ -116,8 +122,10 @@ class Jobs:
         *,
         config: Settings | Mapping[str, Any] | Path | str | None = None,
         clock: Clock | None = None,
+        inline: bool | Literal["raise"] | None = None,
     ) -> None:
         self.settings = _settings(url, namespace, config)
+        self._inline = _checked_inline(self.settings.inline if inline is None else inline)
         connect.checked_url(self.settings.url)
         self.registry = Registry()
         self.aio = AsyncJobs(self)
@@ -132,7 +140,48 @@ class Jobs:
 
     @cached_property
     def _backend(self) -> Backend:
-        return self.store.blocking()
+        backend = self.store.blocking()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import InlineBackend  # here: most doors need none
+
+        return InlineBackend(backend, self._desk())
+
+    def open_async(self) -> AsyncBackend:
+        """The store for one event loop, as `aio` uses it."""
+        backend = self.store.asynchronous()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import AsyncInlineBackend  # as above
+
+        return AsyncInlineBackend(backend, self._desk())
+
+    def _desk(self) -> Desk:
+        from boundary.jobs.shell.inline import Desk
+
+        return Desk(self.registry, self.settings, self._clock)
+
+    def enqueuing_one(self, draft: Draft) -> Flow[Job]:
+        """The steps that store this job, and run it if this door is inline."""
+        if not self._inline:
+            return flows.enqueue(draft)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue(draft, self._inline_terms())
+
+    def enqueuing(self, drafts: Iterable[Draft]) -> Flow[list[Job]]:
+        """The same for many."""
+        if not self._inline:
+            return flows.enqueue_many(drafts)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue_many(drafts, self._inline_terms())
+
+    def _inline_terms(self) -> Terms:
+        from boundary.jobs.shell.inline import Terms
+
+        knows = self.registry.handlers.__contains__
+        return Terms(knows, self.settings.retention.finished, raising=self._inline == "raise")
 
     def _run(self, flow: Flow[R]) -> R:
         return drive(flow, self._backend)
@@ -357,7 +406,7 @@ class Jobs:
 
     def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return self._run(flows.enqueue(draft))
+        return self._run(self.enqueuing_one(draft))
 
     async def asend(self, draft: Draft) -> Job:
         """As `send`, awaited."""
@@ -389,7 +438,7 @@ class Jobs:
         Args:
             jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
         """
-        return self._run(flows.enqueue_many(jobs))
+        return self._run(self.enqueuing(jobs))
 
     # Look
 
@@ -532,10 +581,10 @@ class Jobs:
         """Workers serve the queue again. Whether that is a change."""
         return self._run(flows.set_paused(queue, paused=False))
 
-    def quiet(self, worker: str | None = None) -> int:
+    def quiet_workers(self, worker: str | None = None) -> int:
         """The worker claims nothing more, and goes on with what it has; None: all. How many.
 
-        Within a second; it stays so until `unquiet`. What is told to a worker is told to one
+        Within a second; it stays so until `unquiet_workers`. What is told to a worker is told to one
         process; a supervisor with several has as many workers.
 
         Args:
@@ -543,18 +592,18 @@ class Jobs:
         """
         return self._run(operators.instruct("quiet", worker))
 
-    def unquiet(self, worker: str | None = None) -> int:
+    def unquiet_workers(self, worker: str | None = None) -> int:
         """The worker claims jobs again; None: all. How many."""
         return self._run(operators.instruct("unquiet", worker))
 
-    def drain(self, worker: str | None = None) -> int:
+    def drain_workers(self, worker: str | None = None) -> int:
         """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
 
         Nobody starts in its place. How many were told.
         """
         return self._run(operators.instruct("drain", worker))
 
-    def restart(self, worker: str | None = None) -> int:
+    def restart_workers(self, worker: str | None = None) -> int:
         """The worker is replaced by a new process, without a gap in service; None: all.
 
         One that runs alone ends what it has and starts anew; a worker that a program runs in
@@ -648,6 +697,28 @@ class Jobs:
         found = self.registry.schedules(self._clock.now())
         return [schedule_flows.shown(one) for one in sorted(found, key=lambda one: one.name)]
 
+    # Tests
+
+    @contextlib.contextmanager
+    def redirected(self, store: Store) -> Generator[None]:
+        """Until the block ends every call of this door goes to `store`, for tests.
+
+        The door's own store is neither opened nor closed. Not for a process with other threads
+        that use this door for something else at the same time.
+        """
+        kept = {name: self.__dict__.pop(name, None) for name in ("store", "_backend")}
+        aio, self.aio = self.aio, AsyncJobs(self)
+        self.store = store
+        try:
+            yield
+        finally:
+            self.close()
+            for name, value in kept.items():
+                self.__dict__.pop(name, None)
+                if value is not None:
+                    self.__dict__[name] = value
+            self.aio = aio
+
     # The end
 
     def close(self) -> None:
@@ -677,6 +748,14 @@ class Jobs:
     ) -> None:
         await self.aio.close()
         self.close()
+
+
+def _checked_inline(inline: object) -> bool | Literal["raise"]:
+    if inline == "raise":
+        return "raise"
+    if not isinstance(inline, bool):
+        raise UsageError(f'inline is True, False or "raise", not {inline!r:.40}')
+    return inline
 
 
 def _settings(

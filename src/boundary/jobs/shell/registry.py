@@ -227,6 +227,18 @@ class Registry:
         self.lifespan: Lifespan | None = None
         self._declared: dict[str, Declared] = {}
 
+    def copy(self, made_of: Callable[[Handler[..., Any]], Handler[..., Any]]) -> Registry:
+        """Another with the same in it, its handlers as `made_of` gives them.
+
+        What is registered in one from now on is not in the other.
+        """
+        other = Registry()
+        other.handlers = {name: made_of(one) for name, one in self.handlers.items()}
+        other.middleware = list(self.middleware)
+        other.lifespan = self.lifespan
+        other._declared = dict(self._declared)
+        return other
+
     def find(self, job_type: str) -> Handler[..., Any] | None:
         """The handler of a type, or None."""
         return self.handlers.get(job_type)
