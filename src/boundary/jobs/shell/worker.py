@@ -82,7 +82,7 @@ SWEEP_MS = 5_000
 CROWD_MS = 200
 """How long jobs on their last chance are put off while another of them runs."""
 
-REFIRE_MS = 1_000.0
+REFIRE_MS = 500.0
 """How long a tick that could not be fired is left alone."""
 
 LONGEST_EAR = 2.0
@@ -260,6 +260,7 @@ class Shift:
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
         self._firing: set[tuple[str, Millis | None]] = set()
+        self._refused: tuple[str, Millis | None] | None = None
         self._puzzling: set[str] = set()
         self._journal = Journal()
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -627,6 +628,7 @@ class Shift:
         if key in self._firing:
             return
         self._firing.add(key)
+        fired: bool | None = False
         try:
             for fire in fires_of(schedule, self._store_now()):
                 fired = await self._try(fire)
@@ -635,7 +637,10 @@ class Shift:
                 if not fired:
                     break
                 self._say_fired(schedule, fire)
-            self._tell(Noticed(self._now()))
+            if fired or key != self._refused:
+                # Another worker was faster, or is at it: then one more look at once is enough.
+                self._refused = None if fired else key
+                self._tell(Noticed(self._now()))
         except CronError as error:
             if schedule.name not in self._puzzling:
                 self._puzzling.add(schedule.name)
