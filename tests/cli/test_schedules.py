@@ -219,3 +219,15 @@ def test_the_doctor_sees_ticks_that_nobody_fires(say: Say, jobs: Jobs) -> None:
     backend.execute(PutSchedule(Schedule("late", "h", "default", 2, PAYLOAD, 1, every_ms=5)))
     backend.close()
     assert "late should have ticked" in say("doctor", code=1)
+
+
+def test_a_zone_that_is_unknown_here_spoils_no_table(say: Say, jobs: Jobs) -> None:
+    jobs.schedule("fine", every=60, handler="h")
+    lost = Schedule("lost", "h", "default", 2, PAYLOAD, 10**13, "@daily", timezone="Mars/Olympus")
+    backend = jobs.store.blocking()
+    backend.execute(PutSchedule(lost))
+    backend.close()
+    assert "2286-11-20 17:46:40 UTC" in say("schedules")
+    told = say("schedules", "--next", "2")
+    assert "lost is left out" in told
+    assert told.count("fine") == 2
