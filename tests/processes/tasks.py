@@ -48,3 +48,10 @@ def quits(ctx: Context) -> None:
 def breaks(ctx: Context) -> None:
     note("start", ctx)
     ctypes.string_at(0)
+
+
+@jobs.handler
+async def hogs(ctx: Context) -> None:
+    note("start", ctx)
+    while True:
+        time.sleep(0.01)

@@ -30,7 +30,7 @@ from typing import (
 from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, options
+from boundary.jobs.shell import connect, flows, operators, options
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
@@ -38,7 +38,7 @@ from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
-from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Options
+from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.inline import Desk, Terms
@@ -219,19 +220,24 @@ class Jobs:
         if callable(name):
             if given:
                 raise UsageError("write @jobs.handler bare, or @jobs.handler(…) with options")
-            return self._register(name, None, Options())
-        chosen = options.over(Options(), given)
+            return self._register(name, None, Options(), None)
+        isolation, rest = options.isolation(given)
+        chosen = options.over(Options(), rest)
 
         def register(function: Callable[..., Any]) -> Handler[..., Any]:
-            return self._register(function, name, chosen)
+            return self._register(function, name, chosen, isolation)
 
         return register
 
     def _register(
-        self, function: Callable[..., Any], name: str | None, chosen: Options
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        chosen: Options,
+        isolation: Isolation | None,
     ) -> Handler[..., Any]:
         job_type = getattr(function, "__name__", repr(function)) if name is None else name
-        made: Handler[..., Any] = Handler(function, job_type, chosen, self)
+        made: Handler[..., Any] = Handler(function, job_type, chosen, self, isolation)
         self.registry.add(made)
         return made
 
@@ -284,6 +290,8 @@ class Jobs:
         queues: Sequence[str] | None = None,
         concurrency: int | None = None,
         weights: Mapping[str, int] | None = None,
+        max_jobs: int | None = None,
+        max_memory: int | None = None,
     ) -> Worker:
         """A worker for these handlers.
 
@@ -292,6 +300,9 @@ class Jobs:
                 ``default`` first.
             concurrency: Jobs that run at the same time; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
+            max_jobs: It asks to be replaced after so many jobs, and without anybody to ask it
+                stops; None: as configured (0, never).
+            max_memory: The same when its process has more bytes of memory.
 
         Raises:
             UsageError: One of them is wrong.
@@ -305,6 +316,8 @@ class Jobs:
             queues=queues,
             weights=weights,
             concurrency=concurrency,
+            max_jobs=max_jobs,
+            max_memory=max_memory,
             clock=self._clock,
         )
 
@@ -374,6 +387,14 @@ class Jobs:
             UsageError: It is no id.
         """
         return self._run(flows.find(job_id))
+
+    def why(self, job_id: JobId) -> Why | None:
+        """Why the job is not running: a code, a sentence, what to do next. None: no such job.
+
+        Raises:
+            UsageError: It is no id.
+        """
+        return self._run(operators.why(job_id))
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = None) -> JSON:
         """What the job's handler returned; waits for its end, and is woken at it.
@@ -497,6 +518,36 @@ class Jobs:
     def resume(self, queue: str) -> bool:
         """Workers serve the queue again. Whether that is a change."""
         return self._run(flows.set_paused(queue, paused=False))
+
+    def quiet(self, worker: str | None = None) -> int:
+        """The worker claims nothing more, and goes on with what it has; None: all. How many.
+
+        Within a second; it stays so until `unquiet`. What is told to a worker is told to one
+        process; a supervisor with several has as many workers.
+
+        Args:
+            worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
+        """
+        return self._run(operators.instruct("quiet", worker))
+
+    def unquiet(self, worker: str | None = None) -> int:
+        """The worker claims jobs again; None: all. How many."""
+        return self._run(operators.instruct("unquiet", worker))
+
+    def drain(self, worker: str | None = None) -> int:
+        """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
+
+        Nobody starts in its place. How many were told.
+        """
+        return self._run(operators.instruct("drain", worker))
+
+    def restart(self, worker: str | None = None) -> int:
+        """The worker is replaced by a new process, without a gap in service; None: all.
+
+        One that runs alone ends what it has and starts anew; a worker that a program runs in
+        its own process leaves. How many were told.
+        """
+        return self._run(operators.instruct("restart", worker))
 
     def purge(self, queue: str) -> int:
         """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""

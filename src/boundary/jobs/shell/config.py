@@ -66,6 +66,12 @@ QueueNames: TypeAlias = Annotated[
 Durability: TypeAlias = Annotated[
     Literal["stored", "replicated"], Meta(description="stored or replicated")
 ]
+Many: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53, description="a whole number from 0 (never) on")
+]
+Memory: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53, description="a number of bytes from 0 (never) on; 2**30 is a GiB")
+]
 Few: TypeAlias = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 
 
@@ -123,6 +129,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         lease: A worker not heard of for so long is taken for lost, and its jobs taken back.
         max_unhandled: Longest wait between looks for a worker that has the missing handler.
         max_crashes: So many lost workers make a job a dead letter.
+        max_jobs: A process is replaced by a new one after so many jobs; 0: never.
+        max_memory: A process that has more bytes of memory is replaced; 0: never.
     """
 
     count: AtLeastOne = 1
@@ -133,6 +141,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     lease: Lease = 30_000
     max_unhandled: Wait = 300_000
     max_crashes: AtLeastOne = 3
+    max_jobs: Many = 0
+    max_memory: Memory = 0
 
 
 class ScheduledSettings(Struct, frozen=True, kw_only=True):

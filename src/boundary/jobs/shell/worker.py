@@ -14,9 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -32,12 +31,15 @@ from boundary.jobs.core.dispatcher import (
     GiveBack,
     Leave,
     Noticed,
+    Quieted,
+    Recycle,
     Renew,
     Returned,
     State,
     Stop,
     Sweep,
     Tick,
+    Weighed,
 )
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
@@ -58,17 +60,21 @@ from boundary.jobs.core.operations import (
 )
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
-from boundary.jobs.shell import loops
+from boundary.jobs.shell import loops, memory
 from boundary.jobs.shell.clock import SystemClock
+from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.ids import incarnation
+from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.journal import Journal
 from boundary.jobs.shell.pulse import Pulse, describe_worker
+from boundary.jobs.shell.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from boundary.jobs.core.operations import Operation, Outcome, Schedule
+    from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
@@ -89,6 +95,22 @@ DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
 
 
+class Keeper(Protocol):
+    """Who started this process, and starts another in its place."""
+
+    def ready(self) -> None:
+        """The store knows this worker; it claims jobs from here on."""
+        ...
+
+    def claims_again(self) -> None:
+        """An operator took back that it is to claim nothing."""
+        ...
+
+    def replace(self, why: str) -> None:
+        """Another process is wanted in the place of this one, which then is told to stop."""
+        ...
+
+
 class Worker:
     """Runs jobs of a store with the handlers of a registry.
 
@@ -100,6 +122,9 @@ class Worker:
             ``default`` first.
         weights: Instead of an order: how often each queue comes first, relative to the others.
         concurrency: Jobs that run at the same time (default 10).
+        max_jobs: After so many jobs it asks for a process in its place (`run`'s `keeper`); None:
+            as configured, 0: never.
+        max_memory: The same when its process has more bytes of memory.
 
     Raises:
         UsageError: `concurrency` is below 1, a weight is below 1, both orders are given.
@@ -114,31 +139,48 @@ class Worker:
         queues: Sequence[str] | None = None,
         weights: Mapping[str, int] | None = None,
         concurrency: int | None = None,
+        max_jobs: int | None = None,
+        max_memory: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.setup = _setup(settings, queues, weights, concurrency)
+        self.setup = replace(
+            _setup(settings, queues, weights, concurrency),
+            max_jobs=_limit("max_jobs", max_jobs, settings.workers.max_jobs),
+            max_memory=_limit("max_memory", max_memory, settings.workers.max_memory),
+        )
         self._shifts: set[Shift] = set()
 
-    async def run(self, *, burst: bool = False, handle_signals: bool = False) -> None:
+    async def run(
+        self,
+        *,
+        burst: bool = False,
+        handle_signals: bool = False,
+        keeper: Keeper | None = None,
+    ) -> None:
         """Run jobs until stopped.
 
         Args:
             burst: Return as soon as nothing is ready and nothing runs here; what is due later is
                 not waited for.
             handle_signals: SIGTERM and SIGINT stop it: the first lets running jobs end within
-                `shutdown_timeout`, the second at once. Only in the main thread.
+                `shutdown_timeout`, the second at once. SIGTSTP: it claims nothing more. SIGHUP:
+                it is replaced. SIGTTIN: what runs and every stack go to standard error. Only in
+                the main thread.
+            keeper: Asked for another process when this one is worn (`max_jobs`, `max_memory`) or
+                an operator wants it. None: it stops, as for SIGTERM.
 
         Raises:
             BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
+            UsageError: A child process would not find a handler with isolation.
         """
-        shift = Shift(self, burst=burst)
+        shift = Shift(self, burst=burst, keeper=keeper)
         self._shifts.add(shift)
         try:
-            with _signals(shift) if handle_signals else contextlib.nullcontext():
+            with Signals(shift) if handle_signals else contextlib.nullcontext():
                 await shift.work()
         finally:
             self._shifts.discard(shift)
@@ -199,6 +241,14 @@ def _setup(
     )
 
 
+def _limit(name: str, given: int | None, configured: int) -> int:
+    if given is None:
+        return configured
+    if given < 0:
+        raise UsageError(f"{name} is 0 (never) or more, not {given!r}")
+    return given
+
+
 def _longest_wait(settings: Settings) -> int:
     """How long (ms) a worker goes without looking, for new jobs or for what has come due."""
     scheduled = settings.scheduled_processor
@@ -207,36 +257,13 @@ def _longest_wait(settings: Settings) -> int:
     return min(settings.workers.poll_interval, scheduled.interval)
 
 
-@contextlib.contextmanager
-def _signals(shift: Shift) -> Generator[None]:
-    loop = asyncio.get_running_loop()
-    asked = 0
-
-    def ask(name: str) -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            log.info("%s: finishing what runs; once more stops at once", name)
-            shift.ask_to_stop(None)
-        else:
-            log.warning("%s again: stopping at once, running jobs go back to the queue", name)
-            shift.ask_to_stop(0.0)
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, ask, number.name)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
 class Shift:
     """One `run` of a worker, on one event loop."""
 
-    def __init__(self, worker: Worker, *, burst: bool) -> None:
+    def __init__(self, worker: Worker, *, burst: bool, keeper: Keeper | None) -> None:
         settings = worker.settings
+        self._keeper = keeper
+        self._order: bytes | None = None
         self._worker = worker
         self._settings = settings
         self._burst = burst
@@ -258,9 +285,10 @@ class Shift:
         self._reporting = False
         self._firing: set[tuple[str, Millis]] = set()
         self._journal = Journal()
+        self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
         self._incarnation = incarnation()
-        self._info = describe_worker(worker.setup, settings, worker.clock.now())
+        self._began = worker.clock.now()
         self._backend: AsyncBackend = worker.store.asynchronous()
         self._executor: Executor
 
@@ -268,6 +296,8 @@ class Shift:
         """The whole shift, from joining to departing."""
         try:
             await self._join()
+            if self._keeper is not None:
+                self._keeper.ready()
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
                 with self._pulse():
@@ -281,9 +311,48 @@ class Shift:
 
     def ask_to_stop(self, grace: float | None) -> None:
         """Take nothing more; from any thread."""
-        seconds = self._settings.workers.shutdown_timeout / 1000 if grace is None else grace
-        with contextlib.suppress(RuntimeError):  # the loop is closed: it has stopped
-            self._loop.call_soon_threadsafe(lambda: self._tell(Stop(self._now(), seconds * 1000)))
+        seconds = self.grace if grace is None else grace
+
+        def stop() -> None:
+            self._tell(Stop(self._now(), seconds * 1000))
+            self._spawn(self._say_how_it_is())
+
+        self._from_thread(stop)()
+
+    def ask_to_be_quiet(self, *, quiet: bool) -> None:
+        """Claim nothing more, or claim again; from any thread."""
+
+        def tell() -> None:
+            log.info("claiming no more jobs" if quiet else "claiming jobs again")
+            self._tell(Quieted(self._now(), quiet))
+            self._spawn(self._say_how_it_is())
+            if not quiet and self._keeper is not None:
+                self._keeper.claims_again()
+
+        self._from_thread(tell)()
+
+    def ask_to_be_replaced(self, why: str) -> None:
+        """Another process takes over, and this one stops; from any thread."""
+        if self._keeper is None:
+            self._from_thread(lambda: log.info("leaving, to be started anew: %s", why))()
+            self.ask_to_stop(None)
+        else:
+            self._from_thread(self._keeper.replace)(why)
+
+    @property
+    def grace(self) -> float:
+        """Seconds that running jobs get when it is asked to stop."""
+        return self._settings.workers.shutdown_timeout / 1000
+
+    def report(self) -> str:
+        """What runs, and the stack of every thread, for people; from any thread."""
+        runs = self._executor.runs if "_executor" in vars(self) else ()
+        return report(self._incarnation, runs, self._loop.time())
+
+    def let_go(self) -> None:
+        """The store forgets this worker, and its jobs go back; blocks, from any thread."""
+        with contextlib.closing(self._worker.store.blocking()) as backend:
+            backend.execute(Depart(self._incarnation, self._keep.finished))
 
     # The loop
 
@@ -332,6 +401,8 @@ class Shift:
                 self._executor.abandon()
             case Renew():
                 self._renew()
+            case Recycle():
+                self.ask_to_be_replaced(effect.why)
             case Leave():
                 self._left = True
 
@@ -438,7 +509,8 @@ class Shift:
                 keep = self._keep.finished
                 # What another exchange hands in just now is this worker's too.
                 known = (*self._executor.held, *self._handing_in)
-                beat = await self._try(Inherit(mine, heir, known, lease, self._info, keep))
+                info = self._heartbeat().info
+                beat = await self._try(Inherit(mine, heir, known, lease, info, keep))
                 if beat is not None:
                     break
                 await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
@@ -483,6 +555,11 @@ class Shift:
             self._tell(Disowned(self._now()))
             return
         jobs = await self._without_crowd(claimed.jobs)
+        if self._state.quiet:
+            # It was told so while it waited for work with a claim that could not be taken back.
+            back = [outcome.released(one, self._keep.finished) for one in jobs]
+            self._executor.put_back(list(zip(jobs, back, strict=True)))
+            jobs = ()
         self._arrived(effect, len(jobs), due)
         self._journal.claimed(jobs)
         self._executor.add(jobs)
@@ -599,6 +676,8 @@ class Shift:
             self._tell(Noticed(self._now()))
         while await self._try(Prune()) == BATCH and self._state.phase == "running":
             pass
+        if self._worker.setup.max_memory:
+            self._tell(Weighed(self._now(), memory.resident()))
 
     async def _fire(self, schedule: Schedule) -> None:
         """This tick's job is enqueued, by this worker or another."""
@@ -639,7 +718,22 @@ class Shift:
 
     def _heartbeat(self, *, join: bool = False) -> Heartbeat:
         lease = self._settings.workers.lease
-        return Heartbeat(self._incarnation, lease, self._info, join)
+        info = describe_worker(
+            self._worker.setup,
+            self._worker.registry.handlers,
+            began=self._began,
+            phase=self._phase(),
+        )
+        return Heartbeat(self._incarnation, lease, info, join)
+
+    def _phase(self) -> WorkerPhase:
+        if self._state.phase != "running":
+            return "draining"
+        return "quiet" if self._state.quiet else "running"
+
+    async def _say_how_it_is(self) -> None:
+        """Whoever looks at the workers sees at once what became of an order."""
+        await self._try(self._heartbeat())
 
     def _pulse(self) -> Pulse:
         return Pulse(
@@ -662,8 +756,23 @@ class Shift:
             return
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
+            self._obey(beat.order)
         elif not self._moving:
             self._tell(Disowned(self._now()))
+
+    def _obey(self, order: operations.Order | None) -> None:
+        """An order stands with each beat; it is followed once."""
+        if order is None or order.id == self._order:
+            return
+        self._order = order.id
+        match order.word:
+            case "quiet" | "unquiet":
+                self.ask_to_be_quiet(quiet=order.word == "quiet")
+            case "drain":
+                log.info("an operator asked for it: finishing what runs, then leaving")
+                self.ask_to_stop(None)
+            case "restart":
+                self.ask_to_be_replaced("an operator asked for it")
 
     def _lost(self, mine: str) -> None:
         if mine == self._incarnation:
@@ -704,7 +813,9 @@ class Shift:
             self._worker.registry,
             concurrency=self._worker.setup.concurrency,
             keep=self._keep,
+            addresses=self._addresses,
             max_unhandled_ms=self._settings.workers.max_unhandled,
+            max_crashes=self._settings.workers.max_crashes,
             result_limit=self._settings.payload_limit,
             clock=self._worker.clock,
             state=resources,

@@ -23,7 +23,7 @@ from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.driving import drive, drive_async
 from boundary.jobs.shell.inline import AsyncInlineBackend, Desk, InlineBackend
-from boundary.jobs.shell.options import Options
+from boundary.jobs.shell.options import Isolation, Options
 from boundary.jobs.shell.registry import Handler
 from boundary.jobs.testing import draining, idempotency, matching
 from boundary.jobs.testing.clock import FakeClock
@@ -106,9 +106,14 @@ class JobsKit(Jobs):
     # Handlers of a test's own
 
     def _register(
-        self, function: Callable[..., Any], name: str | None, chosen: Options
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        chosen: Options,
+        isolation: Isolation | None,
     ) -> Handler[..., Any]:
-        made = super()._register(function, name, chosen)
+        # What asks for a process of its own runs in that of the test too.
+        made = super()._register(function, name, chosen, None)
         self.registry.handlers[made.job_type] = self._mishaps.instrumented(made)
         return made
 
@@ -125,10 +130,13 @@ class JobsKit(Jobs):
 
     # Running
 
-    def drain(self, *, raising: bool = False, limit: int = MOST_RUNS) -> list[Job]:
+    def drain(  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, raising: bool = False, limit: int = MOST_RUNS
+    ) -> list[Job]:
         """Everything that is ready has run, in the order a worker would take it.
 
-        Jobs that come in meanwhile run too; what is due later, retries included, does not.
+        Jobs that come in meanwhile run too; what is due later, retries included, does not. (The
+        order to a worker that `Jobs.drain` gives has nobody to obey it in a test.)
 
         Args:
             raising: Raise what a handler raises, once that is its job's outcome. Otherwise it is
