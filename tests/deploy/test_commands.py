@@ -71,6 +71,7 @@ def default_command() -> list[str]:
     return [PROGRAM, *command]
 
 
+@pytest.mark.timeout(240)
 def test_three_replicas_of_the_default_command_work_together(
     folder: Path, environ: dict[str, str], redis_url: str
 ) -> None:
@@ -79,17 +80,17 @@ def test_three_replicas_of_the_default_command_work_together(
         workers = [
             stack.enter_context(running(default_command(), folder, environ)) for _ in range(3)
         ]
-        until(lambda: len(jobs.workers()) == 3, "three workers are known", 30)
+        until(lambda: len(jobs.workers()) == 3, "three workers are known", 60)
         ids = [jobs.enqueue("crunch", {"seconds": 0.02}, queue="default").id for _ in range(120)]
         ids.append(jobs.enqueue("send_email", {"to": "a@b.c", "subject": "Hi"}, queue="emails").id)
-        until(lambda: jobs.stats().total_succeeded == len(ids), "all have run", 30)
+        until(lambda: jobs.stats().total_succeeded == len(ids), "all have run", 60)
         done = [jobs.find(one) for one in ids]
         assert all(job is not None and job.fencing_token == 1 for job in done)
         last = jobs.enqueue("crunch", {"seconds": 1.0})
-        until(lambda: getattr(jobs.find(last.id), "status", "") == "running", "it runs", 10)
+        until(lambda: getattr(jobs.find(last.id), "status", "") == "running", "it runs", 60)
         for worker in workers:
             worker.send_signal(signal.SIGTERM)
-        assert [worker.wait(timeout=20) for worker in workers] == [0, 0, 0]
+        assert [worker.wait(timeout=40) for worker in workers] == [0, 0, 0]
         assert jobs.result(last.id, timeout=0) == 1.0
         assert jobs.workers() == []
     lines = [

@@ -112,7 +112,8 @@ class JobsKit(Jobs):
         chosen: Options,
         isolation: Isolation | None,
     ) -> Handler[..., Any]:
-        made = super()._register(function, name, chosen, isolation)
+        # What asks for a process of its own runs in that of the test too.
+        made = super()._register(function, name, chosen, None)
         self.registry.handlers[made.job_type] = self._mishaps.instrumented(made)
         return made
 
@@ -129,10 +130,13 @@ class JobsKit(Jobs):
 
     # Running
 
-    def drain(self, *, raising: bool = False, limit: int = MOST_RUNS) -> list[Job]:
+    def drain(  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, raising: bool = False, limit: int = MOST_RUNS
+    ) -> list[Job]:
         """Everything that is ready has run, in the order a worker would take it.
 
-        Jobs that come in meanwhile run too; what is due later, retries included, does not.
+        Jobs that come in meanwhile run too; what is due later, retries included, does not. (The
+        order to a worker that `Jobs.drain` gives has nobody to obey it in a test.)
 
         Args:
             raising: Raise what a handler raises, once that is its job's outcome. Otherwise it is
