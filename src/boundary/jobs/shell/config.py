@@ -166,11 +166,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         url: Where the store is.
         namespace: Stores of one server are kept apart by it.
         payload_limit: Most bytes a job's arguments and metadata (or its result) may take.
+        inline: A job that is due runs where it is enqueued, without a worker; for development.
     """
 
     url: Text = DEFAULT_URL
     namespace: Namespace = "jobs"
     payload_limit: Bytes = 262_144
+    inline: Switch = False
     redis: RedisSettings = field(default_factory=RedisSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     scheduled_processor: ScheduledSettings = field(default_factory=ScheduledSettings)

@@ -50,20 +50,20 @@ from boundary.jobs.core.operations import (
     Heartbeat,
     Inherit,
     Prune,
-    PutSchedule,
     Reclaim,
     Report,
     Settle,
     SettleAndClaim,
     Settled,
-    Time,
 )
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
-from boundary.jobs.shell import loops, memory
+from boundary.jobs.shell import loops, memory, schedule_flows
 from boundary.jobs.shell.clock import SystemClock
+from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
+from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.journal import Journal
@@ -73,7 +73,7 @@ from boundary.jobs.shell.signals import Signals
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from boundary.jobs.core.operations import Operation, Outcome, Schedule
+    from boundary.jobs.core.operations import Operation, Outcome
     from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
@@ -283,7 +283,7 @@ class Shift:
         self._offset: float = worker.clock.now() - self._now()
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
-        self._firing: set[tuple[str, Millis]] = set()
+        self._firing = Firing(self._try, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._journal = Journal()
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -550,10 +550,17 @@ class Shift:
     async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
         self._offset = claimed.now - self._now()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
+        if due is not None and claimed.ticks:
+            # They are fired below, and then it is noticed. Where that fails, not at once again.
+            due = max(due, REFIRE_MS)
         if not claimed.alive:
             self._arrived(effect, 0, None)
             self._tell(Disowned(self._now()))
             return
+        if self._burst:
+            # It would leave before they are fired.
+            for one in claimed.ticks:
+                await self._firing.fire(one)
         jobs = await self._without_crowd(claimed.jobs)
         if self._state.quiet:
             # It was told so while it waited for work with a claim that could not be taken back.
@@ -564,8 +571,8 @@ class Shift:
         self._journal.claimed(jobs)
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
-        for one in claimed.ticks:
-            self._spawn(self._fire(one))
+        for one in () if self._burst else claimed.ticks:
+            self._spawn(self._firing.fire(one))
 
     async def _without_crowd(self, jobs: tuple[Record, ...]) -> tuple[Record, ...]:
         """The jobs to run here: of those on their last chance, one at a time.
@@ -616,9 +623,7 @@ class Shift:
         while True:
             try:
                 await self._backend.execute(self._heartbeat(join=True))
-                now = await self._backend.execute(Time())
-                for declared in self._worker.registry.schedules(now):
-                    await self._backend.execute(PutSchedule(declared))
+                await self._declare()
                 return
             except BackendError as error:
                 if self._burst:
@@ -626,6 +631,16 @@ class Shift:
                 log.warning("waiting for the store: %s", error)
                 await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
                 wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+
+    async def _declare(self) -> None:
+        registry = self._worker.registry
+        if not registry.declared:
+            return
+        for one in await drive_async(schedule_flows.declare(registry.schedules), self._backend):
+            if one.origin == "edited":
+                log.info("schedule %s stands as it was edited, not as the code says", one.name)
+            if one.paused:
+                log.info("schedule %s is paused", one.name)
 
     async def _depart(self) -> None:
         for task in list(self._tasks):
@@ -679,20 +694,6 @@ class Shift:
         if self._worker.setup.max_memory:
             self._tell(Weighed(self._now(), memory.resident()))
 
-    async def _fire(self, schedule: Schedule) -> None:
-        """This tick's job is enqueued, by this worker or another."""
-        key = (schedule.name, schedule.next_at)
-        if key in self._firing:
-            return
-        self._firing.add(key)
-        try:
-            fire = self._worker.registry.tick(schedule, self._store_now())
-            if await self._try(fire):
-                log.info("schedule %s fired", schedule.name, extra={"job_type": schedule.job_type})
-                self._tell(Noticed(self._now()))
-        finally:
-            self._firing.discard(key)
-
     def _renew(self) -> None:
         """Lost leases: whatever runs is stopped and not handed in; a new name, a fresh start."""
         log.error(
@@ -723,6 +724,7 @@ class Shift:
             self._worker.registry.handlers,
             began=self._began,
             phase=self._phase(),
+            schedules=self._worker.registry.declared,
         )
         return Heartbeat(self._incarnation, lease, info, join)
 

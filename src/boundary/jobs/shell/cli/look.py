@@ -67,6 +67,7 @@ def failed(
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
+def failed(context: typer.Context, limit: Limit = 20, as_json: Json = False) -> None:
     """The dead letters: jobs that failed for good, newest first."""
     terminal: Terminal = context.obj
     if by_cause:
