@@ -48,12 +48,16 @@ from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import JobPage, ScheduleInfo
-from boundary.jobs.shell.operators import FailureGroup
+from boundary.jobs.shell.hands import Action, AuditEntry
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.registry import Handler
 
 __all__ = [
+    "Action",
     "AsyncJobs",
     "Attempt",
+    "AuditEntry",
+    "AuditPage",
     "BackendError",
     "BackendUnavailable",
     "BusyWith",
@@ -98,6 +102,7 @@ __all__ = [
     "StoreFormatError",
     "StoreFull",
     "StoreRefused",
+    "UndoResult",
     "UnknownHandler",
     "UsageError",
     "Why",

@@ -34,11 +34,22 @@ COMMANDS = {
         look.search,
         look.show,
         look.why,
+        look.audit,
         look.schedules,
         look.top,
         doctor,
     ),
-    "Act": (act.enqueue, act.retry, act.cancel, act.delete, act.pause, act.resume, act.purge),
+    "Act": (
+        act.enqueue,
+        act.retry,
+        act.cancel,
+        act.delete,
+        act.edit,
+        act.pause,
+        act.resume,
+        act.purge,
+        act.undo,
+    ),
 }
 
 for panel, commands in COMMANDS.items():

@@ -131,6 +131,24 @@ def why(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     terminal.json(found) if as_json else terminal.out.print(tables.why(found))
 
 
+def audit(
+    context: typer.Context,
+    limit: Limit = 20,
+    cursor: Annotated[str | None, typer.Option(help="From the page before.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What operators did: who, when, what, on how many jobs."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        page = jobs.audit(limit, cursor)
+    if as_json:
+        terminal.json(page)
+        return
+    terminal.out.print(tables.audit(page.entries))
+    if page.cursor is not None:
+        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
+
+
 def top(
     context: typer.Context,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 1.0,

@@ -47,6 +47,7 @@ REPEATABLE: Final = frozenset(
         "history",
         "stats",
         "explain",
+        "audit",
         "series",
     }
 )
