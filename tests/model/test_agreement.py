@@ -24,12 +24,15 @@ from msgspec.structs import replace
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import (
     BATCH,
+    Act,
+    Audit,
     Cancel,
     Claim,
     Claimed,
     DeadLetters,
     Delete,
     Depart,
+    Edit,
     Enqueue,
     Explain,
     Facts,
@@ -65,6 +68,8 @@ from boundary.jobs.core.operations import (
     Stats,
     Take,
     Time,
+    Undo,
+    What,
 )
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.ports import Store
@@ -161,13 +166,40 @@ drafts = st.lists(
 )
 
 orders = st.builds(Order, ids, st.sampled_from(["quiet", "unquiet", "drain", "restart"]))
+
+
+def acts(what: What, target: str = "") -> st.SearchStrategy[Act | None]:
+    """Nobody's act, or one of a few ids."""
+    made = st.builds(
+        Act,
+        st.integers(0, 3).map(lambda number: ACTS[what][number]),
+        st.just("ada"),
+        st.just(what),
+        st.just(target),
+        st.sampled_from([60_000, 60_000, 60_000, 300, 0]),
+    )
+    return st.none() | made
+
+
+WHATS: tuple[What, ...] = ("cancel", "retry", "delete", "purge", "edit", "pause", "undo")
+ACTS = {
+    what: [bytes([1, number, place]) * 5 + b"." for number in range(4)]
+    for place, what in enumerate(WHATS)
+}
+act_ids = st.sampled_from([id for ids in ACTS.values() for id in ids])
+
 asks: st.SearchStrategy[Operation[Any]] = st.one_of(
-    st.builds(Cancel, some_ids, keeps),
-    st.builds(Retry, st.just(IDS)),
+    st.builds(Cancel, some_ids, keeps, acts("cancel")),
+    st.builds(
+        Retry, st.just(IDS), st.sampled_from([(), (0, 5, 400, 0, 0, 1, 0, 0)]), acts("retry")
+    ),
     st.builds(Retry, some_ids),
-    st.builds(Delete, some_ids),
+    st.builds(Delete, some_ids, acts("delete")),
+    st.builds(SetPaused, queues, st.just(True), acts("pause", "mail")),
     st.builds(SetPaused, queues, st.booleans()),
-    st.builds(Purge, queues),
+    st.builds(Purge, queues, limits, acts("purge")),
+    st.builds(Undo, act_ids, acts("undo").filter(bool), limits),
+    st.builds(Undo, act_ids, acts("undo").filter(bool)),
     st.builds(Promote, limits),
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
@@ -273,6 +305,18 @@ class Agreement(RuleBasedStateMachine):
     def stop_one_that_runs(self, place: int, keep_ms: int | None) -> None:
         if held := self.held():
             self.agree(Cancel((held[place % len(held)].id,), keep_ms))
+
+    @rule(id=ids, blob=blobs, stale=st.sampled_from([0, 0, 0, 1]), act=acts("edit"))
+    def edit(self, id: bytes, blob: bytes, stale: int, act: Act | None) -> None:
+        known = self.state.jobs.get(id)
+        token, updated = (known.token, known.updated) if known else (0, 0)
+        self.agree(Edit(id, token - stale, updated, blob, act))
+
+    @rule(limit=limits)
+    def undo_what_was_done(self, limit: int) -> None:
+        if self.state.acts:
+            latest = max(self.state.acts.values(), key=lambda one: (one.at, one.id))
+            self.agree(Undo(latest.id, Act(ACTS["undo"][0], "ada", "undo", "it"), limit))
 
     @rule(limit=limits, keep_ms=keeps)
     def reclaim(self, limit: int, keep_ms: int | None) -> None:
@@ -391,6 +435,8 @@ class Agreement(RuleBasedStateMachine):
         self.agree(Schedules())
         self.agree(Search())
         self.agree(DeadLetters())
+        self.agree(Audit(200))
+        self.agree(Audit(2, before=ACTS["purge"][2]))
         self.agree(Groups())
         self.agree(Groups(since=self.clock.now() - 100))
         self.agree(Members("c2", until=self.clock.now() - 100))

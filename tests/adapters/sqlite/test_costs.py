@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.operations import (
+    Act,
+    Audit,
     Cancel,
     Claim,
     DeadLetters,
     Delete,
     Depart,
+    Edit,
     Enqueue,
     Explain,
     Find,
@@ -53,6 +57,7 @@ from boundary.jobs.core.operations import (
     Stats,
     Take,
     Time,
+    Undo,
 )
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend, plans, statements
@@ -86,6 +91,7 @@ def new(number: int) -> NewJob:
     return NewJob(b"new-%012d" % number, "send", "q1", 2, b"")
 
 
+ACT = Act(b"act-------------", "ada", "delete", "some", 60_000)
 TICK = Schedule("daily", "send", "q1", 2, b"", NOW, every_ms=1_000)
 OUTCOME = Outcome(ident(6), 2, "succeed", keep_ms=10)
 SAVED = Record(0, b"saved-----------", "send", "q1", 2, b"", NOW, NOW, "completed", completed=NOW)
@@ -123,6 +129,13 @@ LOOKING: dict[str, Sequence[Operation[Any]]] = {
     "search for what is not there": [Search(text="nowhere", scan=1_000)],
     "search for a status that no job of the queue has": [
         Search(status="failed", queue="none", scan=300)
+    ],
+    "audit": [Audit()],
+    "edit": [Edit(ident(6), 0, 0, b"x")],
+    "acts": [
+        Delete((ident(6), ident(2)), ACT),
+        Retry((ident(8),), (), ACT),
+        Undo(ACT.id, replace(ACT, id=b"undo------------", what="undo")),
     ],
     "cancel": [Cancel((ident(6), ident(7)), 10)],
     "retry": [Retry((ident(2), ident(8)))],

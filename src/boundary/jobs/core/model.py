@@ -17,17 +17,22 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush, nlargest
 from typing import Any, TypeVar, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import causes, lifecycle, wire
 from boundary.jobs.core.operations import (
     AHEAD,
     ALIVE,
+    AUDIT,
     GLIMPSES,
     HOUR,
     HOURS,
+    LEFT_BY,
     MINUTE,
     SERIES,
+    Act,
+    Audit,
     Beat,
     Cancel,
     Claim,
@@ -35,8 +40,10 @@ from boundary.jobs.core.operations import (
     DeadLetters,
     Delete,
     Depart,
+    Edit,
     Enqueue,
     Enqueued,
+    Entry,
     Explain,
     Facts,
     Find,
@@ -79,7 +86,10 @@ from boundary.jobs.core.operations import (
     Take,
     Tally,
     Time,
+    Undo,
+    Undone,
     Verdict,
+    What,
     WorkerRow,
     cursor_position,
     lease_end,
@@ -96,7 +106,7 @@ PRIORITIES = range(4)
 Lane = OrderedDict[bytes, None]
 """Ready jobs of one queue and priority, head first."""
 
-Entry = tuple[Millis, int, bytes]
+Standing = tuple[Millis, int, bytes]
 """An instant, and the `seq` and id of the job it is about."""
 
 
@@ -110,6 +120,14 @@ class Holder:
     order: Order | None = None
 
 
+class Aside(Struct, frozen=True):
+    """A job as it was before an act, the cause it was a dead letter of, whether it is gone."""
+
+    record: Record
+    cause: str
+    gone: bool
+
+
 @dataclass(slots=True)
 class State:
     """All there is in a store.
@@ -120,8 +138,8 @@ class State:
 
     jobs: dict[bytes, Record] = field(default_factory=dict[bytes, Record])
     lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict[str, tuple[Lane, ...]])
-    due: list[Entry] = field(default_factory=list[Entry])
-    ended: list[Entry] = field(default_factory=list[Entry])
+    due: list[Standing] = field(default_factory=list[Standing])
+    ended: list[Standing] = field(default_factory=list[Standing])
     workers: dict[str, Holder] = field(default_factory=dict[str, Holder])
     counters: dict[str, Counters] = field(default_factory=dict[str, Counters])
     minutes: dict[tuple[Millis, str, str], Counters] = field(
@@ -131,6 +149,8 @@ class State:
         default_factory=dict[tuple[Millis, str, str], Counters]
     )
     causes: dict[bytes, str] = field(default_factory=dict[bytes, str])
+    acts: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
+    asides: dict[bytes, list[Aside]] = field(default_factory=dict[bytes, list[Aside]])
     paused: set[str] = field(default_factory=set[str])
     schedules: dict[str, Schedule] = field(default_factory=dict[str, Schedule])
     last_seq: int = 0
@@ -150,6 +170,8 @@ class State:
             dict(self.minutes),
             dict(self.hours),
             dict(self.causes),
+            dict(self.acts),
+            dict(self.asides),
             set(self.paused),
             dict(self.schedules),
             self.last_seq,
@@ -522,6 +544,8 @@ def _take_back(state: State, record: Record, operation: Reclaim, now: Millis) ->
 def _prune(state: State, operation: Prune, now: Millis) -> int:
     _forget(state.minutes, Series(SERIES).since(now))
     _forget(state.hours, Series(HOURS, hourly=True).since(now))
+    for id in [id for id in state.asides if (state.acts[id].undo_until or 0) < now]:
+        del state.asides[id]
     count = 0
     while count < operation.limit and state.ended and state.ended[0][0] <= now:
         prune_at, seq, id = heappop(state.ended)
@@ -574,7 +598,16 @@ def _fire(state: State, operation: Fire, now: Millis) -> bool:
 
 
 def _cancel(state: State, operation: Cancel, now: Millis) -> tuple[Verdict, ...]:
-    return tuple([_cancel_one(state, id, operation.keep_ms, now) for id in operation.ids])
+    verdicts: list[Verdict] = []
+    asides: list[Aside] = []
+    for id in operation.ids:
+        aside = _aside(state, id, gone=operation.keep_ms == 0)
+        verdicts.append(_cancel_one(state, id, operation.keep_ms, now))
+        if aside is not None and verdicts[-1] == "done":
+            asides.append(aside)
+    changed = len(verdicts) - verdicts.count("refused") - verdicts.count("missing")
+    _log(state, operation.act, changed, asides, now)
+    return tuple(verdicts)
 
 
 def _cancel_one(state: State, id: bytes, keep_ms: int | None, now: Millis) -> Verdict:
@@ -592,35 +625,57 @@ def _cancel_one(state: State, id: bytes, keep_ms: int | None, now: Millis) -> Ve
 
 
 def _retry(state: State, operation: Retry, now: Millis) -> tuple[Verdict, ...]:
-    return tuple([_retry_one(state, id, now) for id in operation.ids])
+    verdicts: list[Verdict] = []
+    asides: list[Aside] = []
+    for place, id in enumerate(operation.ids):
+        aside = _aside(state, id, gone=False)
+        verdicts.append(_retry_one(state, id, operation.delay(place), now))
+        if aside is not None and verdicts[-1] == "done":
+            asides.append(aside)
+    _log(state, operation.act, len(asides), asides, now)
+    return tuple(verdicts)
 
 
-def _retry_one(state: State, id: bytes, now: Millis) -> Verdict:
+def _retry_one(state: State, id: bytes, delay_ms: int, now: Millis) -> Verdict:
     record = state.jobs.get(id)
     if record is None:
         return "missing"
     if record.status != "failed":
         return "refused"
     _lift(state, record)
-    _ready(
-        state,
-        replace(
-            record,
-            status="pending",
-            retry_count=0,
-            crashes=0,
-            ending="",
-            updated=now,
-            execute_at=None,
-            completed=None,
-            prune_at=None,
-        ),
+    record = replace(
+        record,
+        status="pending",
+        retry_count=0,
+        crashes=0,
+        ending="",
+        updated=now,
+        execute_at=None,
+        completed=None,
+        prune_at=None,
     )
+    if delay_ms > 0:
+        _wait(state, record, now + delay_ms)
+    else:
+        _ready(state, record)
     return "done"
 
 
 def _delete(state: State, operation: Delete, now: Millis) -> tuple[bool, ...]:
-    return tuple([_delete_one(state, id) for id in operation.ids])
+    return tuple(_remove(state, operation.ids, operation.act, now))
+
+
+def _remove(state: State, ids: Iterable[bytes], act: Act | None, now: Millis) -> list[bool]:
+    """The jobs are gone, and kept aside unless they ran. For each, whether it was there."""
+    gone: list[bool] = []
+    asides: list[Aside] = []
+    for id in ids:
+        aside = _aside(state, id, gone=True)
+        gone.append(_delete_one(state, id))
+        if aside is not None and aside.record.status != "running":
+            asides.append(aside)
+    _log(state, act, sum(gone), asides, now)
+    return gone
 
 
 def _delete_one(state: State, id: bytes) -> bool:
@@ -631,13 +686,35 @@ def _delete_one(state: State, id: bytes) -> bool:
     return True
 
 
+def _edit(state: State, operation: Edit, now: Millis) -> Verdict:
+    record = state.jobs.get(operation.id)
+    if record is None:
+        return "missing"
+    if (record.token, record.updated) != (operation.token, operation.updated):
+        return "refused"
+    if record.status not in {"pending", "retrying", "failed"}:
+        return "refused"
+    aside = _aside(state, record.id, gone=False)
+    state.jobs[record.id] = replace(record, payload=operation.payload, updated=now)
+    if record.status == "failed":
+        _retry_one(state, record.id, 0, now)
+    _log(state, operation.act, 1, [aside] if aside else [], now)
+    return "done"
+
+
 def _set_paused(state: State, operation: SetPaused, now: Millis) -> bool:
-    was = operation.queue in state.paused
-    if operation.paused:
-        state.paused.add(operation.queue)
+    changed = _pause(state, operation.queue, paused=operation.paused)
+    _log(state, operation.act, int(changed), [], now)
+    return changed
+
+
+def _pause(state: State, queue: str, *, paused: bool) -> bool:
+    was = queue in state.paused
+    if paused:
+        state.paused.add(queue)
     else:
-        state.paused.discard(operation.queue)
-    return was != operation.paused
+        state.paused.discard(queue)
+    return was != paused
 
 
 def _purge(state: State, operation: Purge, now: Millis) -> int:
@@ -647,10 +724,91 @@ def _purge(state: State, operation: Purge, now: Millis) -> int:
         if record.due is not None and record.queue == operation.queue
     )
     waiting = [*_waiting(state, operation.queue), *(id for _, _, id in later)]
-    doomed = waiting[: operation.limit]
-    for id in doomed:
-        _delete_one(state, id)
-    return len(doomed)
+    return sum(_remove(state, waiting[: operation.limit], operation.act, now))
+
+
+# The log of what operators did, and undoing
+
+
+def _aside(state: State, id: bytes, *, gone: bool) -> Aside | None:
+    record = state.jobs.get(id)
+    return None if record is None else Aside(record, state.causes.get(id, ""), gone)
+
+
+def _log(state: State, act: Act | None, count: int, asides: list[Aside], now: Millis) -> None:
+    """The act changed so many jobs, and these can be brought back."""
+    if act is None or count == 0:
+        return
+    known = state.acts.get(act.id)
+    until = now + act.undo_ms if known is None else known.undo_until
+    until = until if act.undo_ms else None
+    if known is None:
+        known = Entry(act.id, now, act.by, act.what, act.target, 0)
+    state.acts[act.id] = replace(known, count=known.count + count, undo_until=until)
+    if until is None:
+        state.asides.pop(act.id, None)
+    elif asides:
+        state.asides[act.id] = [*state.asides.get(act.id, ()), *asides]
+    for id in sorted(state.acts)[:-AUDIT]:
+        del state.acts[id]
+        state.asides.pop(id, None)
+
+
+def _undo(state: State, operation: Undo, now: Millis) -> Undone:
+    entry = state.acts.get(operation.id)
+    if entry is None:
+        return Undone("missing")
+    asides = state.asides.get(operation.id, [])
+    if entry.undone is not None and not asides:
+        return Undone("already")
+    if entry.undo_until is None:
+        return Undone("refused")
+    if now > entry.undo_until:
+        return Undone("late" if entry.undone is None else "already")
+    state.acts[entry.id] = replace(entry, undone=entry.undone or now)
+    chosen, left = asides[: operation.limit], asides[operation.limit :]
+    state.asides[entry.id] = left
+    if entry.what in {"pause", "resume"}:
+        restored = int(_pause(state, entry.target, paused=entry.what == "resume"))
+    else:
+        restored = sum([_restore(state, entry.what, aside, now) for aside in chosen])
+    _log(state, operation.act, restored, [], now)
+    return Undone("done", restored, len(chosen) - restored if chosen else 0, len(left))
+
+
+def _restore(state: State, what: What, aside: Aside, now: Millis) -> bool:
+    """The job is as it was before the act, if nobody else has touched it since."""
+    old, present = aside.record, state.jobs.get(aside.record.id)
+    if (present is None) is not aside.gone:
+        return False
+    if present is not None:
+        untouched = (present.seq, present.token) == (old.seq, old.token)
+        if not untouched or present.status not in LEFT_BY.get(what, ()):
+            return False
+        _delete_one(state, present.id)
+        if what != "edit":
+            old = replace(old, payload=present.payload)
+    state.last_seq += 1
+    record = replace(old, seq=state.last_seq, updated=now)
+    state.jobs[record.id] = record
+    if record.status in lifecycle.FINISHED:
+        _note_cause(state, record, aside.cause)
+        if record.prune_at is not None:
+            heappush(state.ended, (record.prune_at, record.seq, record.id))
+    elif record.due is not None:
+        heappush(state.due, (record.due, record.seq, record.id))
+    elif not record.parked:
+        _ready(state, record)
+    return True
+
+
+def _audit(state: State, operation: Audit, now: Millis) -> tuple[Entry, ...]:
+    found = [
+        entry
+        for id, entry in sorted(state.acts.items(), reverse=True)
+        if operation.before is None or id < operation.before
+    ]
+    return tuple(found[: operation.limit])
 
 
 def _waits(record: Record) -> bool:
@@ -901,6 +1059,9 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     SetPaused: _set_paused,
     Purge: _purge,
     Instruct: _instruct,
+    Edit: _edit,
+    Undo: _undo,
+    Audit: _audit,
     Take: _take,
     Save: _save,
     Time: _time,

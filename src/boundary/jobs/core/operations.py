@@ -413,31 +413,115 @@ class Fire(Operation[bool], frozen=True):
 
 # What operators ask
 
+What: TypeAlias = Literal["cancel", "retry", "delete", "purge", "edit", "pause", "resume", "undo"]
+"""What an operator may do."""
+
+AUDIT = 10_000
+"""Entries the log keeps: the newest."""
+
+ASIDE = 10_000
+"""Most jobs of one act that callers ask to be kept aside for its undoing."""
+
+
+LEFT_BY: dict[str, frozenset[str]] = {
+    "cancel": frozenset({"cancelled"}),
+    "retry": frozenset({"pending"}),
+    "edit": frozenset({"pending", "retrying"}),
+}
+"""How a job stands that nobody has touched since such an act; others leave none."""
+
+
+class Act(Struct, frozen=True):
+    """That an operation is somebody's act, for the log. Several operations may be one act.
+
+    Attributes:
+        id: 16 bytes, unique; ids made later are larger (UUID version 7).
+        by: Who.
+        target: What it is done to, in words; of `pause` and `resume` the queue.
+        undo_ms: How long it can be undone; 0: not at all. One operation of an act with 0 makes the
+            whole act one that cannot be undone.
+    """
+
+    id: bytes
+    by: str
+    what: What
+    target: str
+    undo_ms: int = 0
+
+
+class Entry(Struct, frozen=True):
+    """An act in the log.
+
+    Attributes:
+        at: When its first operation took place.
+        count: Jobs it changed (or asked to stop); of `pause` and `resume` 1.
+        undo_until: Until when it can be undone; None: it cannot.
+        undone: When it was undone.
+    """
+
+    id: bytes
+    at: Millis
+    by: str
+    what: What
+    target: str
+    count: int
+    undo_until: Millis | None = None
+    undone: Millis | None = None
+
 
 class Cancel(Operation[tuple[Verdict, ...]], frozen=True):
     """Each job is `cancelled` if it waits (`done`), asked to stop if it runs (`requested`).
 
-    A finished one is `refused`.
+    A finished one is `refused`. (An operation with an `act` that changes something is in the log:
+    here, and in all below that take one. Undoing this one lets those wait again that waited.)
     """
 
     ids: tuple[bytes, ...]
     keep_ms: int | None
+    act: Act | None = None
 
 
 class Retry(Operation[tuple[Verdict, ...]], frozen=True):
     """Each failed job waits at the tail of its queue with a full new budget; others `refused`.
 
     `retry_count` and `crashes` are 0, `ending` is empty, `execute_at` and `completed` are none;
-    the trail stays.
+    the trail stays. Undoing it makes those dead letters again that have not begun.
+
+    Attributes:
+        delays: For each id how long (ms) it waits first; empty: none does.
     """
 
     ids: tuple[bytes, ...]
+    delays: tuple[int, ...] = ()
+    act: Act | None = None
+
+    def delay(self, place: int) -> int:
+        """That of the id at this place."""
+        return self.delays[place] if self.delays else 0
 
 
 class Delete(Operation[tuple[bool, ...]], frozen=True):
-    """No such jobs are stored, wherever they were. For each, whether it was."""
+    """No such jobs are stored, wherever they were. For each, whether it was.
+
+    Undoing it brings those back that did not run and whose id is not in use again.
+    """
 
     ids: tuple[bytes, ...]
+    act: Act | None = None
+
+
+class Edit(Operation[Verdict], frozen=True):
+    """This payload is the job's, if nothing happened to it since it had this token and `updated`.
+
+    One that waits keeps its place; a failed one is retried as by `Retry`. `refused`: it runs, ended
+    otherwise, or has changed meanwhile. Undoing it gives the job back what it had.
+    """
+
+    id: bytes
+    token: int
+    updated: Millis
+    payload: bytes
+    act: Act | None = None
 
 
 class SetPaused(Operation[bool], frozen=True):
@@ -445,16 +529,47 @@ class SetPaused(Operation[bool], frozen=True):
 
     queue: str
     paused: bool
+    act: Act | None = None
 
 
 class Purge(Operation[int], frozen=True):
     """Up to `limit` jobs of the queue that wait (ready, scheduled or retrying) are gone.
 
     First those that are ready, in the order of a claim, then by their instant. How many; call
-    again until it is 0.
+    again until it is 0. Undoing it brings them back.
     """
 
     queue: str
+    limit: int = BATCH
+    act: Act | None = None
+
+
+class Undone(Struct, frozen=True):
+    """What became of an undoing.
+
+    Attributes:
+        verdict: `done`; `missing` (no such act is known), `refused` (it cannot be undone), `late`,
+            or `already`.
+        restored: Jobs that are as they were; of a pause 1.
+        skipped: Jobs that have begun, ended or been changed by somebody else meanwhile.
+        left: Jobs still to do: ask again.
+    """
+
+    verdict: Literal["done", "missing", "refused", "late", "already"]
+    restored: int = 0
+    skipped: int = 0
+    left: int = 0
+
+
+class Undo(Operation[Undone], frozen=True):
+    """Up to `limit` jobs of an act are as they were before it, as far as they still may be.
+
+    A job that comes back waits at the tail of its queue, or for the instant it waited for, or is
+    the dead letter it was; to a search it is the newest. What a pause changed is changed back.
+    """
+
+    id: bytes
+    act: Act
     limit: int = BATCH
 
 
@@ -499,6 +614,18 @@ class Save(Operation[Verdict], frozen=True):
 
 
 # What one can look at; none of these changes anything
+
+
+class Audit(Operation[tuple[Entry, ...]], frozen=True):
+    """What operators did, the latest act first.
+
+    Attributes:
+        before: Only acts with smaller ids than this one.
+        limit: 1 to 200.
+    """
+
+    limit: int = 50
+    before: bytes | None = None
 
 
 class Time(Operation[Millis], frozen=True):
@@ -868,6 +995,8 @@ _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Fire: _WORK,
     PutSchedule: _WORK,
     Retry: _WORK,
+    Edit: _WORK,
+    Undo: _WORK | {Topic.RESULT},
     SetPaused: _WORK,
     Promote: _WORK,
     Reclaim: _WORK | {Topic.RESULT},

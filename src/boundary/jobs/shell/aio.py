@@ -15,9 +15,9 @@ from weakref import WeakKeyDictionary
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.shell import flows, operators, schedule_flows
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import By, Flow, JobId, JobPage, ScheduleInfo
-from boundary.jobs.shell.operators import FailureGroup
-from boundary.jobs.shell.flows import Flow, JobId, JobPage
+from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.hands import Action
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 
 if TYPE_CHECKING:
@@ -161,31 +161,92 @@ class AsyncJobs:
         """As `Jobs.workers`."""
         return await self._run(flows.workers())
 
-    async def cancel(self, job_id: JobId) -> Job | None:
+    async def cancel(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """As `Jobs.cancel`."""
-        return await self._run(flows.cancel(job_id, self._jobs.settings.retention.finished))
+        return await self._run(
+            flows.cancel(
+                job_id, self._jobs.settings.retention.finished, self._jobs.hand(by, action)
+            )
+        )
 
-    async def retry(self, job_id: JobId) -> Job | None:
+    async def retry(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """As `Jobs.retry`."""
-        return await self._run(flows.retry(job_id))
+        return await self._run(flows.retry(job_id, self._jobs.hand(by, action)))
 
     async def retry_failed(
-        self, *, queue: str | None = None, job_type: str | None = None, limit: int | None = None
-    ) -> int:
+        self,
+        *,
+        fingerprint: str | None = None,
+        queue: str | None = None,
+        job_type: str | None = None,
+        limit: int | None = None,
+        first: int = 0,
+        rate: float | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
         """As `Jobs.retry_failed`."""
-        return await self._run(flows.retry_failed(queue, job_type, limit))
+        pick = operators.picked(fingerprint, queue, job_type, limit)
+        hand = self._jobs.hand(by, action)
+        return await self._run(operators.retry_failed(pick, hand, first=first, rate=rate))
 
-    async def delete(self, job_id: JobId) -> bool:
+    async def delete_failed(
+        self,
+        fingerprint: str,
+        *,
+        limit: int | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
+        """As `Jobs.delete_failed`."""
+        pick = operators.picked(fingerprint, None, None, limit)
+        return await self._run(operators.delete_failed(pick, self._jobs.hand(by, action)))
+
+    async def edit(
+        self,
+        job_id: JobId,
+        args: Mapping[str, Any],
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Job | None:
+        """As `Jobs.edit`."""
+        hand, limit = self._jobs.hand(by, action), self._jobs.settings.payload_limit
+        return await self._run(operators.edit(job_id, args, self._jobs.bound, limit, hand))
+
+    async def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """As `Jobs.audit`."""
+        return await self._run(operators.audit(limit, cursor))
+
+    async def undo(self, action: JobId, *, by: str) -> UndoResult:
+        """As `Jobs.undo`."""
+        return await self._run(operators.undo(action, self._jobs.acting(by)))
+
+    async def delete(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.delete`."""
-        return await self._run(flows.delete(job_id))
+        return await self._run(flows.delete(job_id, self._jobs.hand(by, action)))
 
-    async def pause(self, queue: str) -> bool:
+    async def pause(
+        self, queue: str, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.pause`."""
-        return await self._run(flows.set_paused(queue, paused=True))
+        return await self._run(
+            flows.set_paused(queue, paused=True, hand=self._jobs.hand(by, action))
+        )
 
-    async def resume(self, queue: str) -> bool:
+    async def resume(
+        self, queue: str, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.resume`."""
-        return await self._run(flows.set_paused(queue, paused=False))
+        return await self._run(
+            flows.set_paused(queue, paused=False, hand=self._jobs.hand(by, action))
+        )
 
     async def quiet_workers(self, worker: str | None = None) -> int:
         """As `Jobs.quiet_workers`."""
@@ -203,9 +264,9 @@ class AsyncJobs:
         """As `Jobs.restart_workers`."""
         return await self._run(operators.instruct("restart", worker))
 
-    async def purge(self, queue: str) -> int:
+    async def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """As `Jobs.purge`."""
-        return await self._run(flows.purge(queue))
+        return await self._run(operators.purge(queue, self._jobs.hand(by, action)))
 
     async def schedule(
         self,

@@ -26,6 +26,7 @@ from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
     HOURS,
     SERIES,
+    Act,
     Cancel,
     DeadLetters,
     Delete,
@@ -34,7 +35,6 @@ from boundary.jobs.core.operations import (
     History,
     Interest,
     Operation,
-    Purge,
     Retry,
     Search,
     Series,
@@ -42,6 +42,7 @@ from boundary.jobs.core.operations import (
     Snapshot,
     Stats,
     Topic,
+    What,
 )
 from boundary.jobs.core.records import JSON, Job, Status
 from boundary.jobs.core.stats import Counters, JobStats, MinuteStats, QueueStats, WorkerInfo
@@ -55,6 +56,7 @@ from boundary.jobs.errors import (
     UsageError,
 )
 from boundary.jobs.shell.draft import Draft, jobs_of
+from boundary.jobs.shell.hands import Hand
 from boundary.jobs.shell.options import as_id, as_instant, as_span
 
 R = TypeVar("R")
@@ -202,14 +204,16 @@ def _value(job_id: JobId, record: Record | None) -> JSON:
     )
 
 
-def cancel(job_id: JobId, keep_ms: int) -> Flow[Job | None]:
+def cancel(job_id: JobId, keep_ms: int, hand: Hand | None) -> Flow[Job | None]:
     """The job never runs, or its run is asked to stop. None: no such job."""
     before = yield from find(job_id)
     if before is None:
         return None
     own = before.keep_result
     kept = keep_ms if own is None else round(own / timedelta(milliseconds=1))
-    (verdict,) = yield from ask(Cancel((before.id.bytes,), kept))
+    (verdict,) = yield from ask(
+        Cancel((before.id.bytes,), kept, _act(hand, "cancel", str(before.id)))
+    )
     if verdict == "missing":
         return None
     job = (yield from find(job_id)) or replace(before, status="cancelled")
@@ -222,9 +226,13 @@ def cancel(job_id: JobId, keep_ms: int) -> Flow[Job | None]:
     return job
 
 
-def retry(job_id: JobId) -> Flow[Job | None]:
+def _act(hand: Hand | None, what: What, target: str) -> Act | None:
+    return None if hand is None else hand.act(what, target)
+
+
+def retry(job_id: JobId, hand: Hand | None = None) -> Flow[Job | None]:
     """The failed job waits in its queue with a full budget. None: no such job."""
-    (verdict,) = yield from ask(Retry((as_id(job_id),)))
+    (verdict,) = yield from ask(Retry((as_id(job_id),), act=_act(hand, "retry", str(job_id))))
     if verdict == "missing":
         return None
     job = yield from find(job_id)
@@ -245,32 +253,9 @@ def retry_if_failed(job_id: JobId) -> Flow[Job | None]:
         return None
 
 
-def retry_failed(queue: str | None, job_type: str | None, limit: int | None) -> Flow[int]:
-    """Every dead letter that matches waits again, each at most once. How many.
-
-    Goes through the jobs from the newest on, so those that fail again meanwhile do not stand in
-    the way of the older ones.
-    """
-    if limit is not None:
-        limit = checked_limit(limit, None)
-    search = Search("failed", _job_type(job_type), _queue(queue), limit=PAGE)
-    count = 0
-    while limit is None or count < limit:
-        page = yield from ask(search)
-        dead = [record.id for record in page.records if record.ending in lifecycle.DEAD]
-        dead = dead if limit is None else dead[: limit - count]
-        if dead:
-            verdicts = yield from ask(Retry(tuple(dead)))
-            count += verdicts.count("done")
-        if page.cursor is None:
-            break
-        search = replace(search, cursor=page.cursor)
-    return count
-
-
-def delete(job_id: JobId) -> Flow[bool]:
+def delete(job_id: JobId, hand: Hand | None = None) -> Flow[bool]:
     """No such job is stored. Whether it was."""
-    (was,) = yield from ask(Delete((as_id(job_id),)))
+    (was,) = yield from ask(Delete((as_id(job_id),), _act(hand, "delete", str(job_id))))
     return was
 
 
@@ -296,8 +281,8 @@ def search(
     page = yield from ask(
         Search(
             status,
-            _job_type(job_type),
-            _queue(queue),
+            job_type_or_none(job_type),
+            queue_or_none(queue),
             None if since is None else as_instant("since", since),
             None if until is None else as_instant("until", until),
             text,
@@ -358,11 +343,13 @@ def checked_limit(limit: object, most: int | None, name: str = "limit") -> int:
     raise UsageError(f"{name} is a whole number from 1 {upper}, not {limit!r:.40}")
 
 
-def _queue(name: str | None) -> str | None:
+def queue_or_none(name: str | None) -> str | None:
+    """The name of a queue, if one is given and it is one."""
     return None if name is None else checked_name("queue", name)
 
 
-def _job_type(name: str | None) -> str | None:
+def job_type_or_none(name: str | None) -> str | None:
+    """The same of a job type."""
     return None if name is None else checked_name("job type", name)
 
 
@@ -398,7 +385,9 @@ def series(
     buckets = checked_limit(60 if minutes is None else minutes, SERIES, "minutes")
     if hours is not None:
         buckets = checked_limit(hours, HOURS, "hours")
-    wanted = Series(buckets, _queue(queue), _job_type(job_type), hours is not None, by)
+    wanted = Series(
+        buckets, queue_or_none(queue), job_type_or_none(job_type), hours is not None, by
+    )
     return [
         MinuteStats(
             minute=wire.at(one.begin),
@@ -453,15 +442,7 @@ def _workers(snapshot: Snapshot) -> list[WorkerInfo]:
     return [info for info in infos if info is not None]
 
 
-def set_paused(queue: str, *, paused: bool) -> Flow[bool]:
+def set_paused(queue: str, *, paused: bool, hand: Hand | None = None) -> Flow[bool]:
     """Workers pass over the queue, or no longer do. Whether that is a change."""
-    return (yield from ask(SetPaused(checked_name("queue", queue), paused)))
-
-
-def purge(queue: str) -> Flow[int]:
-    """Jobs of the queue that wait are gone. How many."""
-    name = checked_name("queue", queue)
-    count = 0
-    while gone := (yield from ask(Purge(name))):
-        count += gone
-    return count
+    act = _act(hand, "pause" if paused else "resume", checked_name("queue", queue))
+    return (yield from ask(SetPaused(queue, paused, act)))

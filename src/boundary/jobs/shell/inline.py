@@ -235,7 +235,6 @@ class Desk:
             executor = OneRun(
                 self._registry.copy(_in_this_process),
                 concurrency=1,
-                addresses={},
                 keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 # In the caller's process, whatever a worker would do.
                 addresses={},

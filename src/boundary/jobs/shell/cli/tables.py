@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.records import Attempt, Job
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
-    from boundary.jobs.shell.flows import ScheduleInfo
+    from boundary.jobs.shell.hands import AuditEntry
     from boundary.jobs.shell.operators import FailureGroup
 
 STYLES = {
@@ -180,31 +180,6 @@ def _note(job: Job) -> Text:
     return text(job.reason or "", "dim")
 
 
-def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
-    """Standing orders by their next tick."""
-    if not rows:
-        return Text("no schedule is set", style="dim")
-    return table(
-        "Schedules",
-        ("name", "type", "queue", "when", "zone", "next"),
-        (
-            (
-                row.name,
-                row.job_type,
-                row.queue,
-                row.cron or _every(row.every),
-                row.timezone,
-                local(row.next_at),
-            )
-            for row in sorted(rows, key=lambda one: one.next_at)
-        ),
-    )
-
-
-def _every(interval: timedelta | None) -> str:
-    return "-" if interval is None else f"every {span(interval.total_seconds())}"
-
-
 def groups(rows: Sequence[FailureGroup]) -> RenderableType:
     """Dead letters by cause, each with its error below."""
     if not rows:
@@ -226,6 +201,37 @@ def groups(rows: Sequence[FailureGroup]) -> RenderableType:
     )
     hint = "again: boundary-jobs retry --group CAUSE --first 3 · one: boundary-jobs show ID"
     return Group(made, Text(hint, style="dim"))
+
+
+def audit(rows: Sequence[AuditEntry]) -> RenderableType:
+    """What operators did, the latest first."""
+    if not rows:
+        return Text("nobody has done anything yet", style="dim")
+    now = datetime.now(UTC)
+    return table(
+        "What operators did",
+        ("id", "when", "who", "what", ">jobs", "~on", ""),
+        (
+            (
+                row.id,
+                ago(row.at, now),
+                row.by,
+                Text(row.what, style="bold"),
+                f"{row.count:,}",
+                _wrapped(row.target),
+                _undoing(row, now),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _undoing(row: AuditEntry, now: datetime) -> Text:
+    if row.undone_at is not None:
+        return Text("undone", style="yellow")
+    if row.undo_until is not None and row.undo_until > now:
+        return Text("can be undone", style="green")
+    return Text("")
 
 
 def why(one: Why) -> RenderableType:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from boundary.jobs.core.records import Attempt, Job, JobError
 from boundary.jobs.core.redaction import redacted, redacted_text
 from boundary.jobs.core.why import Why
-from boundary.jobs.shell.flows import ScheduleInfo
 from boundary.jobs.shell.operators import FailureGroup
+from boundary.jobs.shell.schedule_flows import ScheduleInfo
 
 
 def shown(job: Job) -> Job:

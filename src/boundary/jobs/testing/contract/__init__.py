@@ -19,6 +19,7 @@ import pytest
 
 from boundary.jobs.ports import Store
 from boundary.jobs.testing.clock import FakeClock
+from boundary.jobs.testing.contract.acting import ActCases
 from boundary.jobs.testing.contract.claiming import ClaimCases
 from boundary.jobs.testing.contract.doors import DOORS, Door
 from boundary.jobs.testing.contract.duties import DutyCases
@@ -49,6 +50,7 @@ class AdapterContract(
     LookCases,
     ExplainCases,
     GroupCases,
+    ActCases,
     StatsCases,
     ListenCases,
 ):

@@ -50,6 +50,7 @@ REPEATABLE: Final = frozenset(
         "history",
         "stats",
         "explain",
+        "audit",
         "series",
     }
 )

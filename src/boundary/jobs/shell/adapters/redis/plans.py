@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from struct import Struct as Layout
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -538,21 +538,90 @@ def _verdicts(answers: Iterable[int]) -> tuple[ops.Verdict, ...]:
 
 def _cancel(operation: ops.Cancel, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
     keep = b"" if operation.keep_ms is None else operation.keep_ms
-    return _verdicts((yield from _by_id("cancel", operation.ids, partitions, keep)))
+    act = records.encode_act(operation.act)
+    return _verdicts((yield from _by_id("cancel", operation.ids, partitions, keep, act)))
 
 
 def _retry(operation: ops.Retry, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
-    return _verdicts((yield from _by_id("retry", operation.ids, partitions)))
+    ids, act = operation.ids, records.encode_act(operation.act)
+    if not any(operation.delays):
+        return _verdicts((yield from _by_id("retry", ids, partitions, b"", act)))
+    places = _grouped(ids, partitions)
+    calls: list[Call] = []
+    for number, mine in places.items():
+        delays = b"".join([operation.delay(place).to_bytes(8, "big") for place in mine])
+        args = (b"".join([ids[place] for place in mine]), delays, act)
+        calls.append(Call("retry", args, number))
+    replies = yield calls
+    answers = [0] * len(ids)
+    for mine, reply in zip(places.values(), replies, strict=True):
+        for place, answer in zip(mine, reply, strict=True):
+            answers[place] = answer
+    return _verdicts(answers)
 
 
 def _delete(operation: ops.Delete, partitions: Partitions) -> Plan[tuple[bool, ...]]:
-    answers = yield from _by_id("delete", operation.ids, partitions)
+    act = records.encode_act(operation.act)
+    answers = yield from _by_id("delete", operation.ids, partitions, act)
     return tuple([answer == _ONE for answer in answers])
 
 
+def _edit(operation: ops.Edit, partitions: Partitions) -> Plan[ops.Verdict]:
+    ask = _ask(token=operation.token, updated=operation.updated)
+    args = (ask, operation.id, operation.payload, records.encode_act(operation.act))
+    (answer,) = yield [Call("edit", args, partitions.of(operation.id))]
+    return _VERDICTS[answer[0]]
+
+
+_ENDS: Final[dict[bytes, Literal["done", "missing", "refused", "late", "already"]]] = {
+    b"d": "done",
+    b"l": "late",
+    b"x": "refused",
+    b"a": "already",
+    b"m": "missing",
+}
+"""What became of an undoing; with several partitions the first of these that is true of one."""
+
+
+def _undo(operation: ops.Undo, partitions: Partitions) -> Plan[ops.Undone]:
+    args = (operation.id, records.encode_act(operation.act), operation.limit)
+    replies = yield _everywhere(partitions, "undo", *args)
+    verdict = min((one[0] for one in replies), key=list(_ENDS).index)
+    restored, skipped, left = (sum(one[place] for one in replies) for place in (1, 2, 3))
+    return ops.Undone(_ENDS[verdict], restored, skipped, left)
+
+
+def _audit(operation: ops.Audit, partitions: Partitions) -> Plan[tuple[ops.Entry, ...]]:
+    return (yield from _entries(operation.limit, operation.before, partitions))
+
+
+def _entries(
+    limit: int, before: bytes | None, partitions: Partitions
+) -> Plan[tuple[ops.Entry, ...]]:
+    """The latest acts; one that changed jobs in several partitions is one."""
+    found: dict[bytes, ops.Entry] = {}
+    for reply in (yield _everywhere(partitions, "audit", limit, before or b"")):
+        for id, data in reply:
+            one = records.decode_entry(id, data)
+            was = found.get(id)
+            found[id] = one if was is None else _as_one(was, one)
+    return tuple([found[id] for id in sorted(found, reverse=True)[:limit]])
+
+
+def _as_one(one: ops.Entry, other: ops.Entry) -> ops.Entry:
+    """An act as two partitions tell of it."""
+    whole = one.what in {"pause", "resume"}
+    return replace(
+        one,
+        at=min(one.at, other.at),
+        count=max(one.count, other.count) if whole else one.count + other.count,
+        undone=one.undone or other.undone,
+    )
+
+
 def _set_paused(operation: ops.SetPaused, partitions: Partitions) -> Plan[bool]:
-    paused = 1 if operation.paused else 0
-    return any((yield _everywhere(partitions, "set_paused", operation.queue, paused)))
+    paused, act = int(operation.paused), records.encode_act(operation.act)
+    return any((yield _everywhere(partitions, "set_paused", operation.queue, paused, act)))
 
 
 def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
@@ -563,7 +632,8 @@ def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
             ask = _ask(
                 queue=operation.queue, limit=operation.limit - gone, scan=SCANNED, **{"from": start}
             )
-            ((count, start),) = yield [Call("purge", (ask,), number)]
+            act = records.encode_act(operation.act)
+            ((count, start),) = yield [Call("purge", (ask, act), number)]
             gone += count
     return gone
 
@@ -902,6 +972,9 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
     ops.Instruct: _instruct,
+    ops.Edit: _edit,
+    ops.Undo: _undo,
+    ops.Audit: _audit,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,

@@ -97,6 +97,26 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         FROM schedule_2;
         DROP TABLE schedule_2;
         CREATE INDEX tick ON schedule (next_at);
+        CREATE TABLE act (
+            id         BLOB    NOT NULL PRIMARY KEY,
+            at         INTEGER NOT NULL,
+            actor      TEXT    NOT NULL,
+            what       TEXT    NOT NULL,
+            target     TEXT    NOT NULL,
+            count      INTEGER NOT NULL,
+            undo_until INTEGER,
+            undone     INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE aside (
+            place  INTEGER PRIMARY KEY,
+            act    BLOB    NOT NULL,
+            until  INTEGER NOT NULL,
+            record BLOB    NOT NULL,
+            cause  TEXT    NOT NULL,
+            gone   INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX kept ON aside (act, place);
+        CREATE INDEX aside_until ON aside (until);
     """,
 }
 """Schema version → the script that makes the next one of it."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
@@ -526,6 +527,7 @@ def _reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
 def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
     yield Ask(sql.FORGET_MINUTES, (ops.Series(ops.SERIES).since(now),))
     yield Ask(sql.FORGET_HOURS, (ops.Series(ops.HOURS, hourly=True).since(now),))
+    yield Ask("DELETE FROM aside WHERE until < ?", (now,))
     return len((yield Ask(sql.PRUNE, (now, operation.limit))))
 
 
@@ -580,10 +582,56 @@ def _fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
 # What operators ask
 
 
+class Acting:
+    """What an act of an operator leaves in the log, beside what it does."""
+
+    def __init__(self, act: ops.Act | None, now: Millis) -> None:
+        self._act = act
+        self._now = now
+        self._asides: list[Row] = []
+
+    def look(self, id: bytes, *, gone: bool) -> Plan[Row | None]:
+        """The job before it is changed, as `keep` takes it; None: nobody will want it back."""
+        if self._act is None or not self._act.undo_ms:
+            return None
+        rows = yield Ask(sql.BY_ID_WITH_CAUSE, (id,))
+        if not rows:
+            return None
+        *fields, cause = rows[0]
+        return _encode_record(_record(fields)), cause or "", gone
+
+    def keep(self, aside: Row | None) -> None:
+        """The job can be brought back."""
+        if aside is not None:
+            self._asides.append(aside)
+
+    def log(self, count: int) -> Plan[None]:
+        """So many jobs were changed."""
+        act = self._act
+        if act is None or count == 0:
+            return
+        until = self._now + act.undo_ms if act.undo_ms else None
+        told = (act.id, self._now, act.by, act.what, act.target, count, until)
+        ((until,),) = yield Ask(sql.LOG, told)
+        if until is None:
+            yield Ask("DELETE FROM aside WHERE act = ?", (act.id,))
+        else:
+            yield Do(sql.PUT_ASIDE, [(act.id, until, *aside) for aside in self._asides])
+        yield Ask(sql.FORGET_ACTS, (ops.AUDIT,))
+
+
+_encode_record = msgspec.msgpack.Encoder().encode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+
+
 def _cancel(operation: ops.Cancel, now: Millis) -> Plan[tuple[ops.Verdict, ...]]:
+    acting = Acting(operation.act, now)
     verdicts: list[ops.Verdict] = []
     for id in operation.ids:
+        aside = yield from acting.look(id, gone=operation.keep_ms == 0)
         verdicts.append((yield from _cancel_one(id, operation.keep_ms, now)))
+        acting.keep(aside if verdicts[-1] == "done" else None)
+    yield from acting.log(verdicts.count("done") + verdicts.count("requested"))
     return tuple(verdicts)
 
 
@@ -604,45 +652,84 @@ def _cancel_one(id: bytes, keep_ms: int | None, now: Millis) -> Plan[ops.Verdict
 
 
 def _retry(operation: ops.Retry, now: Millis) -> Plan[tuple[ops.Verdict, ...]]:
-    tails = _tails()
+    acting, tails = Acting(operation.act, now), _tails()
     verdicts: list[ops.Verdict] = []
-    for id in operation.ids:
-        verdicts.append((yield from _retry_one(tails, id, now)))
+    for place, id in enumerate(operation.ids):
+        aside = yield from acting.look(id, gone=False)
+        verdicts.append((yield from _retry_one(tails, id, operation.delay(place), now)))
+        acting.keep(aside if verdicts[-1] == "done" else None)
+    yield from acting.log(verdicts.count("done"))
     return tuple(verdicts)
 
 
-def _retry_one(tails: Lanes, id: bytes, now: Millis) -> Plan[ops.Verdict]:
+def _retry_one(tails: Lanes, id: bytes, delay_ms: int, now: Millis) -> Plan[ops.Verdict]:
     rows = yield Ask("SELECT seq, status, queue, priority FROM job WHERE id = ?", (id,))
     if not rows:
         return "missing"
     seq, status, queue, priority = rows[0]
     if status != "failed":
         return "refused"
-    place = yield from tails.next(queue, priority)
-    yield Ask(sql.RETRY, (place, now, seq))
+    due = now + delay_ms if delay_ms > 0 else None
+    place = None if due is not None else (yield from tails.next(queue, priority))
+    yield Ask(sql.RETRY, (due, place, due, now, seq))
     return "done"
 
 
 def _delete(operation: ops.Delete, now: Millis) -> Plan[tuple[bool, ...]]:
+    acting = Acting(operation.act, now)
     gone: list[bool] = []
     for id in operation.ids:
-        gone.append(bool((yield Ask("DELETE FROM job WHERE id = ? RETURNING seq", (id,)))))
+        aside = yield from acting.look(id, gone=True)
+        rows = yield Ask("DELETE FROM job WHERE id = ? RETURNING status", (id,))
+        gone.append(bool(rows))
+        acting.keep(aside if rows and rows[0][0] != "running" else None)
+    yield from acting.log(sum(gone))
     return tuple(gone)
 
 
+def _edit(operation: ops.Edit, now: Millis) -> Plan[ops.Verdict]:
+    found = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    if not found:
+        return "missing"
+    record = found[0]
+    if (record.token, record.updated) != (operation.token, operation.updated):
+        return "refused"
+    if record.status not in {"pending", "retrying", "failed"}:
+        return "refused"
+    acting = Acting(operation.act, now)
+    acting.keep((yield from acting.look(record.id, gone=False)))
+    yield Ask(sql.EDIT, (operation.payload, now, record.seq))
+    if record.status == "failed":
+        yield from _retry_one(_tails(), record.id, 0, now)
+    yield from acting.log(1)
+    return "done"
+
+
 def _set_paused(operation: ops.SetPaused, now: Millis) -> Plan[bool]:
-    if operation.paused:
+    changed = yield from _pause(operation.queue, paused=operation.paused)
+    yield from Acting(operation.act, now).log(int(changed))
+    return changed
+
+
+def _pause(queue: str, *, paused: bool) -> Plan[bool]:
+    if paused:
         statement = "INSERT INTO paused (queue) VALUES (?) ON CONFLICT DO NOTHING RETURNING queue"
     else:
         statement = "DELETE FROM paused WHERE queue = ? RETURNING queue"
-    return bool((yield Ask(statement, (operation.queue,))))
+    return bool((yield Ask(statement, (queue,))))
 
 
 def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
     doomed = yield Ask(sql.READY_IN, (operation.queue, operation.limit))
     if len(doomed) < operation.limit:
         doomed = doomed + (yield Ask(sql.DUE_IN, (operation.queue, operation.limit - len(doomed))))
+    acting = Acting(operation.act, now)
+    if operation.act is not None and operation.act.undo_ms:
+        for (seq,) in doomed:
+            ((id,),) = yield Ask("SELECT id FROM job WHERE seq = ?", (seq,))
+            acting.keep((yield from acting.look(id, gone=True)))
     yield Do(sql.FORGET, doomed)
+    yield from acting.log(len(doomed))
     return len(doomed)
 
 
@@ -653,6 +740,56 @@ def _instruct(operation: ops.Instruct, now: Millis) -> Plan[tuple[str, ...]]:
     order = operation.order
     yield Do(sql.INSTRUCT, [(order.id, order.word, name) for name in told])
     return tuple(told)
+
+
+def _undo(operation: ops.Undo, now: Millis) -> Plan[ops.Undone]:
+    rows = yield Ask(sql.ACT, (operation.id,))
+    if not rows:
+        return ops.Undone("missing")
+    until, undone, what, target = rows[0]
+    asides = yield Ask(sql.ASIDES, (operation.id, operation.limit))
+    if undone is not None and not asides:
+        return ops.Undone("already")
+    if until is None:
+        return ops.Undone("refused")
+    if now > until:
+        return ops.Undone("late" if undone is None else "already")
+    yield Ask("UPDATE act SET undone = coalesce(undone, ?) WHERE id = ?", (now, operation.id))
+    restored = 0
+    if what in {"pause", "resume"}:
+        restored = int((yield from _pause(target, paused=what == "resume")))
+    for place, data, cause, gone in asides:
+        yield Ask("DELETE FROM aside WHERE place = ?", (place,))
+        old = _decode_record(data)
+        restored += int((yield from _restore(what, old, cause, now, gone=bool(gone))))
+    ((left,),) = yield Ask("SELECT count(*) FROM aside WHERE act = ?", (operation.id,))
+    yield from Acting(operation.act, now).log(restored)
+    return ops.Undone("done", restored, len(asides) - restored if asides else 0, left)
+
+
+def _restore(what: ops.What, old: Record, cause: str, now: Millis, *, gone: bool) -> Plan[bool]:
+    """The job is as it was before the act, if nobody else has touched it since."""
+    rows = yield Ask("SELECT seq, token, status, payload FROM job WHERE id = ?", (old.id,))
+    if bool(rows) is gone:
+        return False
+    payload = old.payload
+    if rows:
+        seq, token, status, present = rows[0]
+        if (seq, token) != (old.seq, old.token) or status not in ops.LEFT_BY.get(what, ()):
+            return False
+        yield Ask(sql.FORGET, (seq,))
+        payload = old.payload if what == "edit" else present
+    place = None
+    if old.status == "pending" and old.due is None and not old.parked:
+        place = yield from _tails().next(old.queue, old.priority)
+    record = replace(old, payload=payload, updated=now)
+    yield Ask(sql.SAVE, _whole_row(record, cause or None, place))
+    return True
+
+
+def _audit(operation: ops.Audit, now: Millis) -> Plan[tuple[ops.Entry, ...]]:
+    rows = yield Ask(sql.AUDIT, (operation.before, operation.limit))
+    return tuple([ops.Entry(*row) for row in rows])
 
 
 def _take(operation: ops.Take, now: Millis) -> Plan[Record | None]:
@@ -880,6 +1017,7 @@ def _worker_rows() -> Plan[tuple[ops.WorkerRow, ...]]:
 
 
 _LOOKS = {
+    ops.Audit,
     ops.Time,
     ops.Find,
     ops.Peek,
@@ -918,6 +1056,9 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
     ops.Instruct: _instruct,
+    ops.Edit: _edit,
+    ops.Undo: _undo,
+    ops.Audit: _audit,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,

@@ -113,6 +113,30 @@ CREATE TABLE schedule (
 
 CREATE INDEX tick ON schedule (next_at);
 
+-- What operators did, and jobs as they were before, for as long as it can be undone.
+CREATE TABLE act (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    actor      TEXT    NOT NULL,
+    what       TEXT    NOT NULL,
+    target     TEXT    NOT NULL,
+    count      INTEGER NOT NULL,
+    undo_until INTEGER,
+    undone     INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE aside (
+    place  INTEGER PRIMARY KEY,
+    act    BLOB    NOT NULL,
+    until  INTEGER NOT NULL,
+    record BLOB    NOT NULL,
+    cause  TEXT    NOT NULL,
+    gone   INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX kept ON aside (act, place);
+CREATE INDEX aside_until ON aside (until);
+
 -- The latest moment the store has told, and the machine's running time at that moment.
 CREATE TABLE clock (
     one  INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),

@@ -174,7 +174,8 @@ PRUNE = (
 
 RETRY = (
     "UPDATE job SET status = 'pending', retry_count = 0, crashes = 0, ending = '', "
-    "execute_at = NULL, completed = NULL, prune_at = NULL, cause = NULL, position = ?, updated = ? "
+    "execute_at = ?, completed = NULL, prune_at = NULL, cause = NULL, position = ?, due = ?, "
+    "updated = ? "
     "WHERE seq = ?"
 )
 STOP = "UPDATE job SET cancelling = 1 WHERE seq = ?"
@@ -183,6 +184,21 @@ READY_IN = (
     "ORDER BY priority, position LIMIT ?"
 )
 DUE_IN = "SELECT seq FROM job WHERE due IS NOT NULL AND queue = ? ORDER BY due, seq LIMIT ?"
+ACT = "SELECT undo_until, undone, what, target FROM act WHERE id = ?"
+LOG = (
+    "INSERT INTO act (id, at, actor, what, target, count, undo_until) VALUES "
+    "(?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET count = count + excluded.count, "
+    "undo_until = CASE WHEN excluded.undo_until IS NULL THEN NULL ELSE undo_until END "
+    "RETURNING undo_until"
+)
+FORGET_ACTS = "DELETE FROM act WHERE id IN (SELECT id FROM act ORDER BY id DESC LIMIT -1 OFFSET ?)"
+PUT_ASIDE = "INSERT INTO aside (act, until, record, cause, gone) VALUES (?, ?, ?, ?, ?)"
+ASIDES = "SELECT place, record, cause, gone FROM aside WHERE act = ? ORDER BY place LIMIT ?"
+AUDIT = (
+    "SELECT id, at, actor, what, target, count, undo_until, undone FROM act "
+    "WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
+)
+EDIT = "UPDATE job SET payload = ?, updated = ? WHERE seq = ?"
 SAVE = (
     "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, due, "
     "execute_at, started, completed, worker, token, retry_count, crashes, cancelling, ending, "
@@ -195,6 +211,7 @@ AMEND = (
 
 # What one can look at
 
+BY_ID_WITH_CAUSE = f"SELECT {COLUMNS}, cause FROM job WHERE id = ?"
 BY_ID = f"SELECT {COLUMNS} FROM job WHERE id = ?"
 PEEK = f"""
 SELECT {COLUMNS} FROM job WHERE seq IN (

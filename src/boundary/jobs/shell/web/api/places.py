@@ -102,22 +102,22 @@ async def workers(ask: Ask[Nothing, None]) -> WorkerList:
 
 async def quiet_worker(ask: Ask[Nothing, None]) -> Count:
     """The worker claims nothing more, and goes on with what it has; ``all`` stands for every one."""
-    return await _told(ask, ask.jobs.quiet)
+    return await _told(ask, ask.jobs.quiet_workers)
 
 
 async def unquiet_worker(ask: Ask[Nothing, None]) -> Count:
     """The worker claims jobs again."""
-    return await _told(ask, ask.jobs.unquiet)
+    return await _told(ask, ask.jobs.unquiet_workers)
 
 
 async def drain_worker(ask: Ask[Nothing, None]) -> Count:
     """The worker ends what it has and leaves; nobody starts in its place."""
-    return await _told(ask, ask.jobs.drain)
+    return await _told(ask, ask.jobs.drain_workers)
 
 
 async def restart_worker(ask: Ask[Nothing, None]) -> Count:
     """The worker is replaced by a new process, without a gap in service."""
-    return await _told(ask, ask.jobs.restart)
+    return await _told(ask, ask.jobs.restart_workers)
 
 
 async def _told(ask: Ask[Any, None], order: Callable[[str | None], Awaitable[int]]) -> Count:

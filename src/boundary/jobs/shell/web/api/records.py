@@ -16,8 +16,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from boundary.jobs.core.records import JSON, Job, Priority, Status
 from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.why import Why
-from boundary.jobs.shell.flows import By, ScheduleInfo
+from boundary.jobs.shell.flows import By
 from boundary.jobs.shell.operators import FailureGroup
+from boundary.jobs.shell.schedule_flows import ScheduleInfo
 
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200)]

@@ -134,22 +134,24 @@ async def unschedule(ask: Ask[Form, None]) -> str:
 
 async def quiet(ask: Ask[Form, None]) -> str:
     """A worker claims nothing more."""
-    return _told(await ask.jobs.quiet(ask.path["worker"]), "claims nothing more, and goes on")
+    return _told(
+        await ask.jobs.quiet_workers(ask.path["worker"]), "claims nothing more, and goes on"
+    )
 
 
 async def unquiet(ask: Ask[Form, None]) -> str:
     """A worker claims jobs again."""
-    return _told(await ask.jobs.unquiet(ask.path["worker"]), "claims jobs again")
+    return _told(await ask.jobs.unquiet_workers(ask.path["worker"]), "claims jobs again")
 
 
 async def drain(ask: Ask[Form, None]) -> str:
     """A worker ends what it has and leaves."""
-    return _told(await ask.jobs.drain(ask.path["worker"]), "ends what it has, and leaves")
+    return _told(await ask.jobs.drain_workers(ask.path["worker"]), "ends what it has, and leaves")
 
 
 async def restart(ask: Ask[Form, None]) -> str:
     """A worker is replaced by a new process."""
-    return _told(await ask.jobs.restart(ask.path["worker"]), "is replaced by a new process")
+    return _told(await ask.jobs.restart_workers(ask.path["worker"]), "is replaced by a new process")
 
 
 def _told(count: int, what: str) -> str:

@@ -159,6 +159,12 @@ local function set_finished(job, event, keep)
   store(job)
 end
 
+-- A dead letter gets a full new budget; it must have been lifted.
+local function start_anew(job)
+  job.retry, job.crashes, job.ending, job.updated = 0, 0, 0, now
+  job.execute, job.completed, job.prune = NONE, NONE, NONE
+end
+
 local COUNTER = {succeeded = ':s', failed = ':f', retried = ':r'}
 
 local DAY = 86400000
