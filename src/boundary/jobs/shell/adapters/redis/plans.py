@@ -807,8 +807,10 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     for told, rows, counts, known in replies:
         now = max(now, told)
         for queue, *numbers in rows:
-            here = loads.setdefault(queue.decode(), [0, 0, 0, 0])
-            loads[queue.decode()] = [old + new for old, new in zip(here, numbers, strict=True)]
+            here = loads.setdefault(queue.decode(), [0, 0, 0, 0, -1])
+            since = [one for one in (here[4], numbers[4]) if one >= 0]
+            sums = [old + new for old, new in zip(here[:4], numbers[:4], strict=True)]
+            loads[queue.decode()] = [*sums, min(since, default=-1)]
         for name, number in zip(counts[::2], counts[1::2], strict=True):
             _add(counters, name.decode(), int(number))
         for row in known:
@@ -818,7 +820,7 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
         names &= {operation.queue}
     return ops.Snapshot(
         now,
-        tuple([_load(name, loads.get(name, [0, 0, 0, 0])) for name in sorted(names)]),
+        tuple([_load(name, loads.get(name, [0, 0, 0, 0, -1])) for name in sorted(names)]),
         tuple([counters[name] for name in sorted(names & counters.keys())]),
         tuple([workers[name] for name in sorted(workers)]),
     )
@@ -912,8 +914,9 @@ def _join(
 
 
 def _load(name: str, numbers: Sequence[int]) -> ops.QueueLoad:
-    ready, scheduled, running, paused = numbers
-    return ops.QueueLoad(name, ready, scheduled, running, paused > 0)
+    ready, scheduled, running, paused, oldest = numbers
+    since = None if oldest < 0 else oldest
+    return ops.QueueLoad(name, ready, scheduled, running, paused > 0, since)
 
 
 _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
