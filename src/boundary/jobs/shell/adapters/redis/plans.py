@@ -561,6 +561,9 @@ def _undo(operation: ops.Undo, partitions: Partitions) -> Plan[ops.Undone]:
     replies = yield _everywhere(partitions, "undo", *args)
     verdict = min((one[0] for one in replies), key=list(_ENDS).index)
     restored, skipped, left = (sum(one[place] for one in replies) for place in (1, 2, 3))
+    if any(one[4] for one in replies):
+        # A queue is paused in each partition, and is one queue.
+        restored = max(one[1] for one in replies)
     return ops.Undone(_ENDS[verdict], restored, skipped, left)
 
 
