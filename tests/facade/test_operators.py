@@ -281,3 +281,40 @@ def test_operators_act_on_the_asyncio_door_too(jobs: Jobs) -> None:
             assert await jobs.aio.edit(jobs.new_action(), {}) is None
 
     asyncio.run(acting())
+
+
+def test_how_long_the_oldest_waits_and_how_fast_a_queue_is(jobs: Jobs, clock: FakeClock) -> None:
+    @jobs.handler
+    def works() -> None:
+        return None
+
+    for _ in range(2):
+        jobs.enqueue_many(works.job() for _ in range(5))
+        jobs.worker().run_until_empty()
+        clock.advance(60)
+    waiting = works.enqueue()
+    clock.advance(5)
+    found = jobs.queue_stats("default")
+    assert (found.oldest_ready_at, found.per_minute) == (waiting.created_at, 2.0)
+    assert jobs.queues() == [found]
+    assert jobs.queue_stats("none").oldest_ready_at is None
+
+
+def test_a_series_by_the_hour_and_by_type(jobs: Jobs) -> None:
+    @jobs.handler
+    def works() -> None:
+        return None
+
+    works.enqueue()
+    jobs.worker().run_until_empty()
+    (row,) = jobs.series(hours=24, by="job_type")
+    assert (row.job_type, row.queue_name, row.succeeded) == ("works", "", 1)
+    assert jobs.series(job_type="other") == []
+    (row,) = jobs.series(minutes=5, queue="default")
+    assert (row.job_type, row.queue_name, row.succeeded) == (None, "default", 1)
+    with pytest.raises(UsageError, match="one of the two"):
+        jobs.series(minutes=5, hours=5)
+    with pytest.raises(UsageError, match="hours is a whole number from 1 to 720"):
+        jobs.series(hours=721)
+    with pytest.raises(UsageError, match="queue or job_type"):
+        jobs.series(by="colour")  # type: ignore[arg-type]

@@ -816,13 +816,18 @@ class History(Operation[tuple[Record, ...]], frozen=True):
 
 
 class QueueLoad(Struct, frozen=True):
-    """How many jobs of a queue are ready, wait for an instant, and run."""
+    """How many jobs of a queue are ready, wait for an instant, and run.
+
+    Attributes:
+        oldest: Since when the next job is ready, of each priority, whichever is longest so.
+    """
 
     queue: str
     ready: int
     scheduled: int
     running: int
     paused: bool
+    oldest: Millis | None = None
 
 
 class WorkerRow(Struct, frozen=True):

@@ -72,6 +72,8 @@ class QueueStats(Struct, frozen=True, kw_only=True):
         avg_duration_ms: Mean duration of a run.
         avg_wait_ms: Mean time from when a run was wanted until a worker took it.
         paused: Workers pass over it.
+        oldest_ready_at: Since when the job is ready that is so the longest; None: none is ready.
+        per_minute: Runs that ended, in the mean of the last five whole minutes.
     """
 
     queue_name: str
@@ -85,6 +87,8 @@ class QueueStats(Struct, frozen=True, kw_only=True):
     running: int = 0
     paused: bool = False
     avg_wait_ms: float = 0.0
+    oldest_ready_at: datetime | None = None
+    per_minute: float = 0.0
 
 
 class MinuteStats(Struct, frozen=True, kw_only=True):
@@ -154,7 +158,14 @@ class JobStats(Struct, frozen=True, kw_only=True):
 
 
 def queue_stats(
-    counters: Counters, *, ready: int, scheduled: int, running: int, paused: bool
+    counters: Counters,
+    *,
+    ready: int,
+    scheduled: int,
+    running: int,
+    paused: bool,
+    oldest_ready_at: datetime | None = None,
+    per_minute: float = 0.0,
 ) -> QueueStats:
     """One queue's statistics."""
     return QueueStats(
@@ -169,6 +180,8 @@ def queue_stats(
         retried_total=counters.retried,
         avg_duration_ms=counters.avg_duration_ms,
         avg_wait_ms=counters.avg_wait_ms,
+        oldest_ready_at=oldest_ready_at,
+        per_minute=per_minute,
     )
 
 

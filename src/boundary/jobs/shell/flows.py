@@ -25,6 +25,7 @@ from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
     HOURS,
+    MINUTE,
     SERIES,
     Act,
     Cancel,
@@ -359,13 +360,13 @@ def job_type_or_none(name: str | None) -> str | None:
 def job_stats() -> Flow[JobStats]:
     """Totals, queues and workers at one moment."""
     snapshot = yield from ask(Stats())
-    return stats.job_stats(_queues(snapshot), _workers(snapshot))
+    return stats.job_stats((yield from _queues(snapshot, None)), _workers(snapshot))
 
 
 def queue_stats(queue: str) -> Flow[QueueStats]:
     """One queue; zeros for one nobody used."""
     name = checked_name("queue", queue)
-    rows = _queues((yield from ask(Stats(name))))
+    rows = yield from _queues((yield from ask(Stats(name))), name)
     return rows[0] if rows else QueueStats(queue_name=name)
 
 
@@ -405,7 +406,7 @@ def series(
 
 def queues() -> Flow[list[QueueStats]]:
     """Every queue with jobs, counters or a pause, by name."""
-    return _queues((yield from ask(Stats())))
+    return (yield from _queues((yield from ask(Stats())), None))
 
 
 def workers() -> Flow[list[WorkerInfo]]:
@@ -413,7 +414,17 @@ def workers() -> Flow[list[WorkerInfo]]:
     return _workers((yield from ask(Stats())))
 
 
-def _queues(snapshot: Snapshot) -> list[QueueStats]:
+PACE = 5
+"""Whole minutes a queue's pace is measured over."""
+
+
+def _queues(snapshot: Snapshot, queue: str | None) -> Flow[list[QueueStats]]:
+    ended: dict[str, int] = {}
+    this = snapshot.now // MINUTE * MINUTE
+    for one in (yield from ask(Series(PACE + 1, queue))):
+        if one.begin < this:
+            name = one.counters.queue
+            ended[name] = ended.get(name, 0) + one.counters.runs
     loads = {load.queue: load for load in snapshot.loads}
     counters = {row.queue: row for row in snapshot.counters}
     return [
@@ -423,6 +434,8 @@ def _queues(snapshot: Snapshot) -> list[QueueStats]:
             scheduled=load.scheduled if load else 0,
             running=load.running if load else 0,
             paused=load.paused if load else False,
+            oldest_ready_at=wire.instant(load.oldest) if load else None,
+            per_minute=ended.get(name, 0) / PACE,
         )
         for name in sorted({*loads, *counters})
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -89,9 +90,9 @@ def named(by: str, id: bytes) -> Hand:
     Raises:
         UsageError: It is empty, too long or not printable.
     """
-    given: object = by
-    if isinstance(given, str) and 1 <= len(given) <= LONGEST_NAME and given.isprintable():
-        return Hand(given, id)
+    text = cast("object", by)
+    if isinstance(text, str) and 1 <= len(text) <= LONGEST_NAME and text.isprintable():
+        return Hand(text, id)
     raise UsageError(
         f"by is the name of who acts, 1 to {LONGEST_NAME} printable characters, not {by!r:.160}"
     )

@@ -109,13 +109,27 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
         return Text("no queue has had a job yet", style="dim")
     return table(
         "Queues",
-        ("queue", ">ready", ">later", ">running", ">done", ">failed", ">retries", ">avg ms", ""),
+        (
+            "queue",
+            ">ready",
+            ">later",
+            ">running",
+            ">oldest",
+            ">per min",
+            ">done",
+            ">failed",
+            ">retries",
+            ">avg ms",
+            "",
+        ),
         (
             (
                 row.queue_name,
                 f"{row.size:,}",
                 f"{row.scheduled:,}",
                 f"{row.running:,}",
+                ago(row.oldest_ready_at).removesuffix(" ago"),
+                f"{row.per_minute:,.1f}",
                 f"{row.succeeded_total:,}",
                 Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
                 f"{row.retried_total:,}",

@@ -103,7 +103,7 @@ class ActCases:
         yield from enqueue("ready")
         yield from enqueue("parked", parked=True)
         names = ["retrying", "scheduled", "low", "ready", "parked"]
-        before = {}
+        before: dict[str, Record] = {}
         for name in names:
             before[name] = yield from the(name)
         ids = idents("retrying scheduled low running ready parked")

@@ -11,6 +11,7 @@ from boundary.jobs.core.operations import (
     SERIES,
     Cancel,
     Claim,
+    Delete,
     Heartbeat,
     Prune,
     QueueLoad,
@@ -58,7 +59,7 @@ class StatsCases:
         yield from enqueue("c", priority=LOW)
         yield from enqueue("later", delay_ms=HOUR)
         yield from enqueue("parked", parked=True)
-        assert (yield from load()) == QueueLoad("default", 3, 2, 2, paused=False)
+        assert (yield from load()) == QueueLoad("default", 3, 2, 2, False, clock.now())
 
     @on_both_doors
     def test_every_queue_that_has_something_by_name(self, clock: FakeClock) -> Case:
@@ -70,7 +71,7 @@ class StatsCases:
         assert snapshot.loads == (
             QueueLoad("counted", 0, 0, 0, paused=False),
             QueueLoad("paused", 0, 0, 0, paused=True),
-            QueueLoad("z", 1, 0, 0, paused=False),
+            QueueLoad("z", 1, 0, 0, False, clock.now()),
         )
         assert snapshot.counters == (Counters("counted", succeeded=1),)
 
@@ -96,6 +97,21 @@ class StatsCases:
         clock.advance(60)
         yield Prune()
         assert (yield Series(SERIES)) == ()
+
+    @on_both_doors
+    def test_since_when_the_oldest_ready_job_is_ready(self, clock: FakeClock) -> Case:
+        first = clock.now()
+        yield from enqueue("gone")
+        yield from enqueue("a", priority=LOW)
+        clock.advance(1)
+        yield from enqueue("b")
+        assert (yield from load()).oldest == first
+        yield Delete(idents("gone"))
+        assert (yield from load()).oldest == first
+        yield Delete(idents("a"))
+        assert (yield from load()).oldest == first + 1_000
+        yield from claim()
+        assert (yield from load()).oldest is None
 
     @on_both_doors
     def test_series_by_queue_and_by_type_with_waits(self, clock: FakeClock) -> Case:

@@ -588,6 +588,9 @@ def _undo(operation: ops.Undo, partitions: Partitions) -> Plan[ops.Undone]:
     replies = yield _everywhere(partitions, "undo", *args)
     verdict = min((one[0] for one in replies), key=list(_ENDS).index)
     restored, skipped, left = (sum(one[place] for one in replies) for place in (1, 2, 3))
+    if any(one[4] for one in replies):
+        # A queue is paused in each partition, and is one queue.
+        restored = max(one[1] for one in replies)
     return ops.Undone(_ENDS[verdict], restored, skipped, left)
 
 
@@ -841,8 +844,10 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     for told, rows, counts, known in replies:
         now = max(now, told)
         for queue, *numbers in rows:
-            here = loads.setdefault(queue.decode(), [0, 0, 0, 0])
-            loads[queue.decode()] = [old + new for old, new in zip(here, numbers, strict=True)]
+            here = loads.setdefault(queue.decode(), [0, 0, 0, 0, -1])
+            since = [one for one in (here[4], numbers[4]) if one >= 0]
+            sums = [old + new for old, new in zip(here[:4], numbers[:4], strict=True)]
+            loads[queue.decode()] = [*sums, min(since, default=-1)]
         for name, number in zip(counts[::2], counts[1::2], strict=True):
             _add(counters, name.decode(), int(number))
         for row in known:
@@ -852,7 +857,7 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
         names &= {operation.queue}
     return ops.Snapshot(
         now,
-        tuple([_load(name, loads.get(name, [0, 0, 0, 0])) for name in sorted(names)]),
+        tuple([_load(name, loads.get(name, [0, 0, 0, 0, -1])) for name in sorted(names)]),
         tuple([counters[name] for name in sorted(names & counters.keys())]),
         tuple([workers[name] for name in sorted(workers)]),
     )
@@ -946,8 +951,9 @@ def _join(
 
 
 def _load(name: str, numbers: Sequence[int]) -> ops.QueueLoad:
-    ready, scheduled, running, paused = numbers
-    return ops.QueueLoad(name, ready, scheduled, running, paused > 0)
+    ready, scheduled, running, paused, oldest = numbers
+    since = None if oldest < 0 else oldest
+    return ops.QueueLoad(name, ready, scheduled, running, paused > 0, since)
 
 
 _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {

@@ -598,7 +598,7 @@ class Acting:
         if not rows:
             return None
         *fields, cause = rows[0]
-        return _encode_record(_record(fields)), cause or "", gone
+        return _encode_record(_record(tuple(fields))), cause or "", gone
 
     def keep(self, aside: Row | None) -> None:
         """The job can be brought back."""
@@ -947,12 +947,18 @@ def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     counters = {row[0]: Counters(*row) for row in rows}
     rows = yield Ask(sql.PAUSED)
     paused = {queue for (queue,) in rows}
+    oldest = dict((yield Ask(sql.OLDEST, (operation.queue,))))
     names = {*ready, *due, *running, *counters, *paused}
     if operation.queue is not None:
         names &= {operation.queue}
     loads = tuple(
         ops.QueueLoad(
-            name, ready.get(name, 0), due.get(name, 0), running.get(name, 0), name in paused
+            name,
+            ready.get(name, 0),
+            due.get(name, 0),
+            running.get(name, 0),
+            name in paused,
+            oldest.get(name),
         )
         for name in sorted(names)
     )

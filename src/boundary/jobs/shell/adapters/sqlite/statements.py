@@ -257,6 +257,16 @@ GLIMPSES = "SELECT id, job_type, queue, started FROM job WHERE worker = ? ORDER 
 READY_COUNTS = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL GROUP BY queue"
 DUE_COUNTS = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL GROUP BY queue"
 RUNNING_COUNTS = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL GROUP BY queue"
+OLDEST = """
+SELECT job.queue, min(job.updated)
+FROM (
+    SELECT queue, priority, min(position) AS place FROM job
+    WHERE position IS NOT NULL AND (?1 IS NULL OR queue = ?1) GROUP BY queue, priority
+) AS head
+JOIN job ON job.queue = head.queue AND job.priority = head.priority
+    AND job.position = head.place AND job.position IS NOT NULL
+GROUP BY job.queue
+"""
 READY_COUNT = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL AND queue = ?"
 DUE_COUNT = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL AND queue = ?"
 RUNNING_COUNT = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL AND queue = ?"

@@ -2,7 +2,7 @@
 --
 -- ARGV[2..4]  id of the act; the act of undoing it; most jobs
 -- Returns     what became of it (d done, m missing, x refused, l late, a already), restored, skipped,
---             left
+--             left, 1 if that was about a queue as a whole
 -- Cost        O(jobs + ends of their types that are remembered)
 --@flags allow-oom
 --@include core names clock events record lanes log places acting finished
@@ -10,17 +10,17 @@
 local id, key = ARGV[2], P .. 'aside:' .. ARGV[2]
 local known = call('HGET', P .. 'acts', id)
 if not known then
-  return {'m', 0, 0, 0}
+  return {'m', 0, 0, 0, 0}
 end
 local at, till, undone, count = unpacked(ENTRY, known)
 local what = sub(known, 29, 29)
 local target = sub(known, 32, 31 + unpacked('>I2', known, 30))
 if undone ~= NONE and call('EXISTS', key) == 0 then
-  return {'a', 0, 0, 0}
+  return {'a', 0, 0, 0, 0}
 elseif till == NONE then
-  return {'x', 0, 0, 0}
+  return {'x', 0, 0, 0, 0}
 elseif now > till then
-  return {undone == NONE and 'l' or 'a', 0, 0, 0}
+  return {undone == NONE and 'l' or 'a', 0, 0, 0, 0}
 end
 if undone == NONE then
   call('HSET', P .. 'acts', id, pack(ENTRY, at, till, now, count) .. sub(known, 29))
@@ -99,4 +99,5 @@ else
   end
 end
 log_act(ARGV[3], restored, {})
-return {'d', restored, #asides > 0 and #asides - restored or 0, call('LLEN', key)}
+return {'d', restored, #asides > 0 and #asides - restored or 0, call('LLEN', key),
+  (what == WHATS.pause or what == WHATS.resume) and 1 or 0}
