@@ -149,8 +149,49 @@ def test_many_retries_want_to_be_confirmed(ask: Client, dead: Dead) -> None:
     wrong = ask.api("POST", "/retry", json={"queue": "mail", "limit": 3, "confirm": 5})
     assert wrong.status_code == 409
     done = ask.api("POST", "/retry", json={"queue": "mail", "limit": 3, "confirm": 3})
-    assert (done.status_code, done.json()) == (200, {"count": 3})
+    assert (done.status_code, done.json()["count"], done.json()["what"]) == (200, 3, "retry")
     assert ask.jobs.queue_stats("mail").size == 3
+
+
+def test_a_group_of_dead_letters(ask: Client, dead: Dead) -> None:
+    dead(5)
+    (group,) = ask.api("GET", "/failures").json()["groups"]
+    assert (group["count"], group["job_type"], group["queues"]) == (5, "send_mail", ["mail"])
+    assert "hunter2" not in ask.api("GET", "/failures").text
+    cause = {"fingerprint": group["fingerprint"]}
+    slow = ask.api(
+        "POST", "/retry", json={**cause, "limit": 2, "confirm": 2, "rate": 0.01, "first": 1}
+    )
+    assert slow.json()["count"] == 2
+    load = ask.jobs.queue_stats("mail")
+    assert (load.size, load.scheduled) == (1, 1)
+    asked = ask.api("POST", "/delete", json=cause)
+    assert (asked.status_code, asked.json()["count"]) == (409, 3)
+    gone = ask.api("POST", "/delete", json={**cause, "confirm": 3}).json()
+    assert (gone["count"], gone["undoable"]) == (3, True)
+    assert ask.api("GET", "/failures").json() == {"groups": []}
+    undone = ask.api("POST", f"/audit/{gone['id']}/undo").json()
+    assert (undone["restored"], undone["skipped"]) == (3, 0)
+    assert ask.api("POST", f"/audit/{gone['id']}/undo").status_code == 409
+    acts = [one["what"] for one in ask.api("GET", "/audit").json()["entries"]]
+    assert acts == ["undo", "delete", "retry"]
+
+
+def test_arguments_are_edited(ask: Client, dead: Dead) -> None:
+    (job_id,) = dead(1)
+    path = f"/{job_id}/args"
+    told = ask.api("PUT", path, json={"args": {"to": "b@c.d"}})
+    assert (told.status_code, told.json()["job"]["status"]) == (200, "pending")
+    assert ask.api("PUT", path, json={"args": {"nobody": 1}}).status_code == 422
+    assert ask.api("PUT", f"/{MISSING}/args", json={"args": {}}).status_code == 404
+    assert ask.api("PUT", path, json={"args": []}).status_code == 422
+
+
+def test_orders_to_workers(ask: Client) -> None:
+    for word in ("quiet", "unquiet", "drain", "restart"):
+        assert ask.api("POST", f"/workers/all/{word}").json() == {"count": 0}
+        nobody = ask.api("POST", f"/workers/host:1/{word}")
+        assert (nobody.status_code, nobody.json()["code"]) == (404, "worker_not_found")
 
 
 def test_cancel_and_delete(ask: Client) -> None:
@@ -181,6 +222,14 @@ def test_schedules(ask: Client) -> None:
     made = ask.api("PUT", "/schedules/morning", json={**body, "timezone": "Europe/Amsterdam"})
     assert made.status_code == 200, made.text
     assert [one["name"] for one in ask.api("GET", "/schedules").json()["schedules"]] == ["morning"]
+    assert ask.api("POST", "/schedules/morning/pause").json()["schedule"]["paused"] is True
+    assert ask.api("POST", "/schedules/morning/resume").json()["schedule"]["paused"] is False
+    assert ask.api("POST", "/schedules/morning/fire").json()["job"]["status"] == "pending"
+    edited = ask.api("PATCH", "/schedules/morning", json={"every": 60, "queue": "later"}).json()
+    assert (edited["schedule"]["every"], edited["schedule"]["queue"]) == ("PT60S", "later")
+    for act in ("pause", "resume", "fire"):
+        assert ask.api("POST", f"/schedules/none/{act}").status_code == 404
+    assert ask.api("PATCH", "/schedules/none", json={}).status_code == 404
     for wrong in ({"cron": "61 8 * * *"}, {"cron": None}, {"timezone": "Mars/Base"}):
         assert ask.api("PUT", "/schedules/x", json={**body, **wrong}).status_code in {400, 422}
     assert ask.api("DELETE", "/schedules/morning").status_code == 204
@@ -207,7 +256,7 @@ BODIES: dict[str, tuple[dict[str, Any], int, str]] = {
     "huge": ({"content": b" " * 1_100_000, "headers": {"content-type": "application/json"}}, 413, "body_too_large"),
     "unknown field": ({"json": {"colour": "red"}}, 422, "invalid_body"),
     "another type": ({"json": {"limit": "3"}}, 422, "invalid_body"),
-    "out of bounds": ({"json": {"limit": 100_000}}, 422, "invalid_body"),
+    "out of bounds": ({"json": {"limit": 100_001}}, 422, "invalid_body"),
     "a list": ({"json": [1]}, 422, "invalid_body"),
 }  # fmt: skip
 

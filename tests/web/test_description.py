@@ -12,7 +12,16 @@ from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.web import create_app
 from tests.web.conftest import API, handlers
 
-BY_GRAMMAR = {"put_schedule", "enqueue_job", "search_jobs", "series"}
+BY_GRAMMAR = {
+    "put_schedule",
+    "enqueue_job",
+    "search_jobs",
+    "series",
+    "edit_schedule",
+    "edit_job",
+    "retry_jobs",
+    "delete_jobs",
+}
 """What follows rules no schema tells: cron, zones, a handler's own parameters, a store's cursors, one
 of two that may not be given together."""
 
@@ -24,7 +33,7 @@ schema = schemathesis.openapi.from_asgi(f"{API}/openapi.json", create_app(jobs))
 
 @schema.exclude(path_regex="events$").parametrize()
 @hypothesis.settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(hypothesis.HealthCheck),

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -18,7 +19,7 @@ Dead = Callable[[int], list[str]]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 PAGES = ("/", "/?range=24h", "/?range=30d", "/jobs", "/jobs?status=failed", "/dead", "/queues",
-         "/schedules", "/workers")  # fmt: skip
+         "/schedules", "/workers", "/audit")  # fmt: skip
 
 
 def text_of(page: str) -> str:
@@ -117,13 +118,62 @@ def test_buttons(ask: Client, dead: Dead) -> None:
     assert "mail is served again" in press("/queues/mail/resume")
     assert "1 jobs wait in mail by now, not 0" in press("/queues/mail/purge", confirm="0")
     assert "confirm is a whole number" in press("/queues/mail/purge", confirm="-1")
-    assert "Cancelled." in press(f"/jobs/{job_id}/cancel")
+    assert "is cancelled and will not run" in press(f"/jobs/{job_id}/cancel")
     assert "is gone" in press(f"/jobs/{job_id}/delete")
     assert "no job" in press(f"/jobs/{job_id}/delete")
+    (act,) = [one for one in ask.jobs.audit() if one.what == "delete"]
+    assert (act.by, act.target) == ("local", job_id)
+    assert "Undone." in press(f"/audit/{act.id}/undo")
+    assert "it has been undone" in press(f"/audit/{act.id}/undo")
+    assert ask.jobs.find(job_id) is not None
     ask.jobs.schedule("s", handler="add", args={"left": 1, "right": 1}, every=60)
+    assert "s is paused" in press("/schedules/s/pause")
+    assert "s ticks again" in press("/schedules/s/resume")
+    assert "add waits in sums now" in press("/schedules/s/fire")
     assert "s ticks no more" in press("/schedules/s/delete")
     assert "no schedule is called s" in press("/schedules/s/delete")
     assert "has left meanwhile" in press("/workers/nobody:1/quiet")
+
+
+def test_a_group_is_retried_and_deleted(ask: Client, dead: Dead) -> None:
+    dead(5)
+    (group,) = ask.jobs.failure_groups()
+    page = ask("GET", "/dead").text
+    assert f'name="fingerprint" value="{html.escape(group.fingerprint)}"' in page
+    form = {"fingerprint": group.fingerprint, "back": "/dead"}
+
+    def press(path: str, **more: str) -> str:
+        told = ask("POST", path, data={**form, **more})
+        return unquote(told.cookies["boundary-jobs-note"])
+
+    assert "3 dead letters wait again" in press("/dead/retry", limit="3")
+    assert "the rate is a number" in press("/dead/retry", rate="fast")
+    assert "rate is jobs a second" in press("/dead/retry", rate="0")
+    assert "confirm says how many" in press("/dead/delete", confirm="0")
+    assert "2 dead letters are gone" in press("/dead/delete", confirm="9")
+    assert ask.jobs.queue_stats("mail").size == 3
+    retried, deleted = [one.what for one in ask.jobs.audit()][::-1]
+    assert (retried, deleted) == ("retry", "delete")
+
+
+def test_edited_arguments_keep_what_was_hidden(ask: Client) -> None:
+    job_id = ask.jobs.enqueue("send_mail", {"to": "a@b.c", "token": "canary"}).id
+    ask.jobs.worker().run_until_empty()
+    page = ask("GET", f"/jobs/{job_id}").text
+    assert "canary" not in page
+    given = {"args": '{"to": "d@e.f", "token": "[redacted]"}', "back": "/"}
+    assert ask("POST", f"/jobs/{job_id}/edit", data=given).status_code == 303
+    job = ask.jobs.find(job_id)
+    assert job is not None
+    assert (job.status, job.args) == ("pending", {"to": "d@e.f", "token": "canary"})
+    for wrong in ("{", "[]", '{"nobody": 1}', "\ud800", "[" * 9000):
+        ask(
+            "POST",
+            f"/jobs/{job_id}/edit",
+            content=f"args={quote(wrong, errors='replace')}",
+            headers=FORM,
+        )
+    assert ask.jobs.find(job_id) == job
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ MISSING = "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"
 BODIES: dict[str, dict[str, Any]] = {
     "enqueue_job": {"job_type": "add", "args": {"left": 1, "right": 2}},
     "retry_jobs": {"confirm": 0},
+    "delete_jobs": {"fingerprint": "x", "confirm": 0},
+    "edit_job": {"args": {}},
     "purge_queue": {"confirm": 0},
     "put_schedule": {"job_type": "add", "args": {"left": 1, "right": 2}, "every": 60},
 }

@@ -74,4 +74,4 @@ def restored(value: JSON, before: JSON) -> JSON:
             restored(each, olds[place] if place < len(olds) else None)
             for place, each in enumerate(cast("list[JSON]", value))
         ]
-    return value
+    return cast("JSON", value)

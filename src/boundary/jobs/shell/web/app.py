@@ -40,7 +40,10 @@ log = logging.getLogger("boundary.jobs")
 
 ENDPOINTS = tuple(
     # A path that is written out comes before one with an id in its place.
-    sorted((*about_places.ENDPOINTS, *about_jobs.ENDPOINTS), key=lambda one: "{id}" in one.path)
+    sorted(
+        (*about_places.ENDPOINTS, *about_jobs.ENDPOINTS),
+        key=lambda one: one.path.startswith("/{id}"),
+    )
 )
 
 
@@ -95,6 +98,7 @@ def pages() -> tuple[Page, ...]:
         Page("/queues", lists.queues_page),
         Page("/schedules", lists.schedules_page),
         Page("/workers", lists.workers_page),
+        Page("/audit", lists.audit_page),
     )
 
 

@@ -23,6 +23,7 @@ from starlette.responses import Response
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.client import Jobs
+from boundary.jobs.shell.hands import LONGEST_NAME
 from boundary.jobs.shell.web.access import Visitor
 from boundary.jobs.shell.web.api.records import NotFound
 from boundary.jobs.shell.web.guarding import BODY_LIMIT, too_large, visitor_of
@@ -51,6 +52,12 @@ class Ask(Generic[Q_co, B_co]):
         self.path = path
         self.query = query
         self.body = body
+
+    @property
+    def by(self) -> str:
+        """What the audit log calls who asks."""
+        name = "".join(letter for letter in self.visitor.name if letter.isprintable())
+        return name[:LONGEST_NAME] or self.visitor.role
 
     @property
     def job_id(self) -> UUID:

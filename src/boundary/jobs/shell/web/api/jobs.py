@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from boundary.jobs.core.records import Job
+from boundary.jobs.core.redaction import restored
 from boundary.jobs.shell.flows import PAGE
+from boundary.jobs.shell.hands import Action
 from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
 from boundary.jobs.shell.web.api.records import (
-    Count,
+    Arguments,
+    DeleteMany,
     Explained,
     FoundJobs,
     HistoryOf,
@@ -74,34 +77,51 @@ async def enqueue_job(ask: Ask[Nothing, NewJobBody]) -> OneJob:
 
 async def retry_job(ask: Ask[Nothing, None]) -> Retried | NotFound:
     """The failed job waits in its queue with a full budget of retries."""
-    job = await ask.jobs.retry(ask.job_id)
+    job = await ask.jobs.retry(ask.job_id, by=ask.by)
     if job is None:
         return NotFound(error="Job not found")
     return Retried(message="Job queued for retry", job=shown(job))
 
 
-async def retry_jobs(ask: Ask[Nothing, RetryMany]) -> Count:
-    """The newest dead letters that match wait in their queues again."""
+async def edit_job(ask: Ask[Nothing, Arguments]) -> OneJob:
+    """A job that waits, or is dead, has these arguments instead; a dead one waits again."""
+    before = _found(await ask.jobs.find(ask.job_id), ask.job_id)
+    args = restored(ask.body.args, before.args)
+    try:
+        job = await ask.jobs.edit(ask.job_id, args, by=ask.by)
+    except TypeError as error:
+        raise Refusal(422, "arguments", str(error)) from None
+    return OneJob(job=shown(_found(job, ask.job_id)))
+
+
+async def retry_jobs(ask: Ask[Nothing, RetryMany]) -> Action:
+    """Dead letters that match wait in their queues again."""
     given = ask.body
-    count = await dead_letters(ask.jobs, given.queue, given.job_type, given.limit)
+    count = await dead_letters(ask.jobs, given)
     confirmed(given.confirm, count, "be retried")
-    done = await ask.jobs.retry_failed(
-        queue=given.queue, job_type=given.job_type, limit=given.limit
+    return await ask.jobs.retry_failed(
+        fingerprint=given.fingerprint,
+        queue=given.queue,
+        job_type=given.job_type,
+        limit=given.limit,
+        first=given.first,
+        rate=given.rate,
+        by=ask.by,
     )
-    return Count(count=done)
 
 
-async def dead_letters(jobs: AsyncJobs, queue: str | None, job_type: str | None, limit: int) -> int:
-    """How many dead letters match, counted up to `limit`."""
-    count, cursor = 0, None
-    while count < limit:
-        page = await jobs.search(
-            status="failed", queue=queue, job_type=job_type, limit=PAGE, cursor=cursor
-        )
-        count += len(page.jobs)
-        if (cursor := page.cursor) is None:
-            break
-    return min(count, limit)
+async def delete_jobs(ask: Ask[Nothing, DeleteMany]) -> Action:
+    """Dead letters of one cause are gone; for a minute that can be undone."""
+    given = ask.body
+    confirmed(given.confirm, await dead_letters(ask.jobs, given), "be deleted")
+    return await ask.jobs.delete_failed(given.fingerprint, limit=given.limit, by=ask.by)
+
+
+async def dead_letters(jobs: AsyncJobs, given: RetryMany | DeleteMany) -> int:
+    """How many dead letters match, counted up to the limit."""
+    groups = await jobs.failure_groups(queue=given.queue, job_type=given.job_type, limit=PAGE)
+    count = sum(group.count for group in groups if given.fingerprint in {None, group.fingerprint})
+    return min(count, given.limit)
 
 
 def confirmed(given: int | None, count: int, what: str) -> None:
@@ -122,12 +142,12 @@ def confirmed(given: int | None, count: int, what: str) -> None:
 
 async def cancel_job(ask: Ask[Nothing, None]) -> OneJob:
     """A job that waits never runs; one that runs is asked to stop."""
-    return OneJob(job=shown(_found(await ask.jobs.cancel(ask.job_id), ask.job_id)))
+    return OneJob(job=shown(_found(await ask.jobs.cancel(ask.job_id, by=ask.by), ask.job_id)))
 
 
 async def delete_job(ask: Ask[Nothing, None]) -> None:
     """The job is gone, wherever it was."""
-    if not await ask.jobs.delete(ask.job_id):
+    if not await ask.jobs.delete(ask.job_id, by=ask.by):
         raise not_found(ask.job_id)
 
 
@@ -150,8 +170,10 @@ ENDPOINTS = (
     Endpoint("GET", "/failed", failed_jobs),
     Endpoint("GET", "/history", job_history),
     Endpoint("POST", "/retry", retry_jobs, 409),
+    Endpoint("POST", "/delete", delete_jobs, 409),
     Endpoint("GET", "/{id}", get_job, 404),
     Endpoint("DELETE", "/{id}", delete_job, 404, success=204),
+    Endpoint("PUT", "/{id}/args", edit_job, 404, 409),
     Endpoint("POST", "/{id}/retry", retry_job, 404, 409),
     Endpoint("POST", "/{id}/cancel", cancel_job, 404, 409),
 )

@@ -10,10 +10,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from boundary.jobs.core.stats import JobStats, QueueStats
+from boundary.jobs.shell.operators import UndoResult
+from boundary.jobs.shell.schedule_flows import ScheduleInfo
 from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
 from boundary.jobs.shell.web.api.jobs import confirmed
 from boundary.jobs.shell.web.api.records import (
+    AuditLog,
+    AuditOf,
     Changed,
     Confirmed,
     Count,
@@ -22,8 +28,10 @@ from boundary.jobs.shell.web.api.records import (
     Health,
     NewSchedule,
     Nothing,
+    OneJob,
     OneSchedule,
     QueueList,
+    ScheduleChange,
     ScheduleList,
     SeriesAnswer,
     SeriesOf,
@@ -31,7 +39,7 @@ from boundary.jobs.shell.web.api.records import (
     set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal
-from boundary.jobs.shell.web.shown import shown_group, shown_schedule
+from boundary.jobs.shell.web.shown import shown, shown_group, shown_schedule
 
 EVERY: Final = "all"
 """Stands for every worker."""
@@ -77,19 +85,19 @@ async def queue_stats(ask: Ask[Nothing, None]) -> QueueStats:
 
 async def pause_queue(ask: Ask[Nothing, None]) -> Changed:
     """Workers pass over the queue; its jobs stay."""
-    return Changed(changed=await ask.jobs.pause(ask.name))
+    return Changed(changed=await ask.jobs.pause(ask.name, by=ask.by))
 
 
 async def resume_queue(ask: Ask[Nothing, None]) -> Changed:
     """Workers serve the queue again."""
-    return Changed(changed=await ask.jobs.resume(ask.name))
+    return Changed(changed=await ask.jobs.resume(ask.name, by=ask.by))
 
 
 async def purge_queue(ask: Ask[Nothing, Confirmed]) -> Count:
     """Every job of the queue that waits is gone; running and finished ones stay."""
     load = await ask.jobs.queue_stats(ask.name)
     confirmed(ask.body.confirm, load.size + load.scheduled, "be deleted")
-    return Count(count=await ask.jobs.purge(ask.name))
+    return Count(count=await ask.jobs.purge(ask.name, by=ask.by))
 
 
 # Workers
@@ -146,10 +154,60 @@ async def put_schedule(ask: Ask[Nothing, NewSchedule]) -> OneSchedule:
     return OneSchedule(schedule=shown_schedule(made))
 
 
+async def edit_schedule(ask: Ask[Nothing, ScheduleChange]) -> OneSchedule:
+    """The schedule ticks, or its jobs go, as given; what is not named stays."""
+    return _one(ask.name, await ask.jobs.edit_schedule(ask.name, **set_fields(ask.body)))
+
+
+async def pause_schedule(ask: Ask[Nothing, None]) -> OneSchedule:
+    """The schedule does not tick until it is resumed."""
+    return _one(ask.name, await ask.jobs.pause_schedule(ask.name))
+
+
+async def resume_schedule(ask: Ask[Nothing, None]) -> OneSchedule:
+    """The schedule ticks again, from now on."""
+    return _one(ask.name, await ask.jobs.resume_schedule(ask.name))
+
+
+async def fire_schedule(ask: Ask[Nothing, None]) -> OneJob:
+    """One of the schedule's jobs waits now; its ticks stay as they are."""
+    job = await ask.jobs.fire_schedule(ask.name)
+    if job is None:
+        raise no_schedule(ask.name)
+    return OneJob(job=shown(job))
+
+
+def _one(name: str, found: ScheduleInfo | None) -> OneSchedule:
+    if found is None:
+        raise no_schedule(name)
+    return OneSchedule(schedule=shown_schedule(found))
+
+
+def no_schedule(name: str) -> Refusal:
+    """The refusal for a schedule that is not there."""
+    return Refusal(404, "schedule_not_found", f"no schedule is called {name!r:.160}")
+
+
 async def delete_schedule(ask: Ask[Nothing, None]) -> None:
     """No schedule has this name."""
     if not await ask.jobs.unschedule(ask.name):
-        raise Refusal(404, "schedule_not_found", f"no schedule is called {ask.name!r:.160}")
+        raise no_schedule(ask.name)
+
+
+# The log
+
+
+async def audit(ask: Ask[AuditOf, None]) -> AuditLog:
+    """What operators did: who, when, what, on how many jobs; the latest first."""
+    given = ask.query
+    cursor = None if given.cursor is UNSET else str(given.cursor)
+    page = await ask.jobs.audit(given.limit, cursor)
+    return AuditLog(entries=page.entries, cursor=page.cursor)
+
+
+async def undo(ask: Ask[Nothing, None]) -> UndoResult:
+    """What an act of the last minute did is undone, where that still may be."""
+    return await ask.jobs.undo(ask.job_id, by=ask.by)
 
 
 ENDPOINTS = (
@@ -169,5 +227,11 @@ ENDPOINTS = (
     Endpoint("POST", "/workers/{worker}/restart", restart_worker, 404),
     Endpoint("GET", "/schedules", schedules),
     Endpoint("PUT", "/schedules/{name}", put_schedule, 413, 422),
+    Endpoint("PATCH", "/schedules/{name}", edit_schedule, 404),
+    Endpoint("POST", "/schedules/{name}/pause", pause_schedule, 404),
+    Endpoint("POST", "/schedules/{name}/resume", resume_schedule, 404),
+    Endpoint("POST", "/schedules/{name}/fire", fire_schedule, 404),
+    Endpoint("GET", "/audit", audit),
+    Endpoint("POST", "/audit/{id}/undo", undo, 409),
     Endpoint("DELETE", "/schedules/{name}", delete_schedule, 404, success=204),
 )

@@ -13,10 +13,12 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from boundary.jobs.core.operations import Misfire
 from boundary.jobs.core.records import JSON, Job, Priority, Status
 from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import By
+from boundary.jobs.shell.hands import AuditEntry
 from boundary.jobs.shell.operators import FailureGroup
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 
@@ -26,6 +28,11 @@ Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 Cursor: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18}){0,63}$")]
 Sought: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.001, le=3_000_000_000)]
+Cron: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Zone: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Fingerprint: TypeAlias = Annotated[str, Meta(min_length=1, max_length=300)]
+Most: TypeAlias = Annotated[int, Meta(ge=1, le=100_000)]
+Confirmation: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Retries: TypeAlias = Annotated[int, Meta(ge=0, le=1000)]
 
 
@@ -141,24 +148,71 @@ class NewJobBody(Body, frozen=True, kw_only=True):
 
 
 class RetryMany(Body, frozen=True, kw_only=True):
-    """Which dead letters to retry.
+    """Which dead letters to retry, and how fast.
 
     Attributes:
-        limit: At most so many, the newest.
+        fingerprint: Only those of this cause, as `/failures` tells it.
+        limit: At most so many.
         confirm: How many that is. Without it, or if it is another number by now, nothing is done
             and the answer (409) says how many it would be.
+        first: So many of them wait for no rate.
+        rate: So many a second of the others become ready; null: all at once.
     """
 
+    fingerprint: Fingerprint | None = None
     queue: Name | None = None
     job_type: Name | None = None
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    confirm: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    limit: Most = 100
+    confirm: Confirmation | None = None
+    first: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    rate: Annotated[float, Meta(ge=0.001, le=100_000)] | None = None
+
+
+class DeleteMany(Body, frozen=True, kw_only=True):
+    """Which dead letters to delete: those of one cause; the rest as in `RetryMany`."""
+
+    fingerprint: Fingerprint
+    limit: Most = 100
+    confirm: Confirmation | None = None
+
+    @property
+    def queue(self) -> None:
+        """Of any queue."""
+
+    @property
+    def job_type(self) -> None:
+        """Of any type."""
+
+
+class Arguments(Body, frozen=True, kw_only=True):
+    """New arguments; what reads ``[redacted]`` where a secret is stays as it is stored."""
+
+    args: dict[str, JSON]
 
 
 class Confirmed(Body, frozen=True, kw_only=True):
     """How many jobs the request acts on. Without it, or if there are more, nothing is done."""
 
-    confirm: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    confirm: Confirmation | None = None
+
+
+class AuditOf(Query, frozen=True, kw_only=True):
+    """A page of the log."""
+
+    limit: Limit = 50
+    cursor: UUID | UnsetType = UNSET
+
+
+class ScheduleChange(Body, frozen=True, kw_only=True):
+    """What is to change of a schedule; what is left out stays."""
+
+    cron: Cron | UnsetType = UNSET
+    every: Seconds | UnsetType = UNSET
+    timezone: Zone | UnsetType = UNSET
+    misfire: Misfire | UnsetType = UNSET
+    misfire_cap: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    queue: Name | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
 
 
 class NewSchedule(Body, frozen=True, kw_only=True):
@@ -166,9 +220,12 @@ class NewSchedule(Body, frozen=True, kw_only=True):
 
     job_type: Name
     args: dict[str, JSON] = {}
-    cron: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    cron: Cron | None = None
     every: Seconds | None = None
-    timezone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
+    timezone: Zone = "UTC"
+    misfire: Misfire | UnsetType = UNSET
+    misfire_cap: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
     queue: Name | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     max_retries: Retries | UnsetType = UNSET
@@ -262,6 +319,13 @@ class FailureGroups(Struct, frozen=True, kw_only=True):
     """Dead letters by cause, that seen last first."""
 
     groups: tuple[FailureGroup, ...]
+
+
+class AuditLog(Struct, frozen=True, kw_only=True):
+    """What operators did, the latest first; no cursor: that was all."""
+
+    entries: tuple[AuditEntry, ...]
+    cursor: str | None
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,8 @@ def can(job: Job) -> frozenset[str]:
     found = {"delete"}
     if job.status == "failed":
         found.add("retry")
+    if job.status in {"pending", "retrying", "failed"}:
+        found.add("edit")
     if job.status in {"pending", "retrying", "running"} and not job.cancel_requested:
         found.add("cancel")
     return frozenset(found)

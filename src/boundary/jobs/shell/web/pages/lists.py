@@ -111,11 +111,7 @@ async def queues_page(ask: Ask[Nothing, None]) -> View:
         row.queue_name: sum(not one.queues or row.queue_name in one.queues for one in stats.workers)
         for row in stats.queues
     }
-    waits: dict[str, float] = {}
-    for one in rows:
-        if one.minute >= now - timedelta(minutes=5):
-            waits[one.queue_name] = max(waits.get(one.queue_name, 0.0), one.avg_wait_ms)
-    data = {"rows": by_load(stats.queues), "pictures": pictures, "served": served, "waits": waits}
+    data = {"rows": by_load(stats.queues), "pictures": pictures, "served": served}
     return View("queues.html", "Queues", "/queues", data)
 
 
@@ -125,7 +121,8 @@ SPARK: Final = charts.Range("spark", "", timedelta(hours=1), timedelta(minutes=2
 async def schedules_page(ask: Ask[Nothing, None]) -> View:
     """Standing orders, the next to tick first."""
     found = [shown_schedule(one) for one in await ask.jobs.schedules()]
-    data: dict[str, Any] = {"found": sorted(found, key=lambda one: one.next_at)}
+    last = datetime.max.replace(tzinfo=UTC)
+    data: dict[str, Any] = {"found": sorted(found, key=lambda one: (one.next_at or last, one.name))}
     return View("schedules.html", "Schedules", "/schedules", data)
 
 
@@ -137,6 +134,32 @@ async def workers_page(ask: Ask[Nothing, None]) -> View:
     running = {job.id: job for job in jobs if job is not None}
     data = {"found": sorted(found, key=lambda one: (one.host, one.pid)), "running": running}
     return View("workers.html", "Workers", "/workers", data)
+
+
+class Leafed(Query, frozen=True, kw_only=True):
+    """A page of the log."""
+
+    cursor: UUID | UnsetType = UNSET
+
+
+async def audit_page(ask: Ask[Leafed, None]) -> View:
+    """What operators did, the latest first."""
+    cursor = None if ask.query.cursor is UNSET else str(ask.query.cursor)
+    page = await ask.jobs.audit(PAGE, cursor)
+    now = datetime.now(UTC)
+    open_ids = {
+        one.id
+        for one in page.entries
+        if one.undo_until is not None and one.undo_until > now and one.undone_at is None
+    }
+    data = {
+        "entries": page.entries,
+        "undoable": open_ids,
+        "jobs_meant": {one.id for one in page.entries if _as_id(one.target)},
+        "older": f"?cursor={page.cursor}" if page.cursor else "",
+        "newest": cursor is not None,
+    }
+    return View("audit.html", "Audit", "/audit", data)
 
 
 SHOWN_JOBS: Final = 5

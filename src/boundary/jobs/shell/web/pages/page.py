@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, Final, cast, get_args, get_type_hints
 from urllib.parse import quote, unquote
+from uuid import UUID
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 from starlette.datastructures import QueryParams
@@ -55,6 +57,19 @@ class View(Struct, frozen=True):
     section: str
     data: dict[str, Any]
     status: int = 200
+
+
+class Note(Struct, frozen=True):
+    """A sentence for the next page.
+
+    Attributes:
+        bad: It says that something was not done.
+        undo: The act that can be undone for a minute.
+    """
+
+    text: str
+    bad: bool = False
+    undo: UUID | None = None
 
 
 class Elsewhere(Exception):
@@ -124,15 +139,14 @@ class Printer:
         root = root_of(request)
         path = request.scope["path"].removeprefix(root) or "/"
         query = f"?{request.url.query}" if request.url.query else ""
-        note = request.cookies.get(NOTE, "")
+        note = _carried(request)
         text = self._templates.get_template("shell.html").render(
             self._given(view, request),
             live=f"{root}/live{path}{query}" if live else "",
-            note=unquote(note[1:])[:400],
-            note_tone="bad" if note.startswith("-") else "good",
+            note=note,
         )
         response = HTMLResponse(text, view.status)
-        if note:
+        if NOTE in request.cookies:
             response.delete_cookie(NOTE, path=root or "/")
         return response
 
@@ -196,13 +210,22 @@ def not_here() -> Refusal:
     return Refusal(404, "no_such_route", "this is not here any more; load the page again")
 
 
-def say(response: Response, text: str, request: Request, *, bad: bool = False) -> None:
-    """The next page of this visitor says the sentence."""
+def say(response: Response, note: Note, request: Request) -> None:
+    """The next page of this visitor says the note."""
+    short = Note(note.text[:400], note.bad, note.undo)
     response.set_cookie(
         NOTE,
-        ("-" if bad else "+") + quote(text[:400]),
+        quote(msgspec.json.encode(short), safe=""),
         max_age=30,
         path=root_of(request) or "/",
         httponly=True,
         samesite="strict",
     )
+
+
+def _carried(request: Request) -> Note | None:
+    """The note of the page before; what is none of ours is passed over."""
+    try:
+        return msgspec.json.decode(unquote(request.cookies.get(NOTE, "")), type=Note)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return None

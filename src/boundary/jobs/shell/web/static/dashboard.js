@@ -20,7 +20,14 @@ function relative(at) {
   return day.format(at);
 }
 
-const WAYS = { relative, clock: (at) => clock.format(at), axis: (at) => short.format(at), day: (at) => day.format(at), full: (at) => full.format(at) };
+function age(at) {
+  const seconds = Math.max(0, (Date.now() - at) / 1000);
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 48 * 3600 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`;
+}
+
+const WAYS = { relative, age, clock: (at) => clock.format(at), axis: (at) => short.format(at), day: (at) => day.format(at), full: (at) => full.format(at) };
 
 function writeTimes(within) {
   for (const one of within.querySelectorAll("time[datetime]")) {
