@@ -131,7 +131,7 @@ def test_buttons(ask: Client, dead: Dead) -> None:
     assert "s ticks again" in press("/schedules/s/resume")
     assert "add waits in sums now" in press("/schedules/s/fire")
     assert "s ticks no more" in press("/schedules/s/delete")
-    assert "no schedule is called s" in press("/schedules/s/delete")
+    assert "no schedule is called 's'" in press("/schedules/s/delete")
     assert "has left meanwhile" in press("/workers/nobody:1/quiet")
 
 

@@ -14,6 +14,8 @@ from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli.terminal import REFUSED, Terminal
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from boundary.jobs import Jobs
 
 PORT = 8210
@@ -126,5 +128,11 @@ def serve(
         lifespan="off",
         timeout_graceful_shutdown=1,
     )
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.hub.end()  # whoever watches a page would keep it waiting
+            super().handle_exit(sig, frame)
+
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])

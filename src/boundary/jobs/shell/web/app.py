@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.web import openapi
@@ -47,7 +47,7 @@ ENDPOINTS = tuple(
 )
 
 
-def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> ASGIApp:
+def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> Starlette:
     """The API and the dashboard over these jobs, as an ASGI app to serve or to mount at any path.
 
     Args:
@@ -55,6 +55,9 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> ASG
         auth: Who may: a text is the operators' token; `TokenAuth`, `BasicAuth`, or a function of
             the request that answers ``"viewer"``, ``"operator"``, a `Visitor` or None. None:
             whoever sits at this machine is its operator, and nobody else is answered.
+
+    Returns:
+        The app; `app.state.hub.end()` ends its streams, for a server about to stop.
 
     Raises:
         UsageError: `auth` is none of these.
@@ -73,7 +76,7 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> ASG
 
         return hub.stream((request.scope["path"],), "stats", look)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route(f"{API}/openapi.json", describe),
             Route(f"{API}/events", events),
@@ -86,6 +89,8 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> ASG
         middleware=[Middleware(Guard, auth=known)],
         exception_handlers={HTTPException: _not_served(printer), Exception: _broken},
     )
+    app.state.hub = hub
+    return app
 
 
 def pages() -> tuple[Page, ...]:

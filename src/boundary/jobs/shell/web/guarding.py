@@ -4,8 +4,8 @@ What belongs here: headers of every answer, where a request may come from, and w
 What does not: how somebody says who they are (`access`).
 
 Two rules, for every route there is or will be: to look one needs a role, to change anything the
-operator's; and a change comes from a page of ours or from no browser at all. Only `/sign-in` and
-the files under `/static/` are open.
+operator's; and a change comes from a page of ours or from no browser at all. Only signing in and
+out and the files under `/static/` are open.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from boundary.jobs.shell.web.problems import Refusal, problem, refusal_of
 
 API: Final = "/api/admin/jobs"
 LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN: Final = ("/static/", "/sign-in")
+OPEN: Final = ("/static/", "/sign-in", "/sign-out")
 BODY_LIMIT: Final = 1_048_576
 """Bytes of a request's body; arguments of a job have a lower limit of their own."""
 

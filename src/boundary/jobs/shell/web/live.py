@@ -47,6 +47,8 @@ class Channel:
         self._latest: bytes | None = None
         self._version = 0
         self._changed = asyncio.Condition()
+        self._ended = False
+        self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -60,32 +62,35 @@ class Channel:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
+    def end(self) -> None:
+        """Its events end; callable from any thread, and from a signal's handler."""
+        self._ended = True
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._waking = self._loop.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
     async def _repeat(self) -> None:
         while True:
             began = time.monotonic()
-            told = await self._told()
+            try:
+                told, pause = event(self._name, await self._look()), SHARE
+            except Exception as error:  # noqa: BLE001 - the viewers are told
+                told, pause = event("away", _said(error)), 0
             if told != self._latest:
-                async with self._changed:
-                    self._latest = told
-                    self._version += 1
-                    self._changed.notify_all()
-            await asyncio.sleep(max(INTERVAL, SHARE * (time.monotonic() - began)))
-
-    async def _told(self) -> bytes:
-        try:
-            return event(self._name, await self._look())
-        except JobsError as error:
-            return event("away", error.message.encode())
-        except Refusal as refusal:
-            return event("away", refusal.detail.encode())
-        except Exception:
-            log.exception("a live view failed")
-            return event("away", b"this is a fault of boundary-jobs; the log has the details")
+                self._latest = told
+                self._version += 1
+                await self._tell()
+            await asyncio.sleep(max(INTERVAL, pause * (time.monotonic() - began)))
 
     async def events(self) -> AsyncGenerator[bytes]:
         """The latest, and each that differs from it; those that come too fast are passed over."""
         seen = 0
-        while True:
+        while not self._ended:
             await self._changed_since(seen)
             if self._version > seen and self._latest is not None:
                 seen = self._version
@@ -96,7 +101,16 @@ class Channel:
     async def _changed_since(self, seen: int) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SILENCE), self._changed:
-                await self._changed.wait_for(lambda: self._version > seen)
+                await self._changed.wait_for(lambda: self._ended or self._version > seen)
+
+
+def _said(error: Exception) -> bytes:
+    if isinstance(error, JobsError):
+        return error.message.encode()
+    if isinstance(error, Refusal):
+        return error.detail.encode()
+    log.error("a live view failed", exc_info=error)
+    return b"This is a fault of boundary-jobs; the log has the details."
 
 
 class Hub:
@@ -104,6 +118,11 @@ class Hub:
 
     def __init__(self) -> None:
         self._channels: dict[tuple[str, ...], Channel] = {}
+
+    def end(self) -> None:
+        """Every stream ends, so that a server need not wait for those who watch."""
+        for channel in list(self._channels.values()):
+            channel.end()
 
     async def watch(self, key: tuple[str, ...], name: str, look: Look) -> AsyncGenerator[bytes]:
         """Events of this name: what `look` answers, whenever that is different.
@@ -122,7 +141,7 @@ class Hub:
                     yield one
         finally:
             channel.watchers -= 1
-            if channel.watchers == 0:
+            if channel.watchers == 0 and self._channels.get(key) is channel:
                 del self._channels[key]
                 await channel.stop()
 

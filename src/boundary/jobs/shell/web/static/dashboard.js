@@ -96,7 +96,7 @@ function listen() {
     become(main, next);
     say("live", "");
   });
-  source.addEventListener("away", (event) => say("lost", `${event.data} Trying again.`));
+  source.addEventListener("away", (event) => say("lost", `${event.data.replace(/[.!?]?$/, ".")} Trying again.`));
   source.addEventListener("error", () => say("lost", "The connection to the dashboard is lost. Trying again."));
 }
 
