@@ -39,6 +39,14 @@ def stubborn(ctx: Context) -> None:
 
 
 @jobs.handler
+async def tells(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    for step in range(int(seconds * 10)):
+        ctx.progress(step / (seconds * 10))
+        await asyncio.sleep(0.1)
+
+
+@jobs.handler
 def quits(ctx: Context) -> None:
     note("start", ctx)
     os._exit(1)

@@ -23,6 +23,7 @@ from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core.operations import (
     MINUTE,
     SERIES,
+    Announce,
     Beat,
     Cancel,
     Claim,
@@ -445,6 +446,11 @@ def _report(state: State, operation: Report, now: Millis) -> bool:
     return True
 
 
+def _announce(state: State, operation: Announce, now: Millis) -> bool:
+    """Who watches is no part of a state."""
+    return False
+
+
 # Duties any worker may carry out
 
 
@@ -750,6 +756,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Inherit: _inherit,
     Depart: _depart,
     Report: _report,
+    Announce: _announce,
     Promote: _promote,
     Reclaim: _reclaim,
     Prune: _prune,

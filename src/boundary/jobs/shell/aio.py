@@ -6,7 +6,7 @@ call (`flows`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
@@ -19,11 +19,13 @@ from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 if TYPE_CHECKING:
     import asyncio
 
+    from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs
     from boundary.jobs.shell.draft import Draft
+    from boundary.jobs.shell.following import AsyncEvents
     from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions
     from boundary.jobs.shell.registry import Handler
 
@@ -39,14 +41,18 @@ class AsyncJobs:
             WeakKeyDictionary()
         )
 
-    async def _run(self, flow: Flow[R]) -> R:
+    def _backend(self) -> AsyncBackend:
+        """This loop's own."""
         import asyncio  # here: a process that never awaits should not pay for it
 
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
             backend = self._backends[loop] = self._jobs.store.asynchronous()
-        return await drive_async(flow, backend)
+        return backend
+
+    async def _run(self, flow: Flow[R]) -> R:
+        return await drive_async(flow, self._backend(), self._jobs.voice)
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
@@ -130,6 +136,19 @@ class AsyncJobs:
     async def workers(self) -> list[WorkerInfo]:
         """As `Jobs.workers`."""
         return await self._run(flows.workers())
+
+    def events(
+        self,
+        types: Collection[EventType] | None = None,
+        job_id: JobId | None = None,
+        queue: str | None = None,
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> AsyncEvents:
+        """As `Jobs.events`: for `async for`, and `async with` to hear from there on."""
+        from boundary.jobs.shell.following import AsyncEvents, wanted  # here: few follow events
+
+        return AsyncEvents(lambda: self._backend().watch(), wanted(types, job_id, queue), timeout)
 
     async def cancel(self, job_id: JobId) -> Job | None:
         """As `Jobs.cancel`."""

@@ -7,7 +7,7 @@ call. What does not: any logic of a call (`flows`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
@@ -38,14 +38,17 @@ from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
+from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.ports import Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
+    from boundary.jobs.shell.following import Events
     from boundary.jobs.shell.worker import Worker
 
 P = ParamSpec("P")
@@ -102,6 +105,7 @@ class Jobs:
         registry: What a worker knows.
         settings: The configuration in force.
         aio: The same calls, awaitable.
+        voice: Tells of what these calls bring about.
 
     Raises:
         UsageError: The URL or a setting is wrong.
@@ -122,6 +126,7 @@ class Jobs:
         self._clock = clock or SystemClock()
         self._store_clock = clock
         self._new_id = Ids(self._clock).new
+        self.voice = Voice()
 
     @cached_property
     def store(self) -> Store:
@@ -133,7 +138,7 @@ class Jobs:
         return self.store.blocking()
 
     def _run(self, flow: Flow[R]) -> R:
-        return drive(flow, self._backend)
+        return drive(flow, self._backend, self.voice)
 
     def __repr__(self) -> str:
         from boundary.jobs.shell import config as configuration
@@ -412,6 +417,36 @@ class Jobs:
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
         return self._run(flows.workers())
+
+    def events(
+        self,
+        types: Collection[EventType] | None = None,
+        job_id: JobId | None = None,
+        queue: str | None = None,
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> Events:
+        """What happens to jobs from now on, whichever process they are enqueued and run in.
+
+        An iterator that waits for the next event, to be closed by `with` or `close()`. Nothing
+        waits for it: events may get lost where it does not keep up or the store fails. Each event
+        says in `lost` how many are missing before it, and `lost` of the iterator how many in all,
+        as far as that is known; the last ones of a process may be missing without a word.
+
+        Args:
+            types: Only these, such as ``{"dead", "retrying"}``; None: all.
+            job_id: Only of this job.
+            queue: Only of jobs in this queue.
+            timeout: Seconds, or a timedelta, after which it ends if no such event comes; None: never.
+
+        Raises:
+            UsageError: There is no such type, or no such name.
+            BackendError: The store cannot be heard, at once or in a later step; another step
+                tries again.
+        """
+        from boundary.jobs.shell.following import Events, wanted  # here: few follow events
+
+        return Events(self._backend.watch, wanted(types, job_id, queue), timeout)
 
     # Act
 

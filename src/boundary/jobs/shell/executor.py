@@ -26,6 +26,7 @@ from boundary.jobs.core.steering import Steer, as_job_result
 from boundary.jobs.errors import RecordError
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
+from boundary.jobs.shell.logs import labels
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
@@ -601,13 +602,3 @@ def _wrapped(
         return await middleware(context, call)
 
     return wrapped
-
-
-def labels(record: Record) -> dict[str, object]:
-    """What every log line about a job carries."""
-    return {
-        "job_id": str(UUID(bytes=record.id)),
-        "job_type": record.job_type,
-        "queue": record.queue,
-        "attempt": record.retry_count + 1,
-    }

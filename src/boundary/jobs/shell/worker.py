@@ -39,12 +39,21 @@ from boundary.jobs.core.dispatcher import (
     Sweep,
     Tick,
 )
+from boundary.jobs.core.happenings import (
+    Admitted,
+    Ended,
+    LeaseLost,
+    Progressed,
+    Started,
+    TakenBack,
+)
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     BATCH,
     Claim,
     Claimed,
     Depart,
+    Find,
     Heartbeat,
     Inherit,
     Prune,
@@ -62,8 +71,10 @@ from boundary.jobs.shell import loops
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.ids import incarnation
-from boundary.jobs.shell.journal import Journal
 from boundary.jobs.shell.pulse import Pulse, describe_worker
+from boundary.jobs.shell.telemetry.announcing import Announcer
+from boundary.jobs.shell.telemetry.journal import Journal
+from boundary.jobs.shell.telemetry.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -257,11 +268,12 @@ class Shift:
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
         self._firing: set[tuple[str, Millis]] = set()
-        self._journal = Journal()
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
         self._incarnation = incarnation()
         self._info = describe_worker(worker.setup, settings, worker.clock.now())
         self._backend: AsyncBackend = worker.store.asynchronous()
+        self._announcer = Announcer(self._backend)
+        self._stream = Stream((Journal(), self._announcer))
         self._executor: Executor
 
     async def work(self) -> None:
@@ -402,7 +414,7 @@ class Shift:
         self._handing_in -= ids
         if settled is not None:
             self._offset = settled.now - self._now()
-            self._journal.settled(done, self._taken(done, settled))
+            self._tell_ended(mine, done, settled)
         if claimed is None:
             self._arrived(effect, 0, None)
         elif mine != self._incarnation:
@@ -411,6 +423,11 @@ class Shift:
             await self._try(Depart(mine, self._keep.finished))
         else:
             await self._take_in(effect, claimed)
+
+    def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
+        self._announcer.watched = settled.watched
+        taken = self._taken(done, settled)
+        self._stream.tell(Ended(settled.now, mine, tuple(done), taken, {}))
 
     def _taken(self, done: list[tuple[Record, Outcome]], settled: Settled) -> tuple[bool, ...]:
         """Which outcomes took effect; one that was sent before, and no answer came, may have."""
@@ -484,7 +501,9 @@ class Shift:
             return
         jobs = await self._without_crowd(claimed.jobs)
         self._arrived(effect, len(jobs), due)
-        self._journal.claimed(jobs)
+        if jobs:
+            self._announcer.watched = claimed.watched
+            self._stream.tell(Started(claimed.now, self._incarnation, jobs))
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
         for one in claimed.ticks:
@@ -538,7 +557,8 @@ class Shift:
         wait = dispatcher.BACKOFF_MS / 1000
         while True:
             try:
-                await self._backend.execute(self._heartbeat(join=True))
+                beat = await self._backend.execute(self._heartbeat(join=True))
+                self._announcer.watched = beat.watched
                 now = await self._backend.execute(Time())
                 for declared in self._worker.registry.schedules(now):
                     await self._backend.execute(PutSchedule(declared))
@@ -555,6 +575,7 @@ class Shift:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEPARTURE)
+        await self._announcer.flush(DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
         if self._alarm is not None:
@@ -597,6 +618,9 @@ class Shift:
         if taken:
             log.warning("took back %d jobs of workers whose lease had ended", len(taken))
             self._tell(Noticed(self._now()))
+            found = await self._try(Find(taken)) or ()
+            records = tuple([one for one in found if one is not None])
+            self._stream.tell(TakenBack(self._store_now(), records))
         while await self._try(Prune()) == BATCH and self._state.phase == "running":
             pass
 
@@ -611,6 +635,7 @@ class Shift:
             if await self._try(fire):
                 log.info("schedule %s fired", schedule.name, extra={"job_type": schedule.job_type})
                 self._tell(Noticed(self._now()))
+                self._stream.tell(Admitted(self._store_now(), (fire.job,)))
         finally:
             self._firing.discard(key)
 
@@ -621,6 +646,7 @@ class Shift:
             "stopping them here and going on",
             self._settings.workers.lease / 1000,
         )
+        self._stream.tell(LeaseLost(self._incarnation, len(self._executor.held)))
         self._executor.drop()
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
         heard = (one for one in self._events if not isinstance(one, Finished | Returned))
@@ -660,6 +686,7 @@ class Shift:
     def _heard(self, mine: str, beat: operations.Beat) -> None:
         if mine != self._incarnation:
             return
+        self._announcer.watched = beat.watched
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
         elif not self._moving:
@@ -691,7 +718,10 @@ class Shift:
             # Another flush, of an exchange or of the sender, may have taken it meanwhile.
             report = self._reports.pop(id, None)
             if report is not None:
-                await self._try(Report(id, report[0].token, report[1]))
+                record, progress = report
+                told = Progressed(self._store_now(), self._incarnation, record, progress)
+                self._stream.tell(told)
+                await self._try(Report(id, record.token, progress))
 
     # Parts
 

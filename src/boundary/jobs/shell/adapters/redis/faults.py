@@ -32,6 +32,8 @@ REPEATABLE: Final = frozenset(
         "heartbeat",
         "inherit",
         "report",
+        "announce",
+        "watch",
         "promote",
         "reclaim",
         "prune",

@@ -3,16 +3,16 @@
 -- ARGV[2]  {worker, heir, lease, keep?}
 -- ARGV[3]  what it says of itself
 -- ARGV[4]  ids it knows, 16 bytes each
--- Returns  now, alive, ids that were asked to stop
+-- Returns  now, alive, ids that were asked to stop, whether somebody watches
 -- Cost     O(jobs held)
 --@flags allow-oom
---@include core names clock events record lanes log places
+--@include core names clock events record lanes log places watching
 
 local ask = cmsgpack.unpack(ARGV[2])
 if not call('ZSCORE', P .. 'workers', ask.worker) then
   -- Done before, and the answer was lost; or its lease ended.
   local known = call('ZSCORE', P .. 'workers', ask.heir)
-  return {now, known and 1 or 0, known and stopping(ask.heir) or ''}
+  return {now, known and 1 or 0, known and stopping(ask.heir) or '', watched()}
 end
 hold_until(ask.heir, now + ask.lease)
 call('HSET', P .. 'info', ask.heir, ARGV[3])
@@ -32,4 +32,4 @@ for _, job in ipairs(latest_first(held_by(ask.worker))) do
   end
 end
 forget_worker(ask.worker)
-return {now, 1, stopping(ask.heir)}
+return {now, 1, stopping(ask.heir), watched()}
