@@ -77,6 +77,19 @@ def test_show_tells_everything(url: str, jobs: Jobs, capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "the reason"
 
 
+def test_why_says_the_reason_and_what_to_do(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id = str(jobs.enqueue("works", {}).id)
+    assert run(["why", id, "--url", url]) == 0
+    assert "boundary-jobs worker" in capsys.readouterr().out
+    jobs.pause("default")
+    assert run(["why", id, "--json", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "paused"
+    assert run(["why", MISSING, "--url", url]) == 1
+    assert run(["why", "123", "--url", url]) == 2
+
+
 def test_enqueue_cancel_delete(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["enqueue", "works", "{}", "--queue", "q", "--priority", "high", "--delay", "60"]
     assert run([*asked, "--job-id", MISSING, "--json", "--url", url]) == 0

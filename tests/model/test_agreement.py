@@ -32,12 +32,15 @@ from boundary.jobs.core.operations import (
     Delete,
     Depart,
     Enqueue,
+    Explain,
     Find,
     Fire,
     Heartbeat,
     History,
     Inherit,
+    Instruct,
     Operation,
+    Order,
     Outcome,
     Page,
     Peek,
@@ -153,6 +156,7 @@ drafts = st.lists(
     max_size=4,
 )
 
+orders = st.builds(Order, ids, st.sampled_from(["quiet", "unquiet", "drain", "restart"]))
 asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Cancel, some_ids, keeps),
     st.builds(Retry, st.just(IDS)),
@@ -164,7 +168,9 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
+    st.builds(Explain, ids),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
+    st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple)),
     st.builds(Take, ids, workers, spans),
     st.builds(RemoveSchedule, st.sampled_from(NAMES)),
     st.builds(DeadLetters, limits, st.none() | queues, st.sampled_from([None, *TYPES])),

@@ -17,6 +17,7 @@ from boundary.jobs.core.records import (
 )
 from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.steering import Cancel, Discard, JobResult, Retry, Snooze
+from boundary.jobs.core.why import BusyWith, Why
 from boundary.jobs.errors import (
     BackendError,
     BackendUnavailable,
@@ -53,6 +54,7 @@ __all__ = [
     "AsyncJobs",
     "BackendError",
     "BackendUnavailable",
+    "BusyWith",
     "Cancel",
     "ConfigError",
     "Context",
@@ -97,5 +99,6 @@ __all__ = [
     "StoreRefused",
     "UnknownHandler",
     "UsageError",
+    "Why",
     "WorkerInfo",
 ]

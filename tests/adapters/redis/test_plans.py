@@ -48,6 +48,7 @@ OPERATIONS: list[ops.Operation[Any]] = [
     ops.DeadLetters(),
     ops.History("send"),
     ops.Stats(),
+    ops.Explain(ident("a")),
     ops.Series(),
 ]
 

@@ -22,12 +22,15 @@ from boundary.jobs.core.operations import (
     Delete,
     Depart,
     Enqueue,
+    Explain,
     Find,
     Fire,
     Heartbeat,
     History,
     Inherit,
+    Instruct,
     Operation,
+    Order,
     Outcome,
     Peek,
     Promote,
@@ -124,11 +127,16 @@ LOOKING: dict[str, Sequence[Operation[Any]]] = {
     "delete": [Delete((ident(6), ident(7)))],
     "pause": [SetPaused("q1", paused=True), SetPaused("q1", paused=False)],
     "purge of ready jobs": [Purge("q0", 20)],
+    "instruct": [Heartbeat("w", 60_000, b"w", join=True), Instruct(Order(b"o" * 16, "quiet"))],
     "save": [Save(SAVED, 1_000), Save(SAVED, 1_000)],
 }
 """What people ask."""
 
-UNBOUNDED = {Stats: "counts what waits", Series: "a day of minutes"}
+UNBOUNDED = {
+    Stats: "counts what waits",
+    Series: "a day of minutes",
+    Explain: "counts what is ahead, up to a bound",
+}
 """What looks at an index from end to end, by its nature."""
 
 APART = {Announce: "goes by pipes, not by the file"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -209,18 +210,40 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     connection.close()
 
 
-def test_a_file_of_the_first_schema_gets_its_series(path: Path) -> None:
+def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """The columns of each table, and the text of each index."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        named = connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
+        return {
+            name: connection.execute(f"PRAGMA table_info({name})").fetchall() or [(sql,)]
+            for _, name, sql in named
+        }
+
+
+@pytest.mark.parametrize("version", range(1, opening.SCHEMA))
+def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: int) -> None:
+    """`schemas/N.sql` is the schema as version N made it: never change one."""
+    script = (Path(__file__).parent / "schemas" / f"{version}.sql").read_text()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+        connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute(
+            "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position) "
+            "VALUES (?, 'send', 'default', 2, x'', 1, 1, 1)",
+            (job(1).id,),
+        )
+        connection.commit()
     door = SqliteStore(path).blocking()
-    door.execute(Enqueue((job(1),)))
-    door.close()
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE series")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    assert door.execute(Series()) == ()
     (found,) = door.execute(Find((job(1).id,)))
     assert found is not None
+    assert door.execute(Series()) == ()
     door.close()
+    fresh = path.with_name("fresh.db")
+    new = SqliteStore(fresh).blocking()
+    new.execute(Time())
+    new.close()
+    assert tables(path) == tables(fresh)
 
 
 OPEN = """

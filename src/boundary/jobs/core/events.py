@@ -128,7 +128,6 @@ class Frame(Struct, array_like=True, frozen=True):
 
 _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder(Frame).decode
-_decode_progress = msgpack.Decoder(tuple[float, str | None]).decode
 
 
 # From happenings to rows
@@ -161,7 +160,7 @@ def _started(happening: Started) -> list[Row]:
 
 
 def _progressed(happening: Progressed) -> list[Row]:
-    fraction, message = _decode_progress(happening.progress)
+    fraction, message = wire.decode_progress(happening.progress)
     said = (fraction, None if message is None else _short(message))
     record = happening.record
     row = _row("progress", record, happening.at, happening.worker)

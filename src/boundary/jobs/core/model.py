@@ -21,6 +21,9 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core.operations import (
+    AHEAD,
+    ALIVE,
+    GLIMPSES,
     MINUTE,
     SERIES,
     Announce,
@@ -33,12 +36,18 @@ from boundary.jobs.core.operations import (
     Depart,
     Enqueue,
     Enqueued,
+    Explain,
+    Facts,
     Find,
     Fire,
+    Glimpse,
     Heartbeat,
     History,
+    Holding,
     Inherit,
+    Instruct,
     Operation,
+    Order,
     Outcome,
     Page,
     Peek,
@@ -87,11 +96,12 @@ Entry = tuple[Millis, int, bytes]
 
 @dataclass(slots=True)
 class Holder:
-    """A known worker: the end of its lease, what it said of itself, the jobs it holds."""
+    """A known worker: the end of its lease, what it said of itself, its jobs and latest order."""
 
     expires: Millis
     info: bytes = b""
     held: dict[bytes, None] = field(default_factory=dict[bytes, None])
+    order: Order | None = None
 
 
 @dataclass(slots=True)
@@ -123,7 +133,7 @@ class State:
             list(self.due),
             list(self.ended),
             {
-                name: Holder(one.expires, one.info, dict(one.held))
+                name: Holder(one.expires, one.info, dict(one.held), one.order)
                 for name, one in self.workers.items()
             },
             dict(self.counters),
@@ -387,24 +397,29 @@ def _heartbeat(state: State, operation: Heartbeat, now: Millis) -> Beat:
         holder = state.workers[operation.worker] = Holder(now)
     holder.expires = max(holder.expires, now + operation.lease_ms)
     holder.info = operation.info
-    return Beat(now, alive=True, cancelling=_cancelling(state, holder))
+    return _beat(state, holder, now)
+
+
+def _beat(state: State, holder: Holder, now: Millis) -> Beat:
+    return Beat(now, alive=True, cancelling=_cancelling(state, holder), order=holder.order)
 
 
 def _inherit(state: State, operation: Inherit, now: Millis) -> Beat:
     holder = state.workers.pop(operation.worker, None)
     if holder is None:
         known = state.workers.get(operation.heir)
-        return Beat(now, False) if known is None else Beat(now, True, _cancelling(state, known))
+        return Beat(now, False) if known is None else _beat(state, known, now)
     heir = state.workers.setdefault(operation.heir, Holder(now))
     heir.expires = max(heir.expires, now + operation.lease_ms)
     heir.info = operation.info
+    heir.order = holder.order or heir.order
     for record in _latest_first(state, holder.held):
         if record.id in operation.ids:
             state.jobs[record.id] = replace(record, worker=operation.heir)
             heir.held[record.id] = None
         else:
             _give_back(state, record, "release", now, operation.keep_ms)
-    return Beat(now, True, _cancelling(state, heir))
+    return _beat(state, heir, now)
 
 
 def _depart(state: State, operation: Depart, now: Millis) -> int:
@@ -606,6 +621,17 @@ def _waits(record: Record) -> bool:
     return record.status in {"pending", "retrying"} and not record.parked
 
 
+def _instruct(state: State, operation: Instruct, now: Millis) -> tuple[str, ...]:
+    told = [
+        name
+        for name in sorted(state.workers if operation.workers is None else set(operation.workers))
+        if (holder := state.workers.get(name)) and holder.info and holder.expires > now
+    ]
+    for name in told:
+        state.workers[name].order = operation.order
+    return tuple(told)
+
+
 def _take(state: State, operation: Take, now: Millis) -> Record | None:
     record = state.jobs.get(operation.id)
     if record is None or record.status not in {"pending", "retrying"}:
@@ -715,6 +741,40 @@ def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
     return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
 
 
+def _explain(state: State, operation: Explain, now: Millis) -> Facts | None:
+    record = state.jobs.get(operation.id)
+    if record is None:
+        return None
+    alive = [(name, one) for name, one in sorted(state.workers.items()) if one.expires > now]
+    return Facts(
+        now,
+        record,
+        record.queue in state.paused,
+        _ahead(state, record),
+        tuple([_holding(state, name, one) for name, one in alive[:ALIVE]]),
+    )
+
+
+def _ahead(state: State, record: Record) -> int:
+    if record.status != "pending" or record.due is not None or record.parked:
+        return 0
+    for count, id in enumerate(_waiting(state, record.queue)):
+        if id == record.id or count == AHEAD:
+            return count
+    return 0
+
+
+def _holding(state: State, name: str, holder: Holder) -> Holding:
+    some = [state.jobs[id] for id in sorted(holder.held)[:GLIMPSES]]
+    return Holding(
+        name,
+        holder.info,
+        holder.expires,
+        len(holder.held),
+        tuple([Glimpse(one.id, one.job_type, one.queue, one.started) for one in some]),
+    )
+
+
 def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
     since = operation.since(now)
     return tuple(
@@ -769,6 +829,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Delete: _delete,
     SetPaused: _set_paused,
     Purge: _purge,
+    Instruct: _instruct,
     Take: _take,
     Save: _save,
     Time: _time,
@@ -778,5 +839,6 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     DeadLetters: _dead_letters,
     History: _history,
     Stats: _stats,
+    Explain: _explain,
     Series: _series,
 }

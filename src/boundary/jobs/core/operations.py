@@ -60,7 +60,7 @@ class Topic(StrEnum):
     RESULT = "result"
     """A job may have reached its end."""
     CONTROL = "control"
-    """A worker may have been asked something (a running job was cancelled)."""
+    """A worker may have been asked something (a running job was cancelled, an order given)."""
 
 
 class Interest(Struct, frozen=True):
@@ -254,12 +254,34 @@ class SettleAndClaim(Operation[tuple[Settled, Claimed]], frozen=True):
     claim: Claim
 
 
+Word: TypeAlias = Literal["quiet", "unquiet", "drain", "restart"]
+"""`quiet`: claim nothing; `unquiet`: claim again; `drain`: end what runs and leave; `restart`: the
+same, and somebody starts in its place."""
+
+
+class Order(Struct, frozen=True):
+    """What an operator asks of a worker.
+
+    Attributes:
+        id: 16 bytes; another order has another.
+    """
+
+    id: bytes
+    word: Word
+
+
 class Beat(Struct, frozen=True, gc=False):
-    """Whether the worker is (still) known, and which of its jobs were asked to stop."""
+    """Whether the worker is (still) known, and what is asked of it.
+
+    Attributes:
+        cancelling: Ids of its jobs that were asked to stop.
+        order: The latest given to it; it stays, so that none is lost with an answer.
+    """
 
     now: Millis
     alive: bool
     cancelling: tuple[bytes, ...] = ()
+    order: Order | None = None
     watched: bool = False
 
 
@@ -280,7 +302,7 @@ class Inherit(Operation[Beat], frozen=True):
 
     For a worker that does not know whether its last claim took place: what that may have brought
     it goes back as by `Depart`, and the same claim, should it come late, is one of a worker nobody
-    knows. Jobs keep their tokens. If the worker is not known the answer is about the heir: alive
+    knows. Jobs keep their tokens, the heir its order. If the worker is not known the answer is about the heir: alive
     if this was done before.
     """
 
@@ -452,6 +474,19 @@ class Purge(Operation[int], frozen=True):
     limit: int = BATCH
 
 
+class Instruct(Operation[tuple[str, ...]], frozen=True):
+    """The latest order of these workers is this one. Those it was given to, by name.
+
+    Only workers that beat are given orders: their lease has not ended, and they said who they are.
+
+    Attributes:
+        workers: None: all of them.
+    """
+
+    order: Order
+    workers: tuple[str, ...] | None = None
+
+
 class Take(Operation[Record | None], frozen=True):
     """This waiting (or parked) job is claimed by this worker, which is made known, else None."""
 
@@ -615,6 +650,59 @@ class Stats(Operation[Snapshot], frozen=True):
     queue: str | None = None
 
 
+AHEAD = 10_000
+"""Jobs ahead of one that are counted; more are as many as these."""
+
+ALIVE = 200
+"""Workers one answer tells of."""
+
+GLIMPSES = 5
+"""Jobs of each worker it names."""
+
+
+class Glimpse(Struct, frozen=True):
+    """A job that runs, in few words."""
+
+    id: bytes
+    job_type: str
+    queue: str
+    started: Millis | None
+
+
+class Holding(Struct, frozen=True):
+    """A live worker: its `info`, the end of its lease, how many jobs it holds, some of them."""
+
+    worker: str
+    info: bytes
+    expires: Millis
+    held: int
+    some: tuple[Glimpse, ...]
+
+
+class Facts(Struct, frozen=True):
+    """What decides when a job runs, at one moment.
+
+    Attributes:
+        paused: Its queue is.
+        ahead: If it is ready, how many jobs of its queue a claim takes before it, up to `AHEAD`;
+            with partitions, those in its own. Else 0.
+        workers: Those whose lease has not ended, by name, up to `ALIVE`; of what each holds the
+            first `GLIMPSES` by id.
+    """
+
+    now: Millis
+    record: Record
+    paused: bool
+    ahead: int
+    workers: tuple[Holding, ...]
+
+
+class Explain(Operation[Facts | None], frozen=True):
+    """What there is to know of why a job does not run (`core.why` says it); None: no such job."""
+
+    id: bytes
+
+
 MINUTE = 60_000
 SERIES = 1_440
 """Minutes of which `Series` tells: a day."""
@@ -676,6 +764,7 @@ _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Cancel: frozenset({Topic.RESULT, Topic.CONTROL}),
     Delete: frozenset({Topic.RESULT, Topic.CONTROL}),
     Purge: frozenset({Topic.RESULT}),
+    Instruct: frozenset({Topic.CONTROL}),
     Save: _WORK | {Topic.RESULT},
 }
 """What each operation that is not answered with nothing (0, False, none) is worth telling."""

@@ -7,6 +7,7 @@ what a store does with the outcome.
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from boundary.jobs.core import retry, wire
 from boundary.jobs.core.operations import Outcome
@@ -89,6 +90,30 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
         after_ms = retry.delay_ms(number, wire.retry_policy(payload.retry), run.u)
     return Outcome(
         record.id, record.token, "fail", trail, number, after_ms, run.keep_ms, run.duration_ms
+    )
+
+
+def lost(run: Run, error: JobError, max_crashes: int) -> Outcome:
+    """The process a job had to itself ended in the middle of its run.
+
+    That is a failed run, with the error that says how the process ended, and one crash more: the
+    job is a dead letter after its last retry, or at `max_crashes`, whichever comes first.
+    """
+    record = run.record
+    trail, times = wire.lost(record.trail, record.retry_count)
+    run = replace(run, record=replace(record, trail=trail))
+    if record.crashes + times < max_crashes:
+        return failed(run, error)
+    message = f"{error.message} (crash {record.crashes + times}; max_crashes is {max_crashes})"
+    error = JobError(message, error.type, error.stacktrace)
+    return Outcome(
+        record.id,
+        record.token,
+        "exhaust",
+        wire.failed(trail, record.retry_count + 1, run.now, error),
+        record.retry_count,
+        keep_ms=run.keep.dead,
+        duration_ms=run.duration_ms,
     )
 
 

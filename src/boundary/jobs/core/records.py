@@ -95,7 +95,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
         reason: What `Cancel`, `Discard`, an operator or an expiry said.
         metadata: Free mapping for people and tools; never passed to the handler.
         progress: What the handler last reported.
-        crash_count: Workers lost while they ran it.
+        crash_count: Workers, and processes of its own, lost while they ran it.
         cancel_requested: A running job was asked to stop.
         worker: Incarnation of the worker that holds it.
         fencing_token: Number of the latest claim; grows with each.

@@ -135,6 +135,7 @@ class Trail(Struct, frozen=True, gc=False):
     error: tuple[str, str, str | None] | None = None
     errors: tuple[tuple[int, Millis, str, str, str | None], ...] = ()
     reason: str | None = None
+    lost: int = 0
 
 
 _encode = msgpack.Encoder().encode
@@ -293,7 +294,7 @@ def succeeded(trail: bytes, result: JSON) -> bytes:
     if not trail:
         return b"" if result is None else _encode({"result": result})
     kept = _carry(trail)
-    _drop(kept, "error", "reason", "unhandled_since")
+    _drop(kept, "error", "reason", "unhandled_since", "lost")
     kept["result"] = result
     return _encode(kept)
 
@@ -328,6 +329,18 @@ def unhandled(trail: bytes, now: Millis) -> tuple[bytes, int]:
     return _encode(kept), now - since
 
 
+def lost(trail: bytes, retry_count: int) -> tuple[bytes, int]:
+    """The trail of a job that cost one more process of its own, and how many that makes.
+
+    Each such run is a failed one too, so a job without a retry has none behind it: an operator's
+    retry begins anew.
+    """
+    kept = _carry(trail)
+    before = kept.get("lost") if retry_count else None
+    times = kept["lost"] = 1 + (before if isinstance(before, int) else 0)
+    return _encode(kept), times
+
+
 def _bounded(error: JobError) -> tuple[str, str, str | None]:
     """An error of a size a record can carry; of a long trace the innermost part says most."""
     stack = error.stacktrace
@@ -355,6 +368,11 @@ def reason_of(trail: bytes) -> str | None:
         return decode_trail(trail).reason
     except RecordError:
         return None
+
+
+def decode_progress(data: bytes) -> tuple[float, str | None]:
+    """What `encode_progress` wrote: fraction and message."""
+    return _decode_progress(data)
 
 
 def encode_progress(progress: Progress) -> bytes:
@@ -424,11 +442,17 @@ def job_of(record: Record) -> Job:
         reason=trail.reason,
         metadata=payload.metadata or {},
         progress=progress,
-        crash_count=record.crashes,
+        crash_count=record.crashes + _lost(record, trail),
         cancel_requested=record.cancelling,
         worker=record.worker,
         fencing_token=record.token,
     )
+
+
+def _lost(record: Record, trail: Trail) -> int:
+    """Processes of its own the job cost since its budget was last full (see `lost`)."""
+    is_fresh = record.retry_count == 0 and record.status in {"pending", "running"}
+    return 0 if is_fresh else trail.lost
 
 
 def _failed_run(

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
-from boundary.jobs.shell import flows
+from boundary.jobs.shell import flows, operators
 from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs
     from boundary.jobs.shell.draft import Draft
@@ -74,6 +75,10 @@ class AsyncJobs:
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""
         return await self._run(flows.find(job_id))
+
+    async def why(self, job_id: JobId) -> Why | None:
+        """As `Jobs.why`."""
+        return await self._run(operators.why(job_id))
 
     async def result(
         self,

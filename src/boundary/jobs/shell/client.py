@@ -28,7 +28,7 @@ from typing import (
 from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, options
+from boundary.jobs.shell import connect, flows, operators, options
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
@@ -36,7 +36,7 @@ from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
-from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Options
+from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
 from boundary.jobs.shell.telemetry.stream import Voice
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.why import Why
     from boundary.jobs.ports import Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.following import Events
@@ -175,19 +176,24 @@ class Jobs:
         if callable(name):
             if given:
                 raise UsageError("write @jobs.handler bare, or @jobs.handler(…) with options")
-            return self._register(name, None, Options())
-        chosen = options.over(Options(), given)
+            return self._register(name, None, Options(), None)
+        isolation, rest = options.isolation(given)
+        chosen = options.over(Options(), rest)
 
         def register(function: Callable[..., Any]) -> Handler[..., Any]:
-            return self._register(function, name, chosen)
+            return self._register(function, name, chosen, isolation)
 
         return register
 
     def _register(
-        self, function: Callable[..., Any], name: str | None, chosen: Options
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        chosen: Options,
+        isolation: Isolation | None,
     ) -> Handler[..., Any]:
         job_type = getattr(function, "__name__", repr(function)) if name is None else name
-        made: Handler[..., Any] = Handler(function, job_type, chosen, self)
+        made: Handler[..., Any] = Handler(function, job_type, chosen, self, isolation)
         self.registry.add(made)
         return made
 
@@ -330,6 +336,14 @@ class Jobs:
             UsageError: It is no id.
         """
         return self._run(flows.find(job_id))
+
+    def why(self, job_id: JobId) -> Why | None:
+        """Why the job is not running: a code, a sentence, what to do next. None: no such job.
+
+        Raises:
+            UsageError: It is no id.
+        """
+        return self._run(operators.why(job_id))
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = None) -> JSON:
         """What the job's handler returned; waits for its end, and is woken at it.

@@ -6,8 +6,8 @@ not: talking to the store (the worker), deciding how much to claim (`core.dispat
 end leads to (`core.outcome`).
 
 The way of a job: `add` → `_fill` finds a free slot → `_begin` decodes it and finds its handler →
-`_serve` (async) or a thread (sync) calls it → `_returned` or `_raised` makes the outcome →
-`_finish` puts it where the worker collects it.
+`_serve` (async, or in a process of its own) or a thread (sync) calls it → `_returned` or `_raised`
+makes the outcome → `_finish` puts it where the worker collects it.
 """
 
 from __future__ import annotations
@@ -16,26 +16,30 @@ import asyncio
 import heapq
 import itertools
 import logging
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from boundary.jobs.core import outcome, wire
-from boundary.jobs.core.job import JobError
+from boundary.jobs.core.records import JobError, Progress
 from boundary.jobs.core.steering import Steer, as_job_result
 from boundary.jobs.errors import RecordError
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
+from boundary.jobs.shell.isolation.cells import Cells
+from boundary.jobs.shell.isolation.keeper import CellLost, CellUnavailable
 from boundary.jobs.shell.logs import labels
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from boundary.jobs.core.operations import Outcome
     from boundary.jobs.core.outcome import Keep
     from boundary.jobs.core.wire import Millis, Payload, Record
     from boundary.jobs.ports import Clock
+    from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
 
 log = logging.getLogger("boundary.jobs")
@@ -48,6 +52,15 @@ GRACE = 1.0
 
 LAST_GRACE = 0.2
 """The same at the end of a shutdown, when the process is about to leave."""
+
+TERM_GRACE = 0.5
+"""Seconds between SIGTERM and SIGKILL for a process that runs a handler."""
+
+KILL_GRACE = 1.0
+"""Seconds until its end is believed."""
+
+NO_PROCESS_MS = 5_000
+"""How long a job waits for another chance when no process could be started for it."""
 
 
 class Run:
@@ -105,7 +118,9 @@ class Executor:
         *,
         concurrency: int,
         keep: Keep,
+        addresses: Mapping[str, Address],
         max_unhandled_ms: int,
+        max_crashes: int,
         result_limit: int,
         clock: Clock,
         state: Any,
@@ -117,6 +132,7 @@ class Executor:
         self._concurrency = concurrency
         self._keep = keep
         self._max_unhandled_ms = max_unhandled_ms
+        self._max_crashes = max_crashes
         self._result_limit = result_limit
         self._clock = clock
         self._state = state
@@ -131,6 +147,8 @@ class Executor:
         self._slots: set[asyncio.Task[None]] = set()
         self._threads = Threads(self._loop, self._call_blocking, self._finish)
         self._bridge = Threads(self._loop, _call_bridged, _resolve)
+        self._cells = Cells(addresses, result_limit)
+        self._pid = os.getpid()
         self._yielded = self._time()
         self._deadlines: list[tuple[float, int, Run]] = []
         self._alarm: asyncio.TimerHandle | None = None
@@ -219,7 +237,7 @@ class Executor:
         self._durations.clear()
 
     async def close(self) -> None:
-        """Slots and threads end; what does not within a moment is left behind."""
+        """Slots, threads and processes end; what does not within a moment is left behind."""
         self._threads.close()
         self._bridge.close()
         if self._alarm is not None:
@@ -228,6 +246,7 @@ class Executor:
             slot.cancel()
         if self._slots:
             await asyncio.wait(self._slots, timeout=LAST_GRACE)
+        await self._cells.close()
 
     # Finding a slot
 
@@ -281,13 +300,24 @@ class Executor:
             log.critical("a slot broke; please report this", exc_info=error)
 
     def _on_loop(self, run: Run) -> bool:
-        return run.handler.is_async or bool(self._registry.middleware)
+        handler = run.handler
+        return handler.is_async or handler.isolation is not None or bool(self._registry.middleware)
 
     def _context(self, run: Run) -> Context:
         def extend(seconds: float) -> None:
-            self._loop.call_soon_threadsafe(self._watch, run, self._time() + seconds)
+            self._loop.call_soon_threadsafe(self.extend, run, seconds)
 
         return Context(run.record, state=self._state, report=self._report, extend=extend)
+
+    def extend(self, run: Run, seconds: float) -> None:
+        """The run's timeout, if it has one, is so many seconds from now."""
+        if seconds > 0:
+            self._watch(run, self._time() + seconds)
+
+    def report(self, run: Run, fraction: float, message: str | None) -> None:
+        """The run's progress is this, if it is one that may be."""
+        if 0 <= fraction <= 1:
+            self._report(run.record, wire.encode_progress(Progress(fraction, message)))
 
     def _quarantine(self, record: Record, error: RecordError) -> None:
         log.error(
@@ -361,7 +391,8 @@ class Executor:
             if self._registry.middleware:
                 value = await self._through_middleware(run)
             else:
-                value = await run.handler.function(**self._arguments(run))
+                value = await self._awaited(run)
+            self._leave_if_forked()
             return self._returned(run, value)
         except asyncio.CancelledError as error:
             if not run.stop and task.cancelling():
@@ -370,15 +401,28 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - sys.exit in a handler fails its job only
             return self._raised(run, error)
         finally:
+            self._leave_if_forked()
             # A handler may swallow a cancellation; the slot must not inherit it.
             while run.stop and task.cancelling():
                 task.uncancel()
+
+    async def _awaited(self, run: Run) -> Any:
+        if run.handler.isolation is not None:
+            return await self._cells.call(run.handler, run.record, _Ear(run, self))
+        return await run.handler.function(**self._arguments(run))
 
     def _call_blocking(self, run: Run) -> Outcome:
         try:
             return self._returned(run, run.handler.function(**self._arguments(run)))
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(run, error)
+        finally:
+            self._leave_if_forked()
+
+    def _leave_if_forked(self) -> None:
+        """A handler forked and both went on: the copy must not go on as this worker's twin."""
+        if os.getpid() != self._pid:
+            os._exit(0)
 
     def _arguments(self, run: Run) -> dict[str, Any]:
         arguments = run.handler.arguments(run.payload.args)
@@ -391,8 +435,8 @@ class Executor:
         assert context is not None
 
         async def innermost(_: Context | None = None) -> Any:
-            if run.handler.is_async:
-                return await run.handler.function(**self._arguments(run))
+            if run.handler.is_async or run.handler.isolation is not None:
+                return await self._awaited(run)
             return await self._in_thread(run)
 
         call: Callable[..., Awaitable[Any]] = innermost
@@ -432,9 +476,21 @@ class Executor:
         ended = self._ended_run(run)
         if run.stop:
             return self._stopped(run, ended, error)
-        if isinstance(error, Steer):
-            return outcome.steered(ended, error, describe(error))
-        return outcome.failed(ended, describe(error))
+        match error:
+            case Steer():
+                return outcome.steered(ended, error, describe(error))
+            case CellLost():
+                return self._lost(run, ended, error)
+            case CellUnavailable():
+                log.error("no process for %s: %s", run.record.job_type, error)
+                return outcome.released(run.record, self._keep.finished, NO_PROCESS_MS)
+            case _:
+                return outcome.failed(ended, describe(error))
+
+    def _lost(self, run: Run, ended: outcome.Run, error: CellLost) -> Outcome:
+        message = f"the process that ran {run.record.job_type} {error}"
+        log.error("%s; other jobs go on", message, extra=labels(run.record))
+        return outcome.lost(ended, JobError(message, "WorkerLost"), self._max_crashes)
 
     def _stopped(self, run: Run, ended: outcome.Run, error: BaseException | None) -> Outcome:
         """The outcome of a run that was asked to stop, and did."""
@@ -442,10 +498,14 @@ class Executor:
             return outcome.released(run.record, self._keep.finished)
         if run.stop == "cancel":
             return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran")
-        stack = None if error is None else describe(error).stacktrace
         limit = (run.payload.timeout_ms or 0) / 1000
         took = ended.duration_ms / 1000
-        how = "" if error is not None else "; it went on after it was asked to stop"
+        if isinstance(error, CellLost):
+            stack, how = None, f"; its process {error}"
+        elif error is not None:
+            stack, how = describe(error).stacktrace, ""
+        else:
+            stack, how = None, "; it went on after it was asked to stop"
         message = f"{run.record.job_type} ran for {took:.1f} s, its timeout is {limit:g} s{how}"
         return outcome.failed(ended, JobError(message, "TimeoutError", stack))
 
@@ -532,6 +592,8 @@ class Executor:
         elif run.context is None and not self._on_loop(run):
             # A blocking handler without a context cannot hear of it: nothing to wait for.
             grace = 0.0
+        if run.handler.isolation is not None:
+            grace = sum(patience(run)) + KILL_GRACE
         self._loop.call_later(grace, self._give_up, run)
 
     def _give_up(self, run: Run) -> None:
@@ -555,6 +617,33 @@ class Executor:
             self._threads.give_up()
         elif not run.handler.is_async:
             self._bridge.give_up()
+
+
+def patience(run: Run) -> tuple[float, float]:
+    """Seconds a run in a process of its own gets once asked to stop, and then after SIGTERM."""
+    if run.stop in {"", "abandon"}:
+        return 0.0, LAST_GRACE / 2
+    hears = run.handler.is_async or run.handler.context_parameter is not None
+    return (GRACE if hears else 0.0), TERM_GRACE
+
+
+class _Ear:
+    """What a process tells of its run reaches the run."""
+
+    __slots__ = ("_executor", "_run")
+
+    def __init__(self, run: Run, executor: Executor) -> None:
+        self._run = run
+        self._executor = executor
+
+    def progress(self, fraction: float, message: str | None) -> None:
+        self._executor.report(self._run, fraction, message)
+
+    def extend(self, seconds: float) -> None:
+        self._executor.extend(self._run, seconds)
+
+    def patience(self) -> tuple[float, float]:
+        return patience(self._run)
 
 
 class Bridged:

@@ -20,7 +20,7 @@ from boundary.jobs.core.wire import Millis, NewJob
 from boundary.jobs.errors import DuplicateHandler, UsageError
 from boundary.jobs.shell import ids, options
 from boundary.jobs.shell.draft import Draft, Drafting
-from boundary.jobs.shell.options import EnqueueOptions, Options
+from boundary.jobs.shell.options import EnqueueOptions, Isolation, Options
 
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
@@ -92,16 +92,25 @@ class Handler(Generic[P, R_co]):
         is_async: Whether it is awaited on the loop; a blocking one runs in a thread.
         context_parameter: Its parameter that gets the `Context`, if it has one.
         options: What its jobs are enqueued with, unless an enqueue says otherwise.
+        isolation: How it runs in a process of its own; None: it does not.
     """
 
     def __init__(
-        self, function: Callable[..., R_co], job_type: str, chosen: Options, door: Door
+        self,
+        function: Callable[..., R_co],
+        job_type: str,
+        chosen: Options,
+        door: Door,
+        isolation: Isolation | None = None,
     ) -> None:
         _check_kind(function, job_type)
+        if isolation is not None:
+            _check_importable(function, job_type)
+        self.isolation = isolation
         self.job_type = checked_name("job type", job_type)
         self.function = function
         self.options = chosen
-        self.is_async = _is_async(function)
+        self.is_async = is_async(function)
         from boundary.jobs.shell.signature import Signature  # here: it loads inspect
 
         self.signature = Signature(job_type, function)
@@ -155,7 +164,8 @@ class ContextHandler(Handler[P, R_co]):
         return self.function(context, *args, **kwargs)
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives something to await."""
     import inspect
 
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
@@ -172,6 +182,15 @@ def _check_kind(function: Callable[..., Any], job_type: str) -> None:
         raise UsageError(f"a handler is a function, not {function!r:.80}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise UsageError(f"{job_type} is a generator function; a handler returns its result")
+
+
+def _check_importable(function: Callable[..., Any], job_type: str) -> None:
+    name = getattr(function, "__qualname__", "<lambda>")
+    if "<locals>" in name or "<lambda>" in name:
+        raise UsageError(
+            f'{job_type} has isolation="process", but {_place(function)} is inside another '
+            "function, where a child process cannot find it; move it to the top of its module"
+        )
 
 
 class Declared(Struct, frozen=True):
@@ -222,7 +241,7 @@ class Registry:
         Raises:
             UsageError: It is not async.
         """
-        if not _is_async(function):
+        if not is_async(function):
             raise UsageError(
                 f"middleware is `async def`, as {_place(function)} is not; write "
                 "`async def mw(ctx, call_next): return await call_next(ctx)`"

@@ -71,6 +71,7 @@ from boundary.jobs.shell import loops
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.ids import incarnation
+from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.pulse import Pulse, describe_worker
 from boundary.jobs.shell.telemetry.announcing import Announcer
 from boundary.jobs.shell.telemetry.journal import Journal
@@ -145,6 +146,7 @@ class Worker:
 
         Raises:
             BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
+            UsageError: A child process would not find a handler with isolation.
         """
         shift = Shift(self, burst=burst)
         self._shifts.add(shift)
@@ -268,9 +270,12 @@ class Shift:
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
         self._firing: set[tuple[str, Millis]] = set()
+        self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
         self._incarnation = incarnation()
-        self._info = describe_worker(worker.setup, settings, worker.clock.now())
+        self._info = describe_worker(
+            worker.setup, settings, worker.registry.handlers, worker.clock.now()
+        )
         self._backend: AsyncBackend = worker.store.asynchronous()
         self._announcer = Announcer(self._backend)
         self._stream = Stream((Journal(), self._announcer))
@@ -734,7 +739,9 @@ class Shift:
             self._worker.registry,
             concurrency=self._worker.setup.concurrency,
             keep=self._keep,
+            addresses=self._addresses,
             max_unhandled_ms=self._settings.workers.max_unhandled,
+            max_crashes=self._settings.workers.max_crashes,
             result_limit=self._settings.payload_limit,
             clock=self._worker.clock,
             state=resources,

@@ -33,6 +33,7 @@ COMMANDS = {
         look.failed,
         look.search,
         look.show,
+        look.why,
         look.schedules,
         look.top,
         doctor,

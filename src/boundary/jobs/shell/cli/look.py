@@ -109,6 +109,16 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     terminal.json(found) if as_json else terminal.out.print(tables.job(found))
 
 
+def why(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Why a job is not running, and what to do about it."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.why(job_id)
+    if found is None:
+        terminal.no_job(job_id)
+    terminal.json(found) if as_json else terminal.out.print(tables.why(found))
+
+
 def top(
     context: typer.Context,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 1.0,

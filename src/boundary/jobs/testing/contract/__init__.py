@@ -23,9 +23,11 @@ from boundary.jobs.testing.contract.claiming import ClaimCases
 from boundary.jobs.testing.contract.doors import DOORS, Door
 from boundary.jobs.testing.contract.duties import DutyCases
 from boundary.jobs.testing.contract.enqueuing import EnqueueCases
+from boundary.jobs.testing.contract.explaining import ExplainCases
 from boundary.jobs.testing.contract.listening import ListenCases
 from boundary.jobs.testing.contract.looking import LookCases
 from boundary.jobs.testing.contract.operating import OperatorCases
+from boundary.jobs.testing.contract.orders import OrderCases
 from boundary.jobs.testing.contract.saving import SaveCases
 from boundary.jobs.testing.contract.schedules import ScheduleCases
 from boundary.jobs.testing.contract.settling import SettleCases
@@ -42,8 +44,10 @@ class AdapterContract(
     DutyCases,
     ScheduleCases,
     OperatorCases,
+    OrderCases,
     SaveCases,
     LookCases,
+    ExplainCases,
     StatsCases,
     ListenCases,
     WatchCases,

@@ -30,6 +30,7 @@ REPEATABLE: Final = frozenset(
         "enqueue",
         "admit",
         "heartbeat",
+        "instruct",
         "inherit",
         "report",
         "announce",
@@ -46,6 +47,8 @@ REPEATABLE: Final = frozenset(
         "dead_letters",
         "history",
         "stats",
+        "explain",
+        "series",
     }
 )
 """Scripts that may be run again when nobody knows whether they ran: the second time changes

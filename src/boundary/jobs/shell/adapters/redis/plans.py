@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from struct import Struct as Layout
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -355,11 +355,20 @@ def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Bea
 
 
 def _beat(replies: Sequence[Any]) -> ops.Beat:
-    latest = max(now for now, *_ in replies)
     if not all(alive for _, alive, *_ in replies):
-        return ops.Beat(latest, alive=False)
-    stopping = b"".join([ids for _, _, ids, _ in replies])
-    return ops.Beat(latest, True, _split(stopping), any(watched for *_, watched in replies))
+        return ops.Beat(max(now for now, *_ in replies), alive=False)
+    return ops.Beat(
+        max(now for now, *_ in replies),
+        alive=True,
+        cancelling=_split(b"".join([ids for _, _, ids, *_ in replies])),
+        order=_order(replies[0][3]),
+        watched=any(watched for *_, watched in replies),
+    )
+
+
+def _order(given: bytes) -> ops.Order | None:
+    """Partitions agree, or will in a moment: an order is given to one after another."""
+    return ops.Order(given[:16], cast("ops.Word", given[16:].decode())) if given else None
 
 
 def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
@@ -548,6 +557,13 @@ def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
     return gone
 
 
+def _instruct(operation: ops.Instruct, partitions: Partitions) -> Plan[tuple[str, ...]]:
+    order = operation.order.id + operation.order.word.encode()
+    ask = _ask(workers=operation.workers)
+    replies = yield _everywhere(partitions, "instruct", order, ask)
+    return tuple(sorted({name.decode() for names in replies for name in names}))
+
+
 def _take(operation: ops.Take, partitions: Partitions) -> Plan[Record | None]:
     ask = _ask(worker=operation.worker, lease=operation.lease_ms)
     number = partitions.of(operation.id)
@@ -729,6 +745,41 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     )
 
 
+def _explain(operation: ops.Explain, partitions: Partitions) -> Plan[ops.Facts | None]:
+    home = partitions.of(operation.id)
+    asked = (operation.id, ops.AHEAD, ops.ALIVE, ops.GLIMPSES)
+    replies = yield _everywhere(partitions, "explain", *asked)
+    workers: dict[str, ops.Holding] = {}
+    for reply in replies:
+        for row in reply[4]:
+            _hold(workers, *row)
+    now, data, paused, ahead, _ = replies[home]
+    record = None if data is None else _found(operation.id, data)
+    if record is None:
+        return None
+    some = tuple([workers[name] for name in sorted(workers)])[: ops.ALIVE]
+    return ops.Facts(now, record, paused > 0, ahead, some)
+
+
+def _hold(
+    workers: dict[str, ops.Holding],
+    worker: bytes,
+    info: bytes,
+    expires: bytes,
+    held: int,
+    some: Sequence[tuple[bytes, bytes, bytes, int]],
+) -> None:
+    """What one partition says of a worker, beside what others said of it."""
+    name, until = worker.decode(), int(float(expires))
+    was = workers.get(name, ops.Holding(name, info, until, 0, ()))
+    seen = [
+        ops.Glimpse(id, kind.decode(), queue.decode(), None if started < 0 else started)
+        for id, kind, queue, started in some
+    ]
+    first = sorted([*was.some, *seen], key=lambda one: one.id)[: ops.GLIMPSES]
+    workers[name] = ops.Holding(name, info, max(until, was.expires), was.held + held, tuple(first))
+
+
 def _series(operation: ops.Series, partitions: Partitions) -> Plan[tuple[ops.Tally, ...]]:
     replies = yield _everywhere(partitions, "series", min(operation.minutes, ops.SERIES))
     since = operation.since(max(now for now, _ in replies))
@@ -800,6 +851,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,
@@ -809,5 +861,6 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

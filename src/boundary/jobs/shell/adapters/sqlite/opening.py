@@ -21,7 +21,7 @@ from boundary.jobs.errors import BackendError, BackendUnavailable, StoreFormatEr
 APPLICATION_ID: Final = 0x626A_6F62
 """Marks a file as ours ("bjob")."""
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MIGRATIONS: Final[Mapping[int, str]] = {
     1: """
         CREATE TABLE series (
@@ -33,6 +33,10 @@ MIGRATIONS: Final[Mapping[int, str]] = {
             duration_ms REAL    NOT NULL,
             PRIMARY KEY (minute, queue)
         ) STRICT, WITHOUT ROWID;
+    """,
+    2: """
+        ALTER TABLE worker ADD COLUMN order_id BLOB;
+        ALTER TABLE worker ADD COLUMN word TEXT;
     """,
 }
 """Schema version → the script that makes the next one of it."""

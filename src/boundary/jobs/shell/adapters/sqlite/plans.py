@@ -424,6 +424,7 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
         if record.id not in known:
             yield from _give_back(ending, record, "release", operation.keep_ms)
     yield from ending.write()
+    yield Ask(sql.ORDER_OF_HEIR, (operation.worker, operation.heir))
     # What is left with the worker is what it knows it has.
     yield Ask("UPDATE job SET worker = ? WHERE worker = ?", (operation.heir, operation.worker))
     yield Ask("DELETE FROM worker WHERE worker = ?", (operation.worker,))
@@ -432,7 +433,13 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
 
 def _beat(worker: str, now: Millis) -> Plan[ops.Beat]:
     asked = yield Ask(sql.CANCELLING, (worker,))
-    return ops.Beat(now, alive=True, cancelling=tuple([id for (id,) in asked]))
+    ((id, word),) = yield Ask(sql.ORDER, (worker,))
+    return ops.Beat(
+        now,
+        alive=True,
+        cancelling=tuple([id for (id,) in asked]),
+        order=None if id is None else ops.Order(id, word),
+    )
 
 
 def _depart(operation: ops.Depart, now: Millis) -> Plan[int]:
@@ -624,6 +631,15 @@ def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
     return len(doomed)
 
 
+def _instruct(operation: ops.Instruct, now: Millis) -> Plan[tuple[str, ...]]:
+    known = yield Ask(sql.BEATING, (now,))
+    asked = operation.workers
+    told = [name for (name,) in known if asked is None or name in asked]
+    order = operation.order
+    yield Do(sql.INSTRUCT, [(order.id, order.word, name) for name in told])
+    return tuple(told)
+
+
 def _take(operation: ops.Take, now: Millis) -> Plan[Record | None]:
     found = _records((yield Ask(sql.BY_ID, (operation.id,))))
     if not found or found[0].status not in {"pending", "retrying"}:
@@ -774,6 +790,25 @@ def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     return ops.Snapshot(now, loads, told, workers)
 
 
+def _explain(operation: ops.Explain, now: Millis) -> Plan[ops.Facts | None]:
+    found = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    if not found:
+        return None
+    record = found[0]
+    paused = yield Ask("SELECT queue FROM paused WHERE queue = ?", (record.queue,))
+    ahead = 0
+    if record.status == "pending" and record.due is None and not record.parked:
+        values = (record.queue, record.priority, record.id, ops.AHEAD)
+        ((ahead,),) = yield Ask(sql.AHEAD, values)
+    workers: list[ops.Holding] = []
+    for worker, info, expires in (yield Ask(sql.ALIVE, (now, ops.ALIVE))):
+        ((held,),) = yield Ask("SELECT count(*) FROM job WHERE worker = ?", (worker,))
+        some = yield Ask(sql.GLIMPSES, (worker, ops.GLIMPSES))
+        glimpses = tuple([ops.Glimpse(*row) for row in some])
+        workers.append(ops.Holding(worker, info, expires, held, glimpses))
+    return ops.Facts(now, record, bool(paused), ahead, tuple(workers))
+
+
 def _series(operation: ops.Series, now: Millis) -> Plan[tuple[ops.Tally, ...]]:
     rows = yield Ask(sql.SERIES, (operation.since(now), operation.queue))
     return tuple([ops.Tally(minute, Counters(*row)) for minute, *row in rows])
@@ -811,6 +846,7 @@ _LOOKS = {
     ops.DeadLetters,
     ops.History,
     ops.Stats,
+    ops.Explain,
     ops.Series,
     ops.Schedules,
 }
@@ -838,6 +874,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,
@@ -847,5 +884,6 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

@@ -1,4 +1,4 @@
--- The store's tables, schema version 2.
+-- The store's tables, schema version 3.
 --
 -- A job is one row. Where it stands is told by one of three columns, each with an index of only
 -- the rows that have it: `position` (ready: its place in the lane of its queue and priority, any
@@ -47,7 +47,10 @@ CREATE INDEX uncommon ON job (status, seq) WHERE status IN ('failed', 'cancelled
 CREATE TABLE worker (
     worker  TEXT    NOT NULL PRIMARY KEY,
     expires INTEGER NOT NULL,
-    info    BLOB    NOT NULL DEFAULT x''
+    info    BLOB    NOT NULL DEFAULT x'',
+    -- The latest order given to it.
+    order_id BLOB,
+    word     TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE counter (
