@@ -47,6 +47,18 @@ async def tells(seconds: float, ctx: Context) -> None:
 
 
 @jobs.handler
+async def hogs(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    time.sleep(seconds)
+
+
+@jobs.handler(max_retries=0)
+def fails(secret: str, ctx: Context) -> None:
+    note("start", ctx)
+    raise ValueError('broken\x1b[31m\n{"forged": true}')
+
+
+@jobs.handler
 def quits(ctx: Context) -> None:
     note("start", ctx)
     os._exit(1)

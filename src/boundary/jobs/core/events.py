@@ -188,7 +188,7 @@ def _ended(happening: Ended) -> list[Row]:
     return rows
 
 
-_ENDS: dict[str, EventType] = {
+ENDS: dict[str, EventType] = {
     "succeed": "succeeded",
     "fail": "retrying",
     "snooze": "released",
@@ -204,7 +204,7 @@ _ENDS: dict[str, EventType] = {
 
 
 def _ended_otherwise(record: Record, outcome: Outcome, at: Millis, worker: str) -> Row:
-    kind = _ENDS[outcome.event]
+    kind = ENDS[outcome.event]
     row = _row(kind, record, at, worker)
     waits = outcome.delay_ms if kind in {"retrying", "released"} else None
     error, reason = None, None
@@ -229,7 +229,7 @@ def _taken_back(happening: TakenBack) -> list[Row]:
     rows: list[Row] = []
     for record in happening.records:
         event = record.ending if record.status in lifecycle.FINISHED else "reclaim"
-        row = _row(_ENDS.get(event, "released"), record, happening.at)
+        row = _row(ENDS.get(event, "released"), record, happening.at)
         lost = ("its worker was lost", "WorkerLost") if event == "crash" else None
         rows.append(replace(row, error=lost))
     return rows

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from boundary.jobs.shell import flows, operators
 from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.telemetry import tracing
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,7 +58,8 @@ class AsyncJobs:
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return await self._run(flows.enqueue(draft))
+        with tracing.sending(draft.new.queue, 1):
+            return await self._run(flows.enqueue(draft))
 
     async def enqueue(
         self,
@@ -70,7 +72,8 @@ class AsyncJobs:
 
     async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
         """As `Jobs.enqueue_many`."""
-        return await self._run(flows.enqueue_many(jobs))
+        with tracing.sending(None, None):
+            return await self._run(flows.enqueue_many(jobs))
 
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""

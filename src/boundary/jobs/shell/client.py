@@ -38,6 +38,7 @@ from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
+from boundary.jobs.shell.telemetry import tracing
 from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.following import Events
+    from boundary.jobs.shell.telemetry.hooks import Hooks
     from boundary.jobs.shell.worker import Worker
 
 P = ParamSpec("P")
@@ -128,6 +130,7 @@ class Jobs:
         self._store_clock = clock
         self._new_id = Ids(self._clock).new
         self.voice = Voice()
+        self._hooks: Hooks | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -230,6 +233,39 @@ class Jobs:
         self.registry.add_middleware(function)
         return function
 
+    @overload
+    def on_event(self, function: F, /) -> F: ...
+    @overload
+    def on_event(self, *types: EventType) -> Callable[[F], F]: ...
+    def on_event(self, *given: Any) -> Any:
+        """The decorated function is told of what happens to jobs in this process.
+
+        Bare (``@jobs.on_event``), or with the types of events it wants
+        (``@jobs.on_event("dead", "failed")``). It takes the `Event`, and as a second argument, if it
+        has one, what the handler raised (of ``retrying``, ``failed`` and ``dead``; else None). It
+        runs in a thread of its own; what it raises is logged, and is no job's trouble. If hooks are
+        too slow, some is passed over.
+
+        Raises:
+            UsageError: There is no such type, or the function is async or takes something else.
+        """
+        from boundary.jobs.core.events import checked_types
+        from boundary.jobs.shell.telemetry.hooks import Hooks, hook_of  # here: few have hooks
+
+        bare = len(given) == 1 and callable(given[0])
+        types = None if bare or not given else checked_types(given)
+
+        def add(function: Any) -> Any:
+            hook = hook_of(function, types)
+            if self._hooks is None:
+                self._hooks = Hooks()
+                self.registry.subscribers.append(self._hooks)
+                self.voice.stream.subscribe(self._hooks)
+            self._hooks.add(hook)
+            return function
+
+        return add(given[0]) if bare else add
+
     def lifespan(self, function: F) -> F:
         """What the decorated async generator yields is every handler's `Context.state`.
 
@@ -274,7 +310,8 @@ class Jobs:
 
     def drafting(self, job_type: str, chosen: Options) -> Drafting:
         """A maker of drafts under this door's ids and limits."""
-        return Drafting(job_type, chosen, self._new_id, self.settings.payload_limit)
+        limit = self.settings.payload_limit
+        return Drafting(job_type, chosen, self._new_id, limit, tracing.created)
 
     def draft(
         self,
@@ -293,7 +330,8 @@ class Jobs:
 
     def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return self._run(flows.enqueue(draft))
+        with tracing.sending(draft.new.queue, 1):
+            return self._run(flows.enqueue(draft))
 
     async def asend(self, draft: Draft) -> Job:
         """As `send`, awaited."""
@@ -325,7 +363,8 @@ class Jobs:
         Args:
             jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
         """
-        return self._run(flows.enqueue_many(jobs))
+        with tracing.sending(None, None):
+            return self._run(flows.enqueue_many(jobs))
 
     # Look
 

@@ -123,6 +123,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         lease: A worker not heard of for so long is taken for lost, and its jobs taken back.
         max_unhandled: Longest wait between looks for a worker that has the missing handler.
         max_crashes: So many lost workers make a job a dead letter.
+        health_port: Where a worker answers ``/live``, ``/ready`` and ``/metrics``; None: nowhere.
+        health_host: On which address; ``0.0.0.0`` for probes from outside, as in a container.
     """
 
     count: AtLeastOne = 1
@@ -133,6 +135,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     lease: Lease = 30_000
     max_unhandled: Wait = 300_000
     max_crashes: AtLeastOne = 3
+    health_port: Port | None = None
+    health_host: Text = "127.0.0.1"
 
 
 class ScheduledSettings(Struct, frozen=True, kw_only=True):

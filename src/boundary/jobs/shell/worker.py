@@ -41,7 +41,6 @@ from boundary.jobs.core.dispatcher import (
 )
 from boundary.jobs.core.happenings import (
     Admitted,
-    Ended,
     LeaseLost,
     Progressed,
     Started,
@@ -73,9 +72,7 @@ from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.pulse import Pulse, describe_worker
-from boundary.jobs.shell.telemetry.announcing import Announcer
-from boundary.jobs.shell.telemetry.journal import Journal
-from boundary.jobs.shell.telemetry.stream import Stream
+from boundary.jobs.shell.telemetry.wiring import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -85,6 +82,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.telemetry.health import Health
 
 R = TypeVar("R")
 
@@ -135,7 +133,9 @@ class Worker:
         self.setup = _setup(settings, queues, weights, concurrency)
         self._shifts: set[Shift] = set()
 
-    async def run(self, *, burst: bool = False, handle_signals: bool = False) -> None:
+    async def run(
+        self, *, burst: bool = False, handle_signals: bool = False, health_port: int | None = None
+    ) -> None:
         """Run jobs until stopped.
 
         Args:
@@ -143,18 +143,30 @@ class Worker:
                 not waited for.
             handle_signals: SIGTERM and SIGINT stop it: the first lets running jobs end within
                 `shutdown_timeout`, the second at once. Only in the main thread.
+            health_port: Where it answers ``/live``, ``/ready`` and ``/metrics``; None: as configured
+                (`workers.health_port`), else nowhere.
 
         Raises:
             BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
-            UsageError: A child process would not find a handler with isolation.
+            UsageError: A child process would not find a handler with isolation, or the health
+                port cannot be used.
         """
-        shift = Shift(self, burst=burst)
-        self._shifts.add(shift)
-        try:
-            with _signals(shift) if handle_signals else contextlib.nullcontext():
-                await shift.work()
-        finally:
-            self._shifts.discard(shift)
+        with self._health(health_port) as health:
+            shift = Shift(self, burst=burst, health=health)
+            self._shifts.add(shift)
+            try:
+                with _signals(shift) if handle_signals else contextlib.nullcontext():
+                    await shift.work()
+            finally:
+                self._shifts.discard(shift)
+
+    def _health(self, given: int | None) -> contextlib.AbstractContextManager[Health | None]:
+        port = self.settings.workers.health_port if given is None else given
+        if port is None:
+            return contextlib.nullcontext()
+        from boundary.jobs.shell.telemetry.health import Health  # here: it loads an HTTP server
+
+        return Health(self.settings.workers.health_host, port, self.store)
 
     def run_until_empty(self) -> None:
         """Run jobs until nothing is ready and nothing runs here; blocks. From any thread.
@@ -248,7 +260,7 @@ def _signals(shift: Shift) -> Generator[None]:
 class Shift:
     """One `run` of a worker, on one event loop."""
 
-    def __init__(self, worker: Worker, *, burst: bool) -> None:
+    def __init__(self, worker: Worker, *, burst: bool, health: Health | None = None) -> None:
         settings = worker.settings
         self._worker = worker
         self._settings = settings
@@ -276,9 +288,12 @@ class Shift:
         self._info = describe_worker(
             worker.setup, settings, worker.registry.handlers, worker.clock.now()
         )
-        self._backend: AsyncBackend = worker.store.asynchronous()
-        self._announcer = Announcer(self._backend)
-        self._stream = Stream((Journal(), self._announcer))
+        self._telemetry = Telemetry(
+            worker.store.asynchronous(), worker.registry.subscribers, health
+        )
+        if health is not None:
+            health.meter.in_flight = self._in_flight
+        self._backend: AsyncBackend = self._telemetry.backend
         self._executor: Executor
 
     async def work(self) -> None:
@@ -430,9 +445,9 @@ class Shift:
             await self._take_in(effect, claimed)
 
     def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
-        self._announcer.watched = settled.watched
-        taken = self._taken(done, settled)
-        self._stream.tell(Ended(settled.now, mine, tuple(done), taken, {}))
+        self._telemetry.watched(settled.watched)
+        self._telemetry.contact()
+        self._telemetry.ended(settled.now, mine, done, self._taken(done, settled))
 
     def _taken(self, done: list[tuple[Record, Outcome]], settled: Settled) -> tuple[bool, ...]:
         """Which outcomes took effect; one that was sent before, and no answer came, may have."""
@@ -499,6 +514,7 @@ class Shift:
 
     async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
         self._offset = claimed.now - self._now()
+        self._telemetry.contact()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if not claimed.alive:
             self._arrived(effect, 0, None)
@@ -507,8 +523,8 @@ class Shift:
         jobs = await self._without_crowd(claimed.jobs)
         self._arrived(effect, len(jobs), due)
         if jobs:
-            self._announcer.watched = claimed.watched
-            self._stream.tell(Started(claimed.now, self._incarnation, jobs))
+            self._telemetry.watched(claimed.watched)
+            self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
         for one in claimed.ticks:
@@ -563,7 +579,8 @@ class Shift:
         while True:
             try:
                 beat = await self._backend.execute(self._heartbeat(join=True))
-                self._announcer.watched = beat.watched
+                self._telemetry.watched(beat.watched)
+                self._telemetry.contact()
                 now = await self._backend.execute(Time())
                 for declared in self._worker.registry.schedules(now):
                     await self._backend.execute(PutSchedule(declared))
@@ -580,7 +597,7 @@ class Shift:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEPARTURE)
-        await self._announcer.flush(DEPARTURE)
+        await self._telemetry.flush(DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
         if self._alarm is not None:
@@ -625,7 +642,7 @@ class Shift:
             self._tell(Noticed(self._now()))
             found = await self._try(Find(taken)) or ()
             records = tuple([one for one in found if one is not None])
-            self._stream.tell(TakenBack(self._store_now(), records))
+            self._telemetry.tell(TakenBack(self._store_now(), records))
         while await self._try(Prune()) == BATCH and self._state.phase == "running":
             pass
 
@@ -640,7 +657,7 @@ class Shift:
             if await self._try(fire):
                 log.info("schedule %s fired", schedule.name, extra={"job_type": schedule.job_type})
                 self._tell(Noticed(self._now()))
-                self._stream.tell(Admitted(self._store_now(), (fire.job,)))
+                self._telemetry.tell(Admitted(self._store_now(), (fire.job,)))
         finally:
             self._firing.discard(key)
 
@@ -651,7 +668,9 @@ class Shift:
             "stopping them here and going on",
             self._settings.workers.lease / 1000,
         )
-        self._stream.tell(LeaseLost(self._incarnation, len(self._executor.held)))
+        if self._telemetry.errors:
+            self._telemetry.errors.clear()
+        self._telemetry.tell(LeaseLost(self._incarnation, len(self._executor.held)))
         self._executor.drop()
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
         heard = (one for one in self._events if not isinstance(one, Finished | Returned))
@@ -677,7 +696,7 @@ class Shift:
             self._worker.store,
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
-            heard=self._from_thread(self._heard),
+            heard=self._beaten,
             lost=self._from_thread(self._lost),
         )
 
@@ -688,10 +707,15 @@ class Shift:
 
         return hand_over
 
+    def _beaten(self, mine: str, beat: operations.Beat) -> None:
+        """In the pulse's thread, which the event loop cannot hold up."""
+        self._telemetry.contact()
+        self._from_thread(self._heard)(mine, beat)
+
     def _heard(self, mine: str, beat: operations.Beat) -> None:
         if mine != self._incarnation:
             return
-        self._announcer.watched = beat.watched
+        self._telemetry.watched(beat.watched)
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
         elif not self._moving:
@@ -725,7 +749,7 @@ class Shift:
             if report is not None:
                 record, progress = report
                 told = Progressed(self._store_now(), self._incarnation, record, progress)
-                self._stream.tell(told)
+                self._telemetry.tell(told)
                 await self._try(Report(id, record.token, progress))
 
     # Parts
@@ -748,4 +772,11 @@ class Shift:
             report=self._report,
             collected=self._collected,
             store_now=self._store_now,
+            errors=self._telemetry.errors,
+            processing=self._telemetry.processing(),
         )
+
+    def _in_flight(self) -> int:
+        """How many jobs run; from any thread, at any time."""
+        executor: Executor | None = self.__dict__.get("_executor")
+        return 0 if executor is None else len(executor.running)

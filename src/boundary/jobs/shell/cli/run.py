@@ -38,7 +38,13 @@ def worker(
     ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="Leave when nothing is ready.")] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
-    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    log_format: Annotated[
+        str, typer.Option(help="text, json, or auto: text on a terminal, else json.")
+    ] = "auto",
+    health_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65_535, help="Answer /live, /ready and /metrics there."),
+    ] = None,
 ) -> None:
     """Run jobs with the handlers of a module, until Ctrl-C."""
     terminal: Terminal = context.obj
@@ -62,12 +68,14 @@ def worker(
         )
     _banner(terminal, jobs, names, made.setup.concurrency, burst=burst)
     with jobs:
-        loops.run(made.run(burst=burst, handle_signals=True))
+        loops.run(made.run(burst=burst, handle_signals=True, health_port=health_port))
 
 
 def _configure_logs(terminal: Terminal, level: str, form: str) -> None:
-    if form not in {"text", "json"}:
-        raise UsageError(f"--log-format is text or json, not {form!r}")
+    if form not in {"auto", "text", "json"}:
+        raise UsageError(f"--log-format is auto, text or json, not {form!r}")
+    if form == "auto":
+        form = "text" if terminal.err.is_terminal else "json"
     try:
         logs.configure(
             level,

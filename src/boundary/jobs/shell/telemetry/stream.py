@@ -39,6 +39,10 @@ class Stream:
     def __bool__(self) -> bool:
         return bool(self._subscribers)
 
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """It takes note of what happens from now on."""
+        self._subscribers = (*self._subscribers, subscriber)
+
     def tell(self, happening: Happening) -> None:
         """It happened. A subscriber that fails is logged, and keeps nobody from anything."""
         for subscriber in self._subscribers:
