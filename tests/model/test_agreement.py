@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import (
     BATCH,
+    Announce,
     Cancel,
     Claim,
     Claimed,
@@ -261,6 +262,10 @@ class Agreement(RuleBasedStateMachine):
         if held := self.held():
             record = held[place % len(held)]
             self.agree(Report(record.id, record.token - stale, progress))
+
+    @rule(frame=blobs)
+    def announce(self, frame: bytes) -> None:
+        self.agree(Announce((frame,)))
 
     @rule(place=st.integers(0, 7), keep_ms=keeps)
     def stop_one_that_runs(self, place: int, keep_ms: int | None) -> None:

@@ -26,6 +26,7 @@ from boundary.jobs.core.operations import (
     GLIMPSES,
     MINUTE,
     SERIES,
+    Announce,
     Beat,
     Cancel,
     Claim,
@@ -461,6 +462,11 @@ def _report(state: State, operation: Report, now: Millis) -> bool:
     return True
 
 
+def _announce(state: State, operation: Announce, now: Millis) -> bool:
+    """Who watches is no part of a state."""
+    return False
+
+
 # Duties any worker may carry out
 
 
@@ -814,6 +820,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Inherit: _inherit,
     Depart: _depart,
     Report: _report,
+    Announce: _announce,
     Promote: _promote,
     Reclaim: _reclaim,
     Prune: _prune,

@@ -131,6 +131,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         max_crashes: So many lost workers make a job a dead letter.
         max_jobs: A process is replaced by a new one after so many jobs; 0: never.
         max_memory: A process that has more bytes of memory is replaced; 0: never.
+        health_port: Where a worker answers ``/live``, ``/ready`` and ``/metrics``; None: nowhere.
+        health_host: On which address; ``0.0.0.0`` for probes from outside, as in a container.
     """
 
     count: AtLeastOne = 1
@@ -143,6 +145,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     max_crashes: AtLeastOne = 3
     max_jobs: Many = 0
     max_memory: Memory = 0
+    health_port: Port | None = None
+    health_host: Text = "127.0.0.1"
 
 
 class ScheduledSettings(Struct, frozen=True, kw_only=True):

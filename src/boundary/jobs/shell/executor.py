@@ -18,6 +18,7 @@ import itertools
 import logging
 import os
 from collections import deque
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.isolation.cells import Cells
 from boundary.jobs.shell.isolation.keeper import CellLost, CellUnavailable
+from boundary.jobs.shell.logs import labels
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import Clock
     from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.telemetry.tracing import Processing
 
 log = logging.getLogger("boundary.jobs")
 
@@ -112,6 +115,8 @@ class Executor:
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
         threads: Makes what calls blocking handlers.
+        errors: Gets what handlers raise, by the id of the job; None: nobody wants to know.
+        processing: Makes a span of each run; None: nobody traces.
     """
 
     def __init__(
@@ -130,6 +135,8 @@ class Executor:
         collected: Callable[[], None],
         store_now: Callable[[], Millis],
         threads: Callable[..., Threads[Any, Any]] = Threads,
+        errors: dict[bytes, BaseException] | None = None,
+        processing: Processing | None = None,
     ) -> None:
         self._registry = registry
         self._concurrency = concurrency
@@ -142,13 +149,16 @@ class Executor:
         self._report = report
         self._collected = collected
         self._store_now = store_now
+        self._errors = errors
+        self._processing = processing
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._buffer: deque[Record] = deque()
         self._running: dict[bytes, Run] = {}
         self._idle: deque[asyncio.Future[Run]] = deque()
         self._slots: set[asyncio.Task[None]] = set()
-        self._threads = threads(self._loop, self._call_blocking, self._finish)
+        call_blocking = self._call_blocking if processing is None else self._trace_blocking
+        self._threads = threads(self._loop, call_blocking, self._finish)
         self._bridge = threads(self._loop, _call_bridged, _resolve)
         self._addresses = addresses
         self._cells = Cells(addresses, result_limit)
@@ -364,7 +374,12 @@ class Executor:
         assert task is not None
         while True:
             run.task = task
-            result = await self._call(run, task)
+            if self._processing is None:
+                result = await self._call(run, task)
+            else:
+                with self._processing.around(run.record, run.payload) as span:
+                    result = await self._call(run, task)
+                    span.tell(result)
             run.task = None
             if run.given_up:
                 return
@@ -431,6 +446,13 @@ class Executor:
         finally:
             self._leave_if_forked()
 
+    def _trace_blocking(self, run: Run) -> Outcome:
+        assert self._processing is not None
+        with self._processing.around(run.record, run.payload) as span:
+            result = self._call_blocking(run)
+            span.tell(result)
+        return result
+
     def _leave_if_forked(self) -> None:
         """A handler forked and both went on: the copy must not go on as this worker's twin."""
         if os.getpid() != self._pid:
@@ -486,6 +508,8 @@ class Executor:
 
     def _raised(self, run: Run, error: BaseException) -> Outcome:
         ended = self._ended_run(run)
+        if self._errors is not None and not run.ended:
+            self._errors[run.record.id] = error
         if run.stop:
             return self._stopped(run, ended, error)
         match error:
@@ -661,12 +685,14 @@ class _Ear:
 class Bridged:
     """A blocking handler's call under middleware: the thread answers the slot that waits."""
 
-    __slots__ = ("answer", "arguments", "run")
+    __slots__ = ("answer", "arguments", "context", "run")
 
     def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
         self.run = run
         self.arguments = arguments
         self.answer = answer
+        # What middleware set (a span, a logger's fields) is there for the handler too.
+        self.context = copy_context()
 
     @property
     def given_up(self) -> bool:
@@ -676,7 +702,7 @@ class Bridged:
 
 def _call_bridged(item: Bridged) -> tuple[Any, BaseException | None]:
     try:
-        return item.run.handler.function(**item.arguments), None
+        return item.context.run(item.run.handler.function, **item.arguments), None
     except BaseException as error:  # noqa: BLE001 - handed on to the middleware
         return None, error
 
@@ -703,13 +729,3 @@ def _wrapped(
         return await middleware(context, call)
 
     return wrapped
-
-
-def labels(record: Record) -> dict[str, object]:
-    """What every log line about a job carries."""
-    return {
-        "job_id": str(UUID(bytes=record.id)),
-        "job_type": record.job_type,
-        "queue": record.queue,
-        "attempt": record.retry_count + 1,
-    }

@@ -41,12 +41,20 @@ from boundary.jobs.core.dispatcher import (
     Tick,
     Weighed,
 )
+from boundary.jobs.core.happenings import (
+    Admitted,
+    LeaseLost,
+    Progressed,
+    Started,
+    TakenBack,
+)
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     BATCH,
     Claim,
     Claimed,
     Depart,
+    Find,
     Heartbeat,
     Inherit,
     Prune,
@@ -66,19 +74,21 @@ from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
-from boundary.jobs.shell.journal import Journal
 from boundary.jobs.shell.pulse import Pulse, describe_worker
 from boundary.jobs.shell.signals import Signals
+from boundary.jobs.shell.telemetry.stream import Voice
+from boundary.jobs.shell.telemetry.wiring import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from boundary.jobs.core.operations import Operation, Outcome
+    from boundary.jobs.core.operations import Fire, Operation, Outcome
     from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.telemetry.health import Health
 
 R = TypeVar("R")
 
@@ -97,6 +107,11 @@ DEPARTURE = 0.5
 
 class Keeper(Protocol):
     """Who started this process, and starts another in its place."""
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether another process still has the ports that are to be this one's."""
+        ...
 
     def ready(self) -> None:
         """The store knows this worker; it claims jobs from here on."""
@@ -159,6 +174,7 @@ class Worker:
         *,
         burst: bool = False,
         handle_signals: bool = False,
+        health_port: int | None = None,
         keeper: Keeper | None = None,
     ) -> None:
         """Run jobs until stopped.
@@ -170,20 +186,35 @@ class Worker:
                 `shutdown_timeout`, the second at once. SIGTSTP: it claims nothing more. SIGHUP:
                 it is replaced. SIGTTIN: what runs and every stack go to standard error. Only in
                 the main thread.
+            health_port: Where it answers ``/live``, ``/ready`` and ``/metrics``; None: as configured
+                (`workers.health_port`), else nowhere.
             keeper: Asked for another process when this one is worn (`max_jobs`, `max_memory`) or
                 an operator wants it. None: it stops, as for SIGTERM.
 
         Raises:
             BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
-            UsageError: A child process would not find a handler with isolation.
+            UsageError: A child process would not find a handler with isolation, or the health
+                port cannot be used.
         """
-        shift = Shift(self, burst=burst, keeper=keeper)
-        self._shifts.add(shift)
-        try:
-            with Signals(shift) if handle_signals else contextlib.nullcontext():
-                await shift.work()
-        finally:
-            self._shifts.discard(shift)
+        waits = keeper is not None and keeper.succeeds
+        with self._health(health_port, waits=waits) as health:
+            shift = Shift(self, burst=burst, keeper=keeper, health=health)
+            self._shifts.add(shift)
+            try:
+                with Signals(shift) if handle_signals else contextlib.nullcontext():
+                    await shift.work()
+            finally:
+                self._shifts.discard(shift)
+
+    def _health(
+        self, given: int | None, *, waits: bool
+    ) -> contextlib.AbstractContextManager[Health | None]:
+        port = self.settings.workers.health_port if given is None else given
+        if port is None:
+            return contextlib.nullcontext()
+        from boundary.jobs.shell.telemetry.health import Health  # here: it loads an HTTP server
+
+        return Health(self.settings.workers.health_host, port, self.store, waits=waits)
 
     def run_until_empty(self) -> None:
         """Run jobs until nothing is ready and nothing runs here; blocks. From any thread.
@@ -260,7 +291,9 @@ def _longest_wait(settings: Settings) -> int:
 class Shift:
     """One `run` of a worker, on one event loop."""
 
-    def __init__(self, worker: Worker, *, burst: bool, keeper: Keeper | None) -> None:
+    def __init__(
+        self, worker: Worker, *, burst: bool, keeper: Keeper | None, health: Health | None
+    ) -> None:
         settings = worker.settings
         self._keeper = keeper
         self._order: bytes | None = None
@@ -283,13 +316,17 @@ class Shift:
         self._offset: float = worker.clock.now() - self._now()
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
-        self._firing = Firing(self._try, self._store_now, lambda: self._tell(Noticed(self._now())))
-        self._journal = Journal()
+        self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
         self._incarnation = incarnation()
         self._began = worker.clock.now()
-        self._backend: AsyncBackend = worker.store.asynchronous()
+        self._telemetry = Telemetry(
+            worker.store.asynchronous(), worker.registry.subscribers, health
+        )
+        if health is not None:
+            health.meter.in_flight = self._in_flight
+        self._backend: AsyncBackend = self._telemetry.backend
         self._executor: Executor
 
     async def work(self) -> None:
@@ -473,7 +510,7 @@ class Shift:
         self._handing_in -= ids
         if settled is not None:
             self._offset = settled.now - self._now()
-            self._journal.settled(done, self._taken(done, settled))
+            self._tell_ended(mine, done, settled)
         if claimed is None:
             self._arrived(effect, 0, None)
         elif mine != self._incarnation:
@@ -482,6 +519,11 @@ class Shift:
             await self._try(Depart(mine, self._keep.finished))
         else:
             await self._take_in(effect, claimed)
+
+    def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
+        self._telemetry.watched(settled.watched)
+        self._telemetry.contact()
+        self._telemetry.ended(settled.now, mine, done, self._taken(done, settled))
 
     def _taken(self, done: list[tuple[Record, Outcome]], settled: Settled) -> tuple[bool, ...]:
         """Which outcomes took effect; one that was sent before, and no answer came, may have."""
@@ -549,6 +591,7 @@ class Shift:
 
     async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
         self._offset = claimed.now - self._now()
+        self._telemetry.contact()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if due is not None and claimed.ticks:
             # They are fired below, and then it is noticed. Where that fails, not at once again.
@@ -568,7 +611,9 @@ class Shift:
             self._executor.put_back(list(zip(jobs, back, strict=True)))
             jobs = ()
         self._arrived(effect, len(jobs), due)
-        self._journal.claimed(jobs)
+        if jobs:
+            self._telemetry.watched(claimed.watched)
+            self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
@@ -636,7 +681,8 @@ class Shift:
         registry = self._worker.registry
         if not registry.declared:
             return
-        for one in await drive_async(schedule_flows.declare(registry.schedules), self._backend):
+        declaring = schedule_flows.declare(registry.schedules)
+        for one in await drive_async(declaring, self._backend, Voice()):
             if one.origin == "edited":
                 log.info("schedule %s stands as it was edited, not as the code says", one.name)
             if one.paused:
@@ -647,6 +693,7 @@ class Shift:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEPARTURE)
+        await self._telemetry.flush(DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
         if self._alarm is not None:
@@ -689,10 +736,20 @@ class Shift:
         if taken:
             log.warning("took back %d jobs of workers whose lease had ended", len(taken))
             self._tell(Noticed(self._now()))
+            found = await self._try(Find(taken)) or ()
+            records = tuple([one for one in found if one is not None])
+            self._telemetry.tell(TakenBack(self._store_now(), records))
         while await self._try(Prune()) == BATCH and self._state.phase == "running":
             pass
         if self._worker.setup.max_memory:
             self._tell(Weighed(self._now(), memory.resident()))
+
+    async def _fire(self, fire: Fire) -> bool | None:
+        """Whether this tick was fired now, by this worker; None: the store failed."""
+        fired = await self._try(fire)
+        if fired and fire.job is not None:
+            self._telemetry.tell(Admitted(self._store_now(), (fire.job,)))
+        return fired
 
     def _renew(self) -> None:
         """Lost leases: whatever runs is stopped and not handed in; a new name, a fresh start."""
@@ -701,6 +758,9 @@ class Shift:
             "stopping them here and going on",
             self._settings.workers.lease / 1000,
         )
+        if self._telemetry.errors:
+            self._telemetry.errors.clear()
+        self._telemetry.tell(LeaseLost(self._incarnation, len(self._executor.held)))
         self._executor.drop()
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
         heard = (one for one in self._events if not isinstance(one, Finished | Returned))
@@ -742,7 +802,7 @@ class Shift:
             self._worker.store,
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
-            heard=self._from_thread(self._heard),
+            heard=self._beaten,
             lost=self._from_thread(self._lost),
         )
 
@@ -753,9 +813,15 @@ class Shift:
 
         return hand_over
 
+    def _beaten(self, mine: str, beat: operations.Beat) -> None:
+        """In the pulse's thread, which the event loop cannot hold up."""
+        self._telemetry.contact()
+        self._from_thread(self._heard)(mine, beat)
+
     def _heard(self, mine: str, beat: operations.Beat) -> None:
         if mine != self._incarnation:
             return
+        self._telemetry.watched(beat.watched)
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
             self._obey(beat.order)
@@ -802,7 +868,10 @@ class Shift:
             # Another flush, of an exchange or of the sender, may have taken it meanwhile.
             report = self._reports.pop(id, None)
             if report is not None:
-                await self._try(Report(id, report[0].token, report[1]))
+                record, progress = report
+                told = Progressed(self._store_now(), self._incarnation, record, progress)
+                self._telemetry.tell(told)
+                await self._try(Report(id, record.token, progress))
 
     # Parts
 
@@ -824,4 +893,11 @@ class Shift:
             report=self._report,
             collected=self._collected,
             store_now=self._store_now,
+            errors=self._telemetry.errors,
+            processing=self._telemetry.processing(),
         )
+
+    def _in_flight(self) -> int:
+        """How many jobs run; from any thread, at any time."""
+        executor: Executor | None = self.__dict__.get("_executor")
+        return 0 if executor is None else len(executor.running)

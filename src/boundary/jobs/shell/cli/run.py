@@ -54,7 +54,17 @@ def worker(
         bool, typer.Option("--reload", help="Start anew when Python files here change.")
     ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
-    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    log_format: Annotated[
+        str, typer.Option(help="text, json, or auto: text on a terminal, else json.")
+    ] = "auto",
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535,
+            help="Answer /live, /ready and /metrics there; of several processes each at the next.",
+        ),
+    ] = None,
 ) -> None:
     """Run jobs with the handlers of a module, until Ctrl-C."""
     terminal: Terminal = context.obj
@@ -85,9 +95,9 @@ def worker(
         _banner(terminal, jobs, names, made.setup, count, burst=burst)
     with jobs:
         if line is None:
-            work_alone(made, terminal.arguments, burst=burst)
+            work_alone(made, terminal.arguments, burst=burst, health_port=health_port)
         else:
-            work_as_child(made, line, burst=burst)
+            work_as_child(made, line, burst=burst, health_port=health_port)
 
 
 def _bytes(text: str) -> int:
@@ -103,8 +113,10 @@ def _bytes(text: str) -> int:
 
 
 def _configure_logs(terminal: Terminal, level: str, form: str) -> None:
-    if form not in {"text", "json"}:
-        raise UsageError(f"--log-format is text or json, not {form!r}")
+    if form not in {"auto", "text", "json"}:
+        raise UsageError(f"--log-format is auto, text or json, not {form!r}")
+    if form == "auto":
+        form = "text" if terminal.err.is_terminal else "json"
     try:
         logs.configure(
             level,
