@@ -86,10 +86,10 @@ class Health:
         self._exposition = _exposition(self.meter, store)
         self._ending = threading.Event()
         self._server: ThreadingHTTPServer | None = None
-        self._open = lambda: _server(host, port, self)
+        self._place = host, port
         if not waits:
             try:
-                self._server = self._open()
+                self._server = _server(host, port, self)
             except OSError as error:
                 raise UsageError(
                     f"the health port {host}:{port} cannot be used ({error.strerror or error}); "
@@ -103,7 +103,7 @@ class Health:
     def _serve(self) -> None:
         while self._server is None and not self._ending.wait(RETRY):
             with contextlib.suppress(OSError):
-                self._server = self._open()
+                self._server = _server(*self._place, self)
         if self._server is not None:
             self._server.serve_forever()
 
@@ -146,7 +146,9 @@ class Health:
     ) -> None:
         self._ending.set()
         if self._server is not None:
-            self._server.shutdown()
+            # It waits for a round of serving, which may never begin.
+            threading.Thread(target=self._server.shutdown, daemon=True).start()
+            self._thread.join(timeout=1.0)
             self._server.server_close()
         self._thread.join(timeout=1.0)
         if self._exposition is not None:
