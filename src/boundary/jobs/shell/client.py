@@ -238,16 +238,20 @@ class Jobs:
     def worker(
         self,
         queues: Sequence[str] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
         weights: Mapping[str, int] | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
     ) -> Worker:
         """A worker for these handlers.
 
         Args:
             queues: Served in this order; None: as configured, else every queue that has jobs,
                 ``default`` first.
-            concurrency: Jobs that run at the same time; None: as configured (10).
+            concurrency: Jobs that run at the same time; ``"auto"`` or ``"auto:2-200"``: as many,
+                within bounds, as the measured load allows; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
+            queue_concurrency: Of these queues, at most so many jobs at the same time; None: as
+                configured.
 
         Raises:
             UsageError: One of them is wrong.
@@ -261,6 +265,7 @@ class Jobs:
             queues=queues,
             weights=weights,
             concurrency=concurrency,
+            queue_concurrency=queue_concurrency,
             clock=self._clock,
         )
 

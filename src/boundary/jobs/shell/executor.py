@@ -193,31 +193,41 @@ class Executor:
         """Ids of the jobs that run."""
         return tuple(self._running)
 
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Pids of the child processes that run handlers."""
+        return self._cells.pids
+
     def durations(self) -> tuple[tuple[str, int, float], ...]:
         """(queue, runs, milliseconds together) of what finished since the last call."""
         taken, self._durations = self._durations, {}
         return tuple((queue, int(count), total) for queue, (count, total) in taken.items())
 
-    def give_back(self) -> int:
-        """Release every job that has not begun. How many."""
-        count = len(self._buffer)
+    def resize(self, slots: int) -> None:
+        """There is room for so many jobs; what runs beyond it ends first."""
+        self._concurrency = slots
+        self._fill()
+
+    def give_back(self) -> tuple[Record, ...]:
+        """Release every job that has not begun. Which."""
+        unbegun = tuple(self._buffer)
         # Each goes to the head in turn: the last first keeps their order.
         while self._buffer:
             record = self._buffer.pop()
             self._outcomes.append((record, outcome.released(record, self._keep.finished)))
-        return count
+        return unbegun
 
-    def cancel(self, ids: Iterable[bytes]) -> int:
-        """Ask these jobs to stop. How many had not begun (and are cancelled at once)."""
+    def cancel(self, ids: Iterable[bytes]) -> tuple[Record, ...]:
+        """Ask these jobs to stop. Which had not begun (and are cancelled at once)."""
         wanted = set(ids)
         for id in wanted & self._running.keys():
             self._ask_to_stop(self._running[id], "cancel", GRACE)
-        unbegun = [record for record in self._buffer if record.id in wanted]
+        unbegun = tuple(record for record in self._buffer if record.id in wanted)
         for record in unbegun:
             self._buffer.remove(record)
             why = "cancelled before it started"
             self._outcomes.append((record, outcome.cancelled(record, self._keep.finished, why)))
-        return len(unbegun)
+        return unbegun
 
     def abandon(self) -> None:
         """Stop what runs and release it; handlers get a last moment to unwind."""

@@ -15,12 +15,12 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import dispatcher, operations, outcome
+from boundary.jobs.core import dispatcher, operations, outcome, scaling
 from boundary.jobs.core.dispatcher import (
     Abandon,
     Alarm,
@@ -31,8 +31,10 @@ from boundary.jobs.core.dispatcher import (
     Finished,
     GiveBack,
     Leave,
+    Measured,
     Noticed,
     Renew,
+    Resize,
     Returned,
     State,
     Stop,
@@ -64,6 +66,7 @@ from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.journal import Journal
+from boundary.jobs.shell.load import Meter
 from boundary.jobs.shell.pulse import Pulse, describe_worker
 
 if TYPE_CHECKING:
@@ -86,6 +89,12 @@ CROWD_MS = 200
 LONGEST_EAR = 2.0
 """Seconds an idle worker relies on being told: a connection that died tells nothing."""
 
+PASSED_OVER = 0.05
+"""Seconds until a worker with a queue that is full listens again after it heard of nothing else."""
+
+MEASURED = 0.25
+"""Seconds between looks at the processor, where the number of slots follows it."""
+
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
 
@@ -100,7 +109,9 @@ class Worker:
         queues: Served in this order; None: the configured ones, else every queue that has jobs,
             ``default`` first.
         weights: Instead of an order: how often each queue comes first, relative to the others.
-        concurrency: Jobs that run at the same time (default 10).
+        concurrency: Jobs that run at the same time (default 10); ``"auto"`` or ``"auto:2-200"``:
+            as many, within these bounds, as the measured load allows.
+        queue_concurrency: Of these queues, at most so many jobs at the same time.
 
     Raises:
         UsageError: `concurrency` is below 1, a weight is below 1, both orders are given.
@@ -114,14 +125,15 @@ class Worker:
         *,
         queues: Sequence[str] | None = None,
         weights: Mapping[str, int] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.setup = _setup(settings, queues, weights, concurrency)
+        self.setup = _setup(settings, queues, weights, concurrency, queue_concurrency)
         self._shifts: set[Shift] = set()
 
     async def run(self, *, burst: bool = False, handle_signals: bool = False) -> None:
@@ -176,16 +188,18 @@ def _setup(
     settings: Settings,
     queues: Sequence[str] | None,
     weights: Mapping[str, int] | None,
-    concurrency: int | None,
+    concurrency: int | str | None,
+    queue_concurrency: Mapping[str, int] | None,
 ) -> dispatcher.Setup:
     if queues is not None and weights is not None:
         raise UsageError("give queues (a strict order) or weights, not both")
     if isinstance(queues, str):
         raise UsageError(f"queues is a list of names, not the text {queues!r}")
     names = settings.workers.queues if queues is None and weights is None else queues
-    slots = settings.workers.concurrency if concurrency is None else concurrency
-    if slots < 1:
-        raise UsageError(f"concurrency is 1 or more, not {slots!r}")
+    given = settings.workers.concurrency if concurrency is None else concurrency
+    slots, bounds = scaling.parsed(given)
+    limits = settings.workers.queue_concurrency if queue_concurrency is None else queue_concurrency
+    scaling.check_limits(limits)
     rows = tuple((weights or {}).items())
     for name, weight in rows:
         if weight < 1:
@@ -194,6 +208,8 @@ def _setup(
         checked_name("queue", name)
     return dispatcher.Setup(
         concurrency=slots,
+        bounds=bounds,
+        limits=tuple(limits.items()),
         queues=None if names is None else tuple(names),
         weights=rows,
         poll_ms=_longest_wait(settings),
@@ -263,7 +279,8 @@ class Shift:
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
         self._incarnation = incarnation()
-        self._info = describe_worker(worker.setup, settings, worker.clock.now())
+        self._began = worker.clock.now()
+        self._info = describe_worker(worker.setup, settings, self._began)
         self._backend: AsyncBackend = worker.store.asynchronous()
         self._executor: Executor
 
@@ -275,6 +292,8 @@ class Shift:
                 self._executor = self._make_executor(resources)
                 with self._pulse():
                     self._spawn(self._hear())
+                    if self._worker.setup.bounds is not None:
+                        self._spawn(self._measure())
                     try:
                         await self._turn()
                     finally:
@@ -335,6 +354,8 @@ class Shift:
                 self._executor.abandon()
             case Renew():
                 self._renew()
+            case Resize():
+                self._resize(effect.slots)
             case Leave():
                 self._left = True
 
@@ -365,9 +386,16 @@ class Shift:
             self._broken = error
             self._wake()
 
-    def _tell_returned(self, count: int) -> None:
-        if count:
-            self._tell(Returned(self._now(), count))
+    def _tell_returned(self, jobs: tuple[Record, ...]) -> None:
+        if jobs:
+            self._tell(Returned(self._now(), len(jobs), of=self._of(jobs)))
+
+    def _of(self, jobs: tuple[Record, ...]) -> tuple[tuple[str, int], ...]:
+        """How many jobs are of each queue with a limit."""
+        limited = {queue for queue, _ in self._worker.setup.limits}
+        if not limited:
+            return ()
+        return tuple(Counter(one.queue for one in jobs if one.queue in limited).items())
 
     def _collected(self) -> None:
         """Outcomes came in: tell the dispatcher once for all of this turn of the loop."""
@@ -380,6 +408,21 @@ class Shift:
         runs = self._executor.durations()
         if runs:
             self._tell(Finished(self._now(), runs))
+
+    # Slots that follow the load
+
+    async def _measure(self) -> None:
+        meter = Meter()
+        while True:
+            await asyncio.sleep(MEASURED)
+            share = meter.read(MEASURED, self._executor.processes)
+            self._tell(Measured(self._now(), share, self._worker.clock.u()))
+
+    def _resize(self, slots: int) -> None:
+        log.debug("%d jobs at once from now on", slots)
+        setup = replace(self._worker.setup, concurrency=slots)
+        self._info = describe_worker(setup, self._settings, self._began)
+        self._executor.resize(slots)
 
     # Talking to the store
 
@@ -407,10 +450,10 @@ class Shift:
             self._offset = settled.now - self._now()
             self._journal.settled(done, self._taken(done, settled))
         if claimed is None:
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
         elif mine != self._incarnation:
             # Renewed meanwhile: what came in belongs to a worker that is no more.
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
             await self._try(Depart(mine, self._keep.finished))
         else:
             await self._take_in(effect, claimed)
@@ -475,6 +518,7 @@ class Shift:
             slots=effect.slots,
             lease_ms=self._settings.workers.lease,
             ahead=effect.ahead,
+            limits=effect.limits,
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
@@ -482,11 +526,11 @@ class Shift:
         self._offset = claimed.now - self._now()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if not claimed.alive:
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
             self._tell(Disowned(self._now()))
             return
         jobs = await self._without_crowd(claimed.jobs)
-        self._arrived(effect, len(jobs), due)
+        self._arrived(effect, jobs, due)
         self._journal.claimed(jobs)
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
@@ -513,9 +557,10 @@ class Shift:
     def _put_off(self, records: list[Record]) -> list[Outcome]:
         return [outcome.released(one, self._keep.finished, CROWD_MS) for one in records]
 
-    def _arrived(self, effect: Exchange, count: int, due_ms: float | None) -> None:
+    def _arrived(self, effect: Exchange, jobs: tuple[Record, ...], due_ms: float | None) -> None:
         leftover = self._executor.waiting > 0
-        self._tell(Arrived(self._now(), effect, count, due_ms, leftover, self._worker.clock.u()))
+        u, of = self._worker.clock.u(), self._of(jobs)
+        self._tell(Arrived(self._now(), effect, len(jobs), due_ms, leftover, u, of))
 
     def _failed(self, effect: Exchange, error: BackendError) -> None:
         if self._burst:
@@ -590,6 +635,9 @@ class Shift:
                 continue
             if mine == self._incarnation:
                 await self._take_in(effect, claimed)
+                if not claimed.jobs and any(room == 0 for _, room in effect.limits):
+                    # The notice may be of a queue that is full here: leave it to others a while.
+                    await asyncio.sleep(PASSED_OVER)
             elif claimed.jobs:
                 await self._try(Depart(mine, self._keep.finished))
 
