@@ -17,6 +17,7 @@ import heapq
 import itertools
 import logging
 import os
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from boundary.jobs.core import outcome, wire
 from boundary.jobs.core.records import JobError, Progress
 from boundary.jobs.core.steering import Steer, as_job_result
 from boundary.jobs.errors import RecordError
+from boundary.jobs.shell import process, stacks
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.isolation.cells import Cells
@@ -69,6 +71,8 @@ class Run:
         stop: Why it was asked to stop: "", "timeout", "cancel" or "abandon".
         ended: Its outcome is in; whatever else it does changes nothing.
         given_up: Its slot went to another job while it still runs.
+        over: Its handler has returned or raised.
+        thread: The thread its handler is in, if it is in one.
         started, finished: When, by the loop's time.
     """
 
@@ -79,11 +83,13 @@ class Run:
         "finished",
         "given_up",
         "handler",
+        "over",
         "payload",
         "record",
         "started",
         "stop",
         "task",
+        "thread",
     )
 
     def __init__(
@@ -100,6 +106,8 @@ class Run:
         self.stop = ""
         self.ended = False
         self.given_up = False
+        self.over = False
+        self.thread: int | None = None
 
 
 class Executor:
@@ -109,6 +117,7 @@ class Executor:
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
+        whole_process: The process is this worker's, with its streams.
     """
 
     def __init__(
@@ -118,6 +127,7 @@ class Executor:
         concurrency: int,
         keep: Keep,
         addresses: Mapping[str, Address],
+        whole_process: bool,
         max_unhandled_ms: int,
         max_crashes: int,
         result_limit: int,
@@ -147,13 +157,15 @@ class Executor:
         self._threads = Threads(self._loop, self._call_blocking, self._finish)
         self._bridge = Threads(self._loop, _call_bridged, _resolve)
         self._cells = Cells(addresses, result_limit)
-        self._pid = os.getpid()
+        self._generation = process.generation()
+        self._whole_process = whole_process
         self._yielded = self._time()
         self._deadlines: list[tuple[float, int, Run]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._ticket = itertools.count()
         self._outcomes: list[tuple[Record, Outcome]] = []
         self._durations: dict[str, list[float]] = {}
+        self._left_behind: list[Run] = []
         self._missing_said: dict[str, float] = {}
 
     # What the worker does with it
@@ -194,12 +206,23 @@ class Executor:
         return tuple(self._running)
 
     @property
+    def runs(self) -> list[Run]:
+        """The runs under way; from any thread."""
+        return list(self._running.values())
+
+    @property
+    def left_behind(self) -> list[Run]:
+        """Runs that go on though their slots were given away; from any thread."""
+        return [run for run in self._left_behind if not run.over]
+
+    @property
     def processes(self) -> tuple[int, ...]:
         """Pids of the child processes that run handlers."""
         return self._cells.pids
 
     def durations(self) -> tuple[tuple[str, int, float], ...]:
         """(queue, runs, milliseconds together) of what finished since the last call."""
+        self._keep_streams_open()  # once a turn, for the handlers on the loop
         taken, self._durations = self._durations, {}
         return tuple((queue, int(count), total) for queue, (count, total) in taken.items())
 
@@ -401,7 +424,6 @@ class Executor:
                 value = await self._through_middleware(run)
             else:
                 value = await self._awaited(run)
-            self._leave_if_forked()
             return self._returned(run, value)
         except asyncio.CancelledError as error:
             if not run.stop and task.cancelling():
@@ -410,6 +432,7 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - sys.exit in a handler fails its job only
             return self._raised(run, error)
         finally:
+            run.over = True
             self._leave_if_forked()
             # A handler may swallow a cancellation; the slot must not inherit it.
             while run.stop and task.cancelling():
@@ -421,17 +444,24 @@ class Executor:
         return await run.handler.function(**self._arguments(run))
 
     def _call_blocking(self, run: Run) -> Outcome:
+        run.thread = threading.get_ident()
         try:
             return self._returned(run, run.handler.function(**self._arguments(run)))
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(run, error)
         finally:
+            run.over = True
             self._leave_if_forked()
+            self._keep_streams_open()
 
     def _leave_if_forked(self) -> None:
-        """A handler forked and both went on: the copy must not go on as this worker's twin."""
-        if os.getpid() != self._pid:
+        """A handler forked and both went on: the copy must not be this worker's twin."""
+        if process.generation() != self._generation:
             os._exit(0)
+
+    def _keep_streams_open(self) -> None:
+        if self._whole_process:
+            process.keep_streams_open()
 
     def _arguments(self, run: Run) -> dict[str, Any]:
         arguments = run.handler.arguments(run.payload.args)
@@ -609,10 +639,13 @@ class Executor:
         """The run did not stop: it gets its outcome, its slot goes to another job."""
         if run.ended:
             return
+        stack = stack_of(run)
         log.error(
-            "%s goes on though it was asked to stop (%s); its slot is given to other jobs",
+            "%s goes on though it was asked to stop (%s); its slot is given to other jobs. It is "
+            "at\n%s",
             run.record.job_type,
             run.stop,
+            stack or "(no Python code)",
             extra=labels(run.record),
         )
         ended = self._ended(run.record, run.payload, run.started)
@@ -622,6 +655,8 @@ class Executor:
 
     def _leave_behind(self, run: Run) -> None:
         run.given_up = True
+        self._left_behind = [one for one in self._left_behind if not one.over]
+        self._left_behind.append(run)
         if not self._on_loop(run):
             self._threads.give_up()
         elif not run.handler.is_async:
@@ -672,6 +707,7 @@ class Bridged:
 
 
 def _call_bridged(item: Bridged) -> tuple[Any, BaseException | None]:
+    item.run.thread = threading.get_ident()
     try:
         return item.run.handler.function(**item.arguments), None
     except BaseException as error:  # noqa: BLE001 - handed on to the middleware
@@ -700,6 +736,13 @@ def _wrapped(
         return await middleware(context, call)
 
     return wrapped
+
+
+def stack_of(run: Run) -> str:
+    """Where its handler is just now; empty if that is in no Python code of this process."""
+    if run.thread is not None:
+        return stacks.of_thread(run.thread)
+    return "" if run.task is None else stacks.of_task(run.task)
 
 
 def labels(record: Record) -> dict[str, object]:

@@ -68,6 +68,7 @@ from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.journal import Journal
 from boundary.jobs.shell.load import Meter
 from boundary.jobs.shell.pulse import Pulse, describe_worker
+from boundary.jobs.shell.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -149,7 +150,7 @@ class Worker:
             BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
             UsageError: A child process would not find a handler with isolation.
         """
-        shift = Shift(self, burst=burst)
+        shift = Shift(self, burst=burst, whole_process=handle_signals)
         self._shifts.add(shift)
         try:
             with _signals(shift) if handle_signals else contextlib.nullcontext():
@@ -253,11 +254,12 @@ def _signals(shift: Shift) -> Generator[None]:
 class Shift:
     """One `run` of a worker, on one event loop."""
 
-    def __init__(self, worker: Worker, *, burst: bool) -> None:
+    def __init__(self, worker: Worker, *, burst: bool, whole_process: bool = False) -> None:
         settings = worker.settings
         self._worker = worker
         self._settings = settings
         self._burst = burst
+        self._whole_process = whole_process
         self._state = State(replace(worker.setup, burst=burst))
         self._events: deque[dispatcher.Event] = deque()
         self._loop = asyncio.get_running_loop()
@@ -290,7 +292,7 @@ class Shift:
             await self._join()
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
-                with self._pulse():
+                with self._pulse(), self._watch():
                     self._spawn(self._hear())
                     if self._worker.setup.bounds is not None:
                         self._spawn(self._measure())
@@ -720,6 +722,13 @@ class Shift:
         if mine == self._incarnation:
             self._tell(Disowned(self._now()))
 
+    def _watch(self) -> Watch:
+        return Watch(
+            runs=lambda: self._executor.runs,
+            left_behind=lambda: self._executor.left_behind,
+            whole_process=self._whole_process,
+        )
+
     # Progress
 
     def _report(self, record: Record, progress: bytes) -> None:
@@ -756,6 +765,7 @@ class Shift:
             concurrency=self._worker.setup.concurrency,
             keep=self._keep,
             addresses=self._addresses,
+            whole_process=self._whole_process,
             max_unhandled_ms=self._settings.workers.max_unhandled,
             max_crashes=self._settings.workers.max_crashes,
             result_limit=self._settings.payload_limit,

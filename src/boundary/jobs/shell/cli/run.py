@@ -91,7 +91,8 @@ def _configure_logs(terminal: Terminal, level: str, form: str) -> None:
         logs.configure(
             level,
             cast("Literal['text', 'json']", form),
-            sys.stderr,
+            # A number of its own: a handler that closes standard error does not end the log.
+            os.fdopen(os.dup(2), "w", buffering=1),
             color=terminal.err.is_terminal and not terminal.err.no_color,
         )
     except ValueError:
