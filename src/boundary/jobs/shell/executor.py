@@ -31,6 +31,7 @@ from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.isolation.cells import Cells
 from boundary.jobs.shell.isolation.keeper import CellLost, CellUnavailable
+from boundary.jobs.shell.process import LINEAGE
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ GRACE = 1.0
 
 LAST_GRACE = 0.2
 """The same at the end of a shutdown, when the process is about to leave."""
+
+START_GRACE = 15.0
+"""Seconds a process may take until it calls the handler, beside the handler's timeout."""
 
 TERM_GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL for a process that runs a handler."""
@@ -157,7 +161,7 @@ class Executor:
         self._threads = Threads(self._loop, self._call_blocking, self._finish)
         self._bridge = Threads(self._loop, _call_bridged, _resolve)
         self._cells = Cells(addresses, result_limit)
-        self._generation = process.generation()
+        self._generation = LINEAGE.forks
         self._whole_process = whole_process
         self._yielded = self._time()
         self._deadlines: list[tuple[float, int, Run]] = []
@@ -311,7 +315,9 @@ class Executor:
         run = Run(record, payload, handler, started)
         self._running[record.id] = run
         if payload.timeout_ms is not None:
-            self._watch(run, started + payload.timeout_ms / 1000)
+            # A process may have to start first; the handler's time begins with the handler.
+            start = 0.0 if handler.isolation is None else START_GRACE
+            self._watch(run, started + start + payload.timeout_ms / 1000)
         if handler.context_parameter is not None or self._registry.middleware:
             run.context = self._context(run)
         return run
@@ -422,8 +428,10 @@ class Executor:
                 raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             if self._registry.middleware:
                 value = await self._through_middleware(run)
+            elif run.handler.isolation is not None:
+                value = await self._isolated(run)
             else:
-                value = await self._awaited(run)
+                value = await run.handler.function(**self._arguments(run))
             return self._returned(run, value)
         except asyncio.CancelledError as error:
             if not run.stop and task.cancelling():
@@ -433,15 +441,14 @@ class Executor:
             return self._raised(run, error)
         finally:
             run.over = True
-            self._leave_if_forked()
+            if LINEAGE.forks != self._generation:
+                os._exit(0)  # as `_leave_if_forked`; a call for each job would cost more
             # A handler may swallow a cancellation; the slot must not inherit it.
             while run.stop and task.cancelling():
                 task.uncancel()
 
-    async def _awaited(self, run: Run) -> Any:
-        if run.handler.isolation is not None:
-            return await self._cells.call(run.handler, run.record, _Ear(run, self))
-        return await run.handler.function(**self._arguments(run))
+    async def _isolated(self, run: Run) -> Any:
+        return await self._cells.call(run.handler, run.record, _Ear(run, self))
 
     def _call_blocking(self, run: Run) -> Outcome:
         run.thread = threading.get_ident()
@@ -456,7 +463,7 @@ class Executor:
 
     def _leave_if_forked(self) -> None:
         """A handler forked and both went on: the copy must not be this worker's twin."""
-        if process.generation() != self._generation:
+        if LINEAGE.forks != self._generation:
             os._exit(0)
 
     def _keep_streams_open(self) -> None:
@@ -474,8 +481,10 @@ class Executor:
         assert context is not None
 
         async def innermost(_: Context | None = None) -> Any:
-            if run.handler.is_async or run.handler.isolation is not None:
-                return await self._awaited(run)
+            if run.handler.isolation is not None:
+                return await self._isolated(run)
+            if run.handler.is_async:
+                return await run.handler.function(**self._arguments(run))
             return await self._in_thread(run)
 
         call: Callable[..., Awaitable[Any]] = innermost
@@ -679,6 +688,10 @@ class _Ear:
     def __init__(self, run: Run, executor: Executor) -> None:
         self._run = run
         self._executor = executor
+
+    def begun(self) -> None:
+        if (limit := self._run.payload.timeout_ms) is not None:
+            self._executor.extend(self._run, limit / 1000)
 
     def progress(self, fraction: float, message: str | None) -> None:
         self._executor.report(self._run, fraction, message)

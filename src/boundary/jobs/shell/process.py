@@ -13,23 +13,26 @@ import sys
 log = logging.getLogger("boundary.jobs")
 
 
-class _Lineage:
-    """How many forks lie between this process and the one that was started."""
+class Lineage:
+    """Tells a forked copy from its parent, without a call of the system.
 
-    forks = 0
+    Attributes:
+        forks: How many lie between this process and the one that was started.
+    """
+
+    __slots__ = ("forks",)
+
+    def __init__(self) -> None:
+        self.forks = 0
 
     def forked(self) -> None:
+        """This process is a copy."""
         self.forks += 1
 
 
-_lineage = _Lineage()
+LINEAGE = Lineage()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_lineage.forked)
-
-
-def generation() -> int:
-    """Another number in a forked copy than in its parent. Costs no call of the system."""
-    return _lineage.forks
+    os.register_at_fork(after_in_child=LINEAGE.forked)
 
 
 def keep_streams_open() -> None:
