@@ -124,6 +124,7 @@ claims = st.builds(
     ahead=aheads,
     promote=st.sampled_from([BATCH, BATCH, BATCH, 0, 1]),
     join=st.sampled_from([True] * 5 + [False]),
+    limits=st.sampled_from([(), (), (), (("mail", 1),), (("default", 0), ("mail", 2))]),
 )
 
 

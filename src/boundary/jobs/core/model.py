@@ -274,10 +274,11 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
 
 def _pick(state: State, operation: Claim) -> list[bytes]:
     """The ids to hand over, in order; their lanes still hold them."""
-    ahead = dict(operation.ahead)
+    ahead, limits = dict(operation.ahead), dict(operation.limits)
     picked: list[bytes] = []
     for name in _served(state, operation):
         room = operation.slots + ahead.get(name, 0) - len(picked)
+        room = min(room, limits.get(name, room))
         if room <= 0 or name in state.paused:
             continue
         picked.extend(_first(_waiting(state, name), room))

@@ -198,8 +198,8 @@ class Claim(Operation[Claimed], frozen=True):
     First, up to `promote` jobs whose instant has come join the tail of their queue, in order of
     that instant. Then jobs are taken queue by queue in the order given, critical to low within a
     queue, first in first out within a priority; paused queues are passed over. A queue is taken
-    from while fewer than `slots` plus its number in `ahead` were taken in all. A taken job gets
-    `token + 1`, status `running`, `started` = now, no progress and no cancel request.
+    from while fewer than `slots` plus its number in `ahead` were taken in all, and fewer than its
+    number in `limits` from itself. A taken job gets `token + 1`, status `running`, `started` = now, no progress and no cancel request.
 
     Attributes:
         worker: Incarnation of the worker.
@@ -207,6 +207,7 @@ class Claim(Operation[Claimed], frozen=True):
         slots: Jobs that can start at once; 0 only looks.
         lease_ms: How long after its renewal the worker's hold on all it has ends.
         ahead: (queue, jobs beyond `slots`) that are taken to be run within milliseconds.
+        limits: (queue, jobs) of which no more can run here now; 0: it is passed over.
         promote: Most jobs to promote; 0: promotion is switched off here.
         join: Make the worker known if it is not.
     """
@@ -218,6 +219,7 @@ class Claim(Operation[Claimed], frozen=True):
     ahead: tuple[tuple[str, int], ...] = ()
     promote: int = BATCH
     join: bool = False
+    limits: tuple[tuple[str, int], ...] = ()
 
 
 class Outcome(Struct, frozen=True, gc=False):

@@ -387,21 +387,25 @@ class Jobs:
     def worker(
         self,
         queues: Sequence[str] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
         weights: Mapping[str, int] | None = None,
         max_jobs: int | None = None,
         max_memory: int | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
     ) -> Worker:
         """A worker for these handlers.
 
         Args:
             queues: Served in this order; None: as configured, else every queue that has jobs,
                 ``default`` first.
-            concurrency: Jobs that run at the same time; None: as configured (10).
+            concurrency: Jobs that run at the same time; ``"auto"`` or ``"auto:2-200"``: as many,
+                within bounds, as the measured load allows; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
             max_jobs: It asks to be replaced after so many jobs, and without anybody to ask it
                 stops; None: as configured (0, never).
             max_memory: The same when its process has more bytes of memory.
+            queue_concurrency: Of these queues, at most so many jobs at the same time; None: as
+                configured.
 
         Raises:
             UsageError: One of them is wrong.
@@ -417,6 +421,7 @@ class Jobs:
             concurrency=concurrency,
             max_jobs=max_jobs,
             max_memory=max_memory,
+            queue_concurrency=queue_concurrency,
             clock=self._clock,
         )
 

@@ -250,6 +250,7 @@ class Desk:
                 self._registry.copy(_in_this_process),
                 concurrency=1,
                 addresses={},
+                whole_process=False,
                 keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 max_unhandled_ms=self._settings.workers.max_unhandled,
                 max_crashes=self._settings.workers.max_crashes,

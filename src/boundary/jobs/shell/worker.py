@@ -14,12 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import dispatcher, operations, outcome
+from boundary.jobs.core import dispatcher, operations, outcome, scaling
 from boundary.jobs.core.dispatcher import (
     Abandon,
     Alarm,
@@ -30,10 +30,12 @@ from boundary.jobs.core.dispatcher import (
     Finished,
     GiveBack,
     Leave,
+    Measured,
     Noticed,
     Quieted,
     Recycle,
     Renew,
+    Resize,
     Returned,
     State,
     Stop,
@@ -74,10 +76,12 @@ from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
+from boundary.jobs.shell.load import Meter
 from boundary.jobs.shell.pulse import Pulse, describe_worker
 from boundary.jobs.shell.signals import Signals
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.shell.telemetry.wiring import Telemetry
+from boundary.jobs.shell.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -100,6 +104,12 @@ CROWD_MS = 200
 
 LONGEST_EAR = 2.0
 """Seconds an idle worker relies on being told: a connection that died tells nothing."""
+
+PASSED_OVER = 0.05
+"""Seconds until a worker with a queue that is full listens again after it heard of nothing else."""
+
+MEASURED = 0.25
+"""Seconds between looks at the processor, where the number of slots follows it."""
 
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
@@ -136,10 +146,12 @@ class Worker:
         queues: Served in this order; None: the configured ones, else every queue that has jobs,
             ``default`` first.
         weights: Instead of an order: how often each queue comes first, relative to the others.
-        concurrency: Jobs that run at the same time (default 10).
         max_jobs: After so many jobs it asks for a process in its place (`run`'s `keeper`); None:
             as configured, 0: never.
         max_memory: The same when its process has more bytes of memory.
+        concurrency: Jobs that run at the same time (default 10); ``"auto"`` or ``"auto:2-200"``:
+            as many, within these bounds, as the measured load allows.
+        queue_concurrency: Of these queues, at most so many jobs at the same time.
 
     Raises:
         UsageError: `concurrency` is below 1, a weight is below 1, both orders are given.
@@ -153,7 +165,8 @@ class Worker:
         *,
         queues: Sequence[str] | None = None,
         weights: Mapping[str, int] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
         max_jobs: int | None = None,
         max_memory: int | None = None,
         clock: Clock | None = None,
@@ -163,7 +176,7 @@ class Worker:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.setup = replace(
-            _setup(settings, queues, weights, concurrency),
+            _setup(settings, queues, weights, concurrency, queue_concurrency),
             max_jobs=_limit("max_jobs", max_jobs, settings.workers.max_jobs),
             max_memory=_limit("max_memory", max_memory, settings.workers.max_memory),
         )
@@ -198,7 +211,9 @@ class Worker:
         """
         waits = keeper is not None and keeper.succeeds
         with self._health(health_port, waits=waits) as health:
-            shift = Shift(self, burst=burst, keeper=keeper, health=health)
+            shift = Shift(
+                self, burst=burst, whole_process=handle_signals, keeper=keeper, health=health
+            )
             self._shifts.add(shift)
             try:
                 with Signals(shift) if handle_signals else contextlib.nullcontext():
@@ -247,16 +262,18 @@ def _setup(
     settings: Settings,
     queues: Sequence[str] | None,
     weights: Mapping[str, int] | None,
-    concurrency: int | None,
+    concurrency: int | str | None,
+    queue_concurrency: Mapping[str, int] | None,
 ) -> dispatcher.Setup:
     if queues is not None and weights is not None:
         raise UsageError("give queues (a strict order) or weights, not both")
     if isinstance(queues, str):
         raise UsageError(f"queues is a list of names, not the text {queues!r}")
     names = settings.workers.queues if queues is None and weights is None else queues
-    slots = settings.workers.concurrency if concurrency is None else concurrency
-    if slots < 1:
-        raise UsageError(f"concurrency is 1 or more, not {slots!r}")
+    given = settings.workers.concurrency if concurrency is None else concurrency
+    slots, bounds = scaling.parsed(given)
+    limits = settings.workers.queue_concurrency if queue_concurrency is None else queue_concurrency
+    scaling.check_limits(limits)
     rows = tuple((weights or {}).items())
     for name, weight in rows:
         if weight < 1:
@@ -265,6 +282,8 @@ def _setup(
         checked_name("queue", name)
     return dispatcher.Setup(
         concurrency=slots,
+        bounds=bounds,
+        limits=tuple(limits.items()),
         queues=None if names is None else tuple(names),
         weights=rows,
         poll_ms=_longest_wait(settings),
@@ -292,7 +311,13 @@ class Shift:
     """One `run` of a worker, on one event loop."""
 
     def __init__(
-        self, worker: Worker, *, burst: bool, keeper: Keeper | None, health: Health | None
+        self,
+        worker: Worker,
+        *,
+        burst: bool,
+        whole_process: bool,
+        keeper: Keeper | None,
+        health: Health | None,
     ) -> None:
         settings = worker.settings
         self._keeper = keeper
@@ -300,6 +325,7 @@ class Shift:
         self._worker = worker
         self._settings = settings
         self._burst = burst
+        self._whole_process = whole_process
         self._state = State(replace(worker.setup, burst=burst))
         self._events: deque[dispatcher.Event] = deque()
         self._loop = asyncio.get_running_loop()
@@ -337,8 +363,10 @@ class Shift:
                 self._keeper.ready()
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
-                with self._pulse():
+                with self._pulse(), self._watch():
                     self._spawn(self._hear())
+                    if self._worker.setup.bounds is not None:
+                        self._spawn(self._measure())
                     try:
                         await self._turn()
                     finally:
@@ -440,6 +468,8 @@ class Shift:
                 self._renew()
             case Recycle():
                 self.ask_to_be_replaced(effect.why)
+            case Resize():
+                self._resize(effect.slots)
             case Leave():
                 self._left = True
 
@@ -470,9 +500,16 @@ class Shift:
             self._broken = error
             self._wake()
 
-    def _tell_returned(self, count: int) -> None:
-        if count:
-            self._tell(Returned(self._now(), count))
+    def _tell_returned(self, jobs: tuple[Record, ...]) -> None:
+        if jobs:
+            self._tell(Returned(self._now(), len(jobs), of=self._of(jobs)))
+
+    def _of(self, jobs: tuple[Record, ...]) -> tuple[tuple[str, int], ...]:
+        """How many jobs are of each queue with a limit."""
+        limited = {queue for queue, _ in self._worker.setup.limits}
+        if not limited:
+            return ()
+        return tuple(Counter(one.queue for one in jobs if one.queue in limited).items())
 
     def _collected(self) -> None:
         """Outcomes came in: tell the dispatcher once for all of this turn of the loop."""
@@ -485,6 +522,19 @@ class Shift:
         runs = self._executor.durations()
         if runs:
             self._tell(Finished(self._now(), runs))
+
+    # Slots that follow the load
+
+    async def _measure(self) -> None:
+        meter = Meter()
+        while True:
+            await asyncio.sleep(MEASURED)
+            share = meter.read(MEASURED, self._executor.processes)
+            self._tell(Measured(self._now(), share, self._worker.clock.u()))
+
+    def _resize(self, slots: int) -> None:
+        log.debug("%d jobs at once from now on", slots)
+        self._executor.resize(slots)
 
     # Talking to the store
 
@@ -512,10 +562,10 @@ class Shift:
             self._offset = settled.now - self._now()
             self._tell_ended(mine, done, settled)
         if claimed is None:
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
         elif mine != self._incarnation:
             # Renewed meanwhile: what came in belongs to a worker that is no more.
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
             await self._try(Depart(mine, self._keep.finished))
         else:
             await self._take_in(effect, claimed)
@@ -586,6 +636,7 @@ class Shift:
             slots=effect.slots,
             lease_ms=self._settings.workers.lease,
             ahead=effect.ahead,
+            limits=effect.limits,
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
@@ -597,7 +648,7 @@ class Shift:
             # They are fired below, and then it is noticed. Where that fails, not at once again.
             due = max(due, REFIRE_MS)
         if not claimed.alive:
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
             self._tell(Disowned(self._now()))
             return
         if self._burst:
@@ -610,7 +661,7 @@ class Shift:
             back = [outcome.released(one, self._keep.finished) for one in jobs]
             self._executor.put_back(list(zip(jobs, back, strict=True)))
             jobs = ()
-        self._arrived(effect, len(jobs), due)
+        self._arrived(effect, jobs, due)
         if jobs:
             self._telemetry.watched(claimed.watched)
             self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
@@ -639,9 +690,10 @@ class Shift:
     def _put_off(self, records: list[Record]) -> list[Outcome]:
         return [outcome.released(one, self._keep.finished, CROWD_MS) for one in records]
 
-    def _arrived(self, effect: Exchange, count: int, due_ms: float | None) -> None:
+    def _arrived(self, effect: Exchange, jobs: tuple[Record, ...], due_ms: float | None) -> None:
         leftover = self._executor.waiting > 0
-        self._tell(Arrived(self._now(), effect, count, due_ms, leftover, self._worker.clock.u()))
+        u, of = self._worker.clock.u(), self._of(jobs)
+        self._tell(Arrived(self._now(), effect, len(jobs), due_ms, leftover, u, of))
 
     def _failed(self, effect: Exchange, error: BackendError) -> None:
         if self._burst:
@@ -726,6 +778,9 @@ class Shift:
                 continue
             if mine == self._incarnation:
                 await self._take_in(effect, claimed)
+                if not claimed.jobs and any(room == 0 for _, room in effect.limits):
+                    # The notice may be of a queue that is full here: leave it to others a while.
+                    await asyncio.sleep(PASSED_OVER)
             elif claimed.jobs:
                 await self._try(Depart(mine, self._keep.finished))
 
@@ -780,7 +835,7 @@ class Shift:
     def _heartbeat(self, *, join: bool = False) -> Heartbeat:
         lease = self._settings.workers.lease
         info = describe_worker(
-            self._worker.setup,
+            replace(self._worker.setup, concurrency=self._state.slots),
             self._worker.registry.handlers,
             began=self._began,
             phase=self._phase(),
@@ -846,6 +901,13 @@ class Shift:
         if mine == self._incarnation:
             self._tell(Disowned(self._now()))
 
+    def _watch(self) -> Watch:
+        return Watch(
+            runs=lambda: self._executor.runs,
+            left_behind=lambda: self._executor.left_behind,
+            whole_process=self._whole_process,
+        )
+
     # Progress
 
     def _report(self, record: Record, progress: bytes) -> None:
@@ -885,6 +947,7 @@ class Shift:
             concurrency=self._worker.setup.concurrency,
             keep=self._keep,
             addresses=self._addresses,
+            whole_process=self._whole_process,
             max_unhandled_ms=self._settings.workers.max_unhandled,
             max_crashes=self._settings.workers.max_crashes,
             result_limit=self._settings.payload_limit,

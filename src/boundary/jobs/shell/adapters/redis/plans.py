@@ -225,7 +225,12 @@ def _check_instants(jobs: Iterable[NewJob]) -> None:
 # A worker's cycle
 
 
-def _claim_args(operation: ops.Claim, slots: int) -> bytes:
+def _claim_args(operation: ops.Claim, slots: int, taken: Sequence[Record] = ()) -> bytes:
+    """`taken`: what other partitions gave already."""
+    limits = dict(operation.limits)
+    for record in taken:
+        if record.queue in limits:
+            limits[record.queue] -= 1
     return _ask(
         worker=operation.worker,
         slots=slots,
@@ -234,16 +239,18 @@ def _claim_args(operation: ops.Claim, slots: int) -> bytes:
         join=operation.join or None,
         queues=operation.queues,
         ahead=dict(operation.ahead) or None,
+        limits=limits or None,
     )
 
 
 def _claim(operation: ops.Claim, partitions: Partitions) -> Plan[ops.Claimed]:
     claimed: list[ops.Claimed] = []
-    slots = operation.slots
+    taken: list[Record] = []
     for number in partitions.in_turn():
-        (reply,) = yield [Call("claim", (_claim_args(operation, slots),), number)]
+        ask = _claim_args(operation, operation.slots - len(taken), taken)
+        (reply,) = yield [Call("claim", (ask,), number)]
         claimed.append(_claimed(reply))
-        slots -= len(claimed[-1].jobs)
+        taken += claimed[-1].jobs
     return _together(claimed)
 
 
