@@ -278,11 +278,12 @@ def test_a_module_that_cannot_be_used(
     assert "shell/cli" not in done.stderr
 
 
-def test_a_count_of_processes_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+def test_a_count_of_processes_is_kept(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(TASKS)
-    done = command(tmp_path, "worker", "tasks", "--burst", WORKER_COUNT="5")
-    assert done.returncode == 0
-    assert "workers.count is 5" in done.stderr
+    done = command(tmp_path, "worker", "tasks", "--burst", WORKER_COUNT="2")
+    assert done.returncode == 0, done.stderr
+    assert "in each of 2 processes" in done.stderr
+    assert "worker process 2 has left" in done.stderr
 
 
 def test_a_worker_stops_soon_at_a_signal(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -92,21 +92,26 @@ class MinuteStats(Struct, frozen=True, kw_only=True):
     avg_duration_ms: float = 0.0
 
 
+WorkerPhase: TypeAlias = Literal["running", "quiet", "draining"]
+
+
 class WorkerInfo(Struct, frozen=True, kw_only=True):
     """One worker that is alive, or was a moment ago.
 
     Attributes:
         id: Its incarnation.
-        status: Whether it runs anything.
+        status: Whether it runs anything; `quiet`: it was told to claim nothing; `draining`: it
+            ends what it has, and leaves.
         queues: The queues it serves, in order; empty: every queue.
         seen_until: The end of its lease; past, if it was lost.
         running: The jobs it holds.
         job_types: Those it has handlers for, by name; None: it did not say, or they are too many
             to say (`TYPES_TOLD`).
+        schedules: The schedules its code declares.
     """
 
     id: str
-    status: Literal["running", "idle"]
+    status: Literal["running", "idle", "quiet", "draining"]
     queues: tuple[str, ...]
     concurrency: int
     host: str
@@ -115,6 +120,7 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     seen_until: datetime
     running: tuple[UUID, ...] = ()
     job_types: tuple[str, ...] | None = None
+    schedules: tuple[str, ...] = ()
 
 
 class JobStats(Struct, frozen=True, kw_only=True):
@@ -172,6 +178,8 @@ class WorkerNote(Struct, frozen=True):
     pid: int
     started_at: datetime
     job_types: tuple[str, ...] | None = None
+    phase: WorkerPhase = "running"
+    schedules: tuple[str, ...] = ()
 
     def serves(self, queue: str) -> bool:
         """Whether it takes jobs of this queue."""
@@ -193,10 +201,13 @@ def encode_worker(
     pid: int,
     started_at: datetime,
     job_types: tuple[str, ...] = (),
+    phase: WorkerPhase = "running",
+    schedules: tuple[str, ...] = (),
 ) -> bytes:
     """What a worker says of itself with each heartbeat."""
     told = tuple(sorted(job_types)) if len(job_types) <= TYPES_TOLD else None
-    return msgspec.msgpack.encode(WorkerNote(queues, concurrency, host, pid, started_at, told))
+    note = WorkerNote(queues, concurrency, host, pid, started_at, told, phase, schedules)
+    return msgspec.msgpack.encode(note)
 
 
 def worker_note(note: bytes) -> WorkerNote | None:
@@ -220,7 +231,7 @@ def worker_info(
         return None
     return WorkerInfo(
         id=id,
-        status="running" if running else "idle",
+        status=said.phase if said.phase != "running" else "running" if running else "idle",
         queues=said.queues,
         concurrency=said.concurrency,
         host=said.host,
@@ -229,4 +240,5 @@ def worker_info(
         seen_until=seen_until,
         running=running,
         job_types=said.job_types,
+        schedules=said.schedules,
     )

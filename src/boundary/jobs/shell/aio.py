@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
-from boundary.jobs.shell import flows, operators
+from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
+from boundary.jobs.shell import flows, operators, schedule_flows
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
+from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 from boundary.jobs.shell.telemetry import tracing
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class AsyncJobs:
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
-            backend = self._backends[loop] = self._jobs.store.asynchronous()
+            backend = self._backends[loop] = self._jobs.open_async()
         return backend
 
     async def _run(self, flow: Flow[R]) -> R:
@@ -59,7 +61,7 @@ class AsyncJobs:
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
         with tracing.sending(draft.new.queue, 1):
-            return await self._run(flows.enqueue(draft))
+            return await self._run(self._jobs.enqueuing_one(draft))
 
     async def enqueue(
         self,
@@ -73,7 +75,7 @@ class AsyncJobs:
     async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
         """As `Jobs.enqueue_many`."""
         with tracing.sending(None, None):
-            return await self._run(flows.enqueue_many(jobs))
+            return await self._run(self._jobs.enqueuing(jobs))
 
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""
@@ -184,6 +186,22 @@ class AsyncJobs:
         """As `Jobs.resume`."""
         return await self._run(flows.set_paused(queue, paused=False))
 
+    async def quiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.quiet_workers`."""
+        return await self._run(operators.instruct("quiet", worker))
+
+    async def unquiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.unquiet_workers`."""
+        return await self._run(operators.instruct("unquiet", worker))
+
+    async def drain_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.drain_workers`."""
+        return await self._run(operators.instruct("drain", worker))
+
+    async def restart_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.restart_workers`."""
+        return await self._run(operators.instruct("restart", worker))
+
     async def purge(self, queue: str) -> int:
         """As `Jobs.purge`."""
         return await self._run(flows.purge(queue))
@@ -197,21 +215,41 @@ class AsyncJobs:
         cron: str | None = None,
         every: float | timedelta | None = None,
         timezone: str = "UTC",
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+        paused: bool | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """As `Jobs.schedule`."""
         draft = self._jobs.draft(handler, args, given)
-        return await self._run(
-            flows.schedule(name, draft, cron=cron, every=every, timezone=timezone)
+        rule = schedule_flows.rule_of(
+            cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
         )
+        return await self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+
+    async def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+        """As `Jobs.edit_schedule`."""
+        return await self._run(schedule_flows.edit_schedule(name, edits))
+
+    async def pause_schedule(self, name: str) -> ScheduleInfo | None:
+        """As `Jobs.pause_schedule`."""
+        return await self._run(schedule_flows.pause_schedule(name))
+
+    async def resume_schedule(self, name: str) -> ScheduleInfo | None:
+        """As `Jobs.resume_schedule`."""
+        return await self._run(schedule_flows.resume_schedule(name))
+
+    async def fire_schedule(self, name: str) -> Job | None:
+        """As `Jobs.fire_schedule`."""
+        return await self._run(schedule_flows.fire_schedule(name, self._jobs.new_id))
 
     async def unschedule(self, name: str) -> bool:
         """As `Jobs.unschedule`."""
-        return await self._run(flows.unschedule(name))
+        return await self._run(schedule_flows.unschedule(name))
 
     async def schedules(self) -> list[ScheduleInfo]:
         """As `Jobs.schedules`."""
-        return await self._run(flows.schedules())
+        return await self._run(schedule_flows.schedules())
 
     async def close(self) -> None:
         """This loop's connections are closed; further calls open them again."""

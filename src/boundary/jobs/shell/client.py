@@ -6,8 +6,9 @@ call. What does not: any logic of a call (`flows`).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
+    Literal,
     ParamSpec,
     Protocol,
     Self,
@@ -25,19 +27,20 @@ from typing import (
     overload,
 )
 
-from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, operators, options
+from boundary.jobs.shell import connect, flows, operators, options, schedule_flows
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.driving import drive
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
-from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
+from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
+from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 from boundary.jobs.shell.telemetry import tracing
 from boundary.jobs.shell.telemetry.stream import Voice
 
@@ -48,9 +51,10 @@ if TYPE_CHECKING:
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
-    from boundary.jobs.ports import Backend, Clock, Store
+    from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.following import Events
+    from boundary.jobs.shell.inline import Desk, Terms
     from boundary.jobs.shell.telemetry.hooks import Hooks
     from boundary.jobs.shell.worker import Worker
 
@@ -103,6 +107,9 @@ class Jobs:
             ``jobs.shop.db``); None: as configured, else ``jobs``.
         config: Settings, keys by section, or a TOML file; over files and environment.
         clock: Where ids and the embedded stores get their time; for tests.
+        inline: A job that is due is run by its enqueue, which returns it with its outcome; no
+            worker is needed. What the handler raises is the job's outcome, as with a worker;
+            with ``"raise"`` it is raised as well. None: as configured, else False.
 
     Attributes:
         registry: What a worker knows.
@@ -121,8 +128,10 @@ class Jobs:
         *,
         config: Settings | Mapping[str, Any] | Path | str | None = None,
         clock: Clock | None = None,
+        inline: bool | Literal["raise"] | None = None,
     ) -> None:
         self.settings = _settings(url, namespace, config)
+        self._inline = _checked_inline(self.settings.inline if inline is None else inline)
         connect.checked_url(self.settings.url)
         self.registry = Registry()
         self.aio = AsyncJobs(self)
@@ -139,7 +148,48 @@ class Jobs:
 
     @cached_property
     def _backend(self) -> Backend:
-        return self.store.blocking()
+        backend = self.store.blocking()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import InlineBackend  # here: most doors need none
+
+        return InlineBackend(backend, self._desk())
+
+    def open_async(self) -> AsyncBackend:
+        """The store for one event loop, as `aio` uses it."""
+        backend = self.store.asynchronous()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import AsyncInlineBackend  # as above
+
+        return AsyncInlineBackend(backend, self._desk())
+
+    def _desk(self) -> Desk:
+        from boundary.jobs.shell.inline import Desk
+
+        return Desk(self.registry, self.settings, self._clock)
+
+    def enqueuing_one(self, draft: Draft) -> Flow[Job]:
+        """The steps that store this job, and run it if this door is inline."""
+        if not self._inline:
+            return flows.enqueue(draft)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue(draft, self._inline_terms())
+
+    def enqueuing(self, drafts: Iterable[Draft]) -> Flow[list[Job]]:
+        """The same for many."""
+        if not self._inline:
+            return flows.enqueue_many(drafts)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue_many(drafts, self._inline_terms())
+
+    def _inline_terms(self) -> Terms:
+        from boundary.jobs.shell.inline import Terms
+
+        knows = self.registry.handlers.__contains__
+        return Terms(knows, self.settings.retention.finished, raising=self._inline == "raise")
 
     def _run(self, flow: Flow[R]) -> R:
         return drive(flow, self._backend, self.voice)
@@ -200,26 +250,83 @@ class Jobs:
         self.registry.add(made)
         return made
 
-    def cron(self, expression: str, *, timezone: str = "UTC") -> Callable[[H], H]:
+    def cron(
+        self,
+        expression: str,
+        *,
+        timezone: str = "UTC",
+        name: str | None = None,
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+    ) -> Callable[[H], H]:
         """The handler below runs at each tick, once, however many workers there are.
 
-        The schedule is named after the job type; workers put it into the store when they start.
+        Workers put the schedule into the store when they start.
+        What an operator pauses or edits stays so until the declaration here changes (a pause: until
+        it is resumed).
 
         Args:
             expression: Five fields, six with seconds first, or an alias such as ``@daily``.
             timezone: The IANA zone whose local time ticks.
+            name: The schedule's; None: the job type, then that with ``.2`` and so on.
+            misfire: What becomes of ticks no worker fired in time: ``once`` (one job, for the
+                latest), ``skip`` (none, if the latest is more than a minute ago) or ``all`` (a
+                job each, for the latest `misfire_cap`).
+            misfire_cap: 1 to 1,000.
 
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
+            UsageError: Something else is.
         """
-        from boundary.jobs.core import cron as crons  # here: few programs have schedules
+        return self._declare(
+            "cron",
+            name,
+            schedule_flows.rule_of(
+                cron=expression,
+                every=None,
+                timezone=timezone,
+                misfire=misfire,
+                misfire_cap=misfire_cap,
+            ),
+        )
 
-        crons.checked(expression, timezone, wire.at(self._clock.now()))
+    def every(
+        self,
+        interval: float | timedelta,
+        *,
+        name: str | None = None,
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+    ) -> Callable[[H], H]:
+        """The handler below runs once each interval, however many workers there are.
+
+        As `cron`, but by an interval in seconds or as a timedelta; it begins when the first worker
+        puts it into the store.
+
+        Raises:
+            UsageError: Something is not what it may be.
+        """
+        return self._declare(
+            "every",
+            name,
+            schedule_flows.rule_of(
+                cron=None,
+                every=interval,
+                timezone="UTC",
+                misfire=misfire,
+                misfire_cap=misfire_cap,
+            ),
+        )
+
+    def _declare(self, door: str, name: str | None, rule: Rule) -> Callable[[H], H]:
+        from boundary.jobs.core import schedules  # here: few programs have schedules
+
+        schedules.first_tick(rule.cron, rule.every_ms, rule.timezone, self._clock.now())
 
         def declare(handler: H) -> H:
             if not isinstance(cast("object", handler), Handler):
-                raise UsageError("put @jobs.cron above @jobs.handler, not below")
-            self.registry.declare(handler, expression, timezone)
+                raise UsageError(f"put @jobs.{door} above @jobs.handler, not below")
+            self.registry.declare(handler, rule, name)
             return handler
 
         return declare
@@ -282,6 +389,8 @@ class Jobs:
         queues: Sequence[str] | None = None,
         concurrency: int | None = None,
         weights: Mapping[str, int] | None = None,
+        max_jobs: int | None = None,
+        max_memory: int | None = None,
     ) -> Worker:
         """A worker for these handlers.
 
@@ -290,6 +399,9 @@ class Jobs:
                 ``default`` first.
             concurrency: Jobs that run at the same time; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
+            max_jobs: It asks to be replaced after so many jobs, and without anybody to ask it
+                stops; None: as configured (0, never).
+            max_memory: The same when its process has more bytes of memory.
 
         Raises:
             UsageError: One of them is wrong.
@@ -303,10 +415,16 @@ class Jobs:
             queues=queues,
             weights=weights,
             concurrency=concurrency,
+            max_jobs=max_jobs,
+            max_memory=max_memory,
             clock=self._clock,
         )
 
     # Jobs come in
+
+    def new_id(self) -> bytes:
+        """The id of a job to come."""
+        return self._new_id()
 
     def drafting(self, job_type: str, chosen: Options) -> Drafting:
         """A maker of drafts under this door's ids and limits."""
@@ -331,7 +449,7 @@ class Jobs:
     def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
         with tracing.sending(draft.new.queue, 1):
-            return self._run(flows.enqueue(draft))
+            return self._run(self.enqueuing_one(draft))
 
     async def asend(self, draft: Draft) -> Job:
         """As `send`, awaited."""
@@ -364,7 +482,7 @@ class Jobs:
             jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
         """
         with tracing.sending(None, None):
-            return self._run(flows.enqueue_many(jobs))
+            return self._run(self.enqueuing(jobs))
 
     # Look
 
@@ -537,6 +655,36 @@ class Jobs:
         """Workers serve the queue again. Whether that is a change."""
         return self._run(flows.set_paused(queue, paused=False))
 
+    def quiet_workers(self, worker: str | None = None) -> int:
+        """The worker claims nothing more, and goes on with what it has; None: all. How many.
+
+        Within a second; it stays so until `unquiet_workers`. What is told to a worker is told to one
+        process; a supervisor with several has as many workers.
+
+        Args:
+            worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
+        """
+        return self._run(operators.instruct("quiet", worker))
+
+    def unquiet_workers(self, worker: str | None = None) -> int:
+        """The worker claims jobs again; None: all. How many."""
+        return self._run(operators.instruct("unquiet", worker))
+
+    def drain_workers(self, worker: str | None = None) -> int:
+        """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
+
+        Nobody starts in its place. How many were told.
+        """
+        return self._run(operators.instruct("drain", worker))
+
+    def restart_workers(self, worker: str | None = None) -> int:
+        """The worker is replaced by a new process, without a gap in service; None: all.
+
+        One that runs alone ends what it has and starts anew; a worker that a program runs in
+        its own process leaves. How many were told.
+        """
+        return self._run(operators.instruct("restart", worker))
+
     def purge(self, queue: str) -> int:
         """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""
         return self._run(flows.purge(queue))
@@ -550,6 +698,9 @@ class Jobs:
         cron: str | None = None,
         every: float | timedelta | None = None,
         timezone: str = "UTC",
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+        paused: bool | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """Such a job is enqueued at each tick, once, however many workers there are.
@@ -560,21 +711,87 @@ class Jobs:
             cron: Five fields, six with seconds first, or an alias, in the local time of
                 `timezone`; or
             every: an interval, in seconds or as a timedelta.
+            misfire: What becomes of ticks no worker fired in time, as with `cron`.
+            misfire_cap: How many of them ``all`` makes up for, 1 to 1,000.
+            paused: Whether it is paused; None: as it was, a new one is not.
 
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
             UsageError: Something else is.
         """
         draft = self.draft(handler, args, given)
-        return self._run(flows.schedule(name, draft, cron=cron, every=every, timezone=timezone))
+        rule = schedule_flows.rule_of(
+            cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
+        )
+        return self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+
+    def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+        """The schedule is as before but for the edits. None: there is none of this name.
+
+        One that ticks the same afterwards keeps its next tick. One that code declares stays as
+        edited until its declaration changes.
+
+        Raises:
+            CronError: The expression or the zone is wrong, or it never ticks.
+            UsageError: Something else is.
+        """
+        return self._run(schedule_flows.edit_schedule(name, edits))
+
+    def pause_schedule(self, name: str) -> ScheduleInfo | None:
+        """It does not tick until it is resumed. None: there is none of this name."""
+        return self._run(schedule_flows.pause_schedule(name))
+
+    def resume_schedule(self, name: str) -> ScheduleInfo | None:
+        """It ticks again, from now on: nothing of what it slept through is made up for.
+
+        None: there is none of this name.
+        """
+        return self._run(schedule_flows.resume_schedule(name))
+
+    def fire_schedule(self, name: str) -> Job | None:
+        """One of its jobs waits now, as stored; its ticks stay as they are, paused or not.
+
+        None: there is none of this name.
+        """
+        return self._run(schedule_flows.fire_schedule(name, self.new_id))
 
     def unschedule(self, name: str) -> bool:
-        """No schedule has this name. Whether one had."""
-        return self._run(flows.unschedule(name))
+        """No schedule has this name. Whether one had.
+
+        One that code declares is back when the next worker starts; pause it instead.
+        """
+        return self._run(schedule_flows.unschedule(name))
 
     def schedules(self) -> list[ScheduleInfo]:
-        """All schedules, by name."""
-        return self._run(flows.schedules())
+        """All schedules, by name; `upcoming` of each tells when it fires."""
+        return self._run(schedule_flows.schedules())
+
+    def declared_schedules(self) -> list[ScheduleInfo]:
+        """The schedules declared in code, by name, as if they began now; no store is asked."""
+        found = self.registry.schedules(self._clock.now())
+        return [schedule_flows.shown(one) for one in sorted(found, key=lambda one: one.name)]
+
+    # Tests
+
+    @contextlib.contextmanager
+    def redirected(self, store: Store) -> Generator[None]:
+        """Until the block ends every call of this door goes to `store`, for tests.
+
+        The door's own store is neither opened nor closed. Not for a process with other threads
+        that use this door for something else at the same time.
+        """
+        kept = {name: self.__dict__.pop(name, None) for name in ("store", "_backend")}
+        aio, self.aio = self.aio, AsyncJobs(self)
+        self.store = store
+        try:
+            yield
+        finally:
+            self.close()
+            for name, value in kept.items():
+                self.__dict__.pop(name, None)
+                if value is not None:
+                    self.__dict__[name] = value
+            self.aio = aio
 
     # The end
 
@@ -605,6 +822,14 @@ class Jobs:
     ) -> None:
         await self.aio.close()
         self.close()
+
+
+def _checked_inline(inline: object) -> bool | Literal["raise"]:
+    if inline == "raise":
+        return "raise"
+    if not isinstance(inline, bool):
+        raise UsageError(f'inline is True, False or "raise", not {inline!r:.40}')
+    return inline
 
 
 def _settings(

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.dispatcher import Setup
     from boundary.jobs.core.operations import Beat, Heartbeat
+    from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis
     from boundary.jobs.ports import Backend, Listener, Store
-    from boundary.jobs.shell.config import Settings
 
 log = logging.getLogger("boundary.jobs")
 
@@ -38,7 +38,12 @@ LAST_MOMENT = 0.8
 
 
 def describe_worker(
-    setup: Setup, settings: Settings, job_types: Iterable[str], now: Millis
+    setup: Setup,
+    job_types: Iterable[str],
+    *,
+    began: Millis,
+    phase: WorkerPhase,
+    schedules: tuple[str, ...] = (),
 ) -> bytes:
     """What a worker says of itself, for `Stats` and `Explain`."""
     return encode_worker(
@@ -46,8 +51,10 @@ def describe_worker(
         concurrency=setup.concurrency,
         host=socket.gethostname(),
         pid=os.getpid(),
-        started_at=at(now),
+        started_at=at(began),
         job_types=tuple(job_types),
+        phase=phase,
+        schedules=schedules,
     )
 
 

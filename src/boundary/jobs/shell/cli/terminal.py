@@ -43,8 +43,9 @@ def exit_code(error: JobsError) -> int:
 
 @dataclass(frozen=True)
 class Terminal:
-    """The global options, and the consoles they lead to."""
+    """The arguments, the global options among them, and the consoles they lead to."""
 
+    arguments: tuple[str, ...] = ()
     url: str | None = None
     config: Path | None = None
     color: bool = True

@@ -6,6 +6,7 @@ blocks the event loop. What does not: what metrics there are (`exposition`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -60,11 +61,16 @@ class Answer(NamedTuple):
     kind: str = "text/plain; charset=utf-8"
 
 
+RETRY = 0.2
+"""Seconds between tries to have a port that another process still has."""
+
+
 class Health:
     """Serves while its `with` block lasts.
 
     Args:
         host, port: Where it listens.
+        waits: The port is another process's for a while yet: serve when it is free.
 
     Attributes:
         vitals: To be told of contact with the store.
@@ -74,20 +80,32 @@ class Health:
         UsageError: It cannot listen there.
     """
 
-    def __init__(self, host: str, port: int, store: Store) -> None:
+    def __init__(self, host: str, port: int, store: Store, *, waits: bool = False) -> None:
         self.vitals = Vitals()
         self.meter = Meter()
         self._exposition = _exposition(self.meter, store)
-        try:
-            self._server = _server(host, port, self)
-        except OSError as error:
-            raise UsageError(
-                f"the health port {host}:{port} cannot be used ({error.strerror or error}); choose "
-                "another one by --health-port or workers.health_port, each process needs its own"
-            ) from error
+        self._ending = threading.Event()
+        self._server: ThreadingHTTPServer | None = None
+        self._place = host, port
+        if not waits:
+            try:
+                self._server = _server(host, port, self)
+            except OSError as error:
+                raise UsageError(
+                    f"the health port {host}:{port} cannot be used ({error.strerror or error}); "
+                    "choose another one by --health-port or workers.health_port, each process "
+                    "needs its own"
+                ) from error
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="boundary-jobs-health", daemon=True
+            target=self._serve, name="boundary-jobs-health", daemon=True
         )
+
+    def _serve(self) -> None:
+        while self._server is None and not self._ending.wait(RETRY):
+            with contextlib.suppress(OSError):
+                self._server = _server(*self._place, self)
+        if self._server is not None:
+            self._server.serve_forever()
 
     def answer(self, path: str) -> Answer:
         """What somebody gets who asks for this path."""
@@ -126,8 +144,12 @@ class Health:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._ending.set()
+        if self._server is not None:
+            # It waits for a round of serving, which may never begin.
+            threading.Thread(target=self._server.shutdown, daemon=True).start()
+            self._thread.join(timeout=1.0)
+            self._server.server_close()
         self._thread.join(timeout=1.0)
         if self._exposition is not None:
             self._exposition.close()

@@ -13,7 +13,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from boundary.jobs.errors import BackendError
-from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
 from boundary.jobs.shell.adapters.redis.conversation import locate, say
 from boundary.jobs.shell.adapters.redis.hearing import events_channel
@@ -131,5 +130,5 @@ async def _subscribed(driver: AsyncDriver) -> AsyncWire:
         await made.read_response(disable_decoding=True)
     except FAILURES as error:
         await made.disconnect(nowait=True)
-        raise faults.deaf(terms.address.shown(), terms.timeout, error) from error
+        raise driver.known.deaf(error, node) from error
     return made

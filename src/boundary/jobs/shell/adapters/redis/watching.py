@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from boundary.jobs.core.operations import Time
 from boundary.jobs.errors import BackendError
-from boundary.jobs.shell.adapters.redis import faults
-from boundary.jobs.shell.adapters.redis.blocking import Driver, connection
+from boundary.jobs.shell.adapters.redis.blocking import FORKED, Driver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate, say
 from boundary.jobs.shell.adapters.redis.hearing import FAILURES, SLICE, events_channel
 from boundary.jobs.shell.adapters.redis.plans import Call, Partitions, watching
@@ -47,16 +46,17 @@ class RedisWatcher:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._who = os.urandom(8)
-        self._connection: Wire | None = None
         self._closed = False
-        self._renew = 0.0
-        self._lock = threading.Lock()
+        self.begin_anew()
+        FORKED.add(self)
         self._join()
 
-    def _failed(self, error: Exception) -> BackendError:
-        terms = self._driver.terms
-        return faults.deaf(terms.address.shown(), terms.timeout, error)
+    def begin_anew(self) -> None:
+        """As `blocking.Forked.begin_anew`."""
+        self._who = os.urandom(8)
+        self._connection: Wire | None = None
+        self._renew = 0.0
+        self._lock = threading.Lock()
 
     def _join(self) -> None:
         """Subscribed, and known as one who watches."""
@@ -69,7 +69,7 @@ class RedisWatcher:
                 made.read_response(disable_decoding=True)
             except FAILURES as error:
                 made.disconnect()
-                raise self._failed(error) from error
+                raise self._driver.known.deaf(error, node) from error
             self._connection = made
         now = time.monotonic()
         if now >= self._renew:
