@@ -103,6 +103,40 @@ def test_what_it_raises_is_a_failed_run_with_its_own_trace(jobs: Jobs) -> None:
     assert "tests/isolation/handlers.py" in error.stacktrace.splitlines()[1]
 
 
+def test_long_and_strange_texts_are_cut_not_fatal(jobs: Jobs) -> None:
+    bad = isolated(jobs, handlers.fails_at_length, max_retries=0).enqueue()
+    good = isolated(jobs, handlers.talks_at_length).enqueue()
+    jobs.worker().run_until_empty()
+    error = done(jobs, bad).error
+    assert error is not None
+    assert (error.type, error.message[:9]) == ("ValueError", "\\ud800xxx")
+    assert jobs.result(good.id) == "heard"
+
+
+def test_a_lease_that_is_lost_ends_the_process_and_nothing_else(jobs: Jobs, tmp_path: Path) -> None:
+    """The job is somebody else's now; threads and slots of this worker count on."""
+    note = tmp_path / "note"
+    handler, fine = isolated(jobs, handlers.deaf), isolated(jobs, handlers.where)
+
+    @jobs.middleware
+    async def around(ctx: Context, call_next: Any) -> object:
+        return await call_next(ctx)
+
+    @jobs.handler
+    def in_thread() -> str:
+        return "fine"
+
+    with working(jobs, concurrency=2) as worker:
+        handler.enqueue(path=str(note))
+        pid = int(eventually("it runs", lambda: note.exists() and note.read_text(), 20))
+        for shift in worker._shifts:
+            shift._lost(shift._incarnation)
+        eventually("its process is gone", lambda: is_gone(pid))
+        for _ in range(3):
+            assert jobs.result(in_thread.enqueue().id, timeout=20) == "fine"
+            assert jobs.result(fine.enqueue().id, timeout=20)
+
+
 @pytest.mark.parametrize(
     ("how", "status", "retries", "reason"),
     [

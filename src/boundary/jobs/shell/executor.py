@@ -700,7 +700,7 @@ class Executor:
         self._left_behind.append(run)
         if not self._on_loop(run):
             self._threads.give_up()
-        elif not run.handler.is_async:
+        elif not run.handler.is_async and run.handler.isolation is None:
             self._bridge.give_up()
 
 
