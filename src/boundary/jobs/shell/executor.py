@@ -575,9 +575,9 @@ class Executor:
     def _stopped(self, run: Run, ended: outcome.Run, error: BaseException | None) -> Outcome:
         """The outcome of a run that was asked to stop, and did."""
         if run.stop == "abandon":
-            return outcome.released(run.record, self._keep.finished)
+            return outcome.interrupted(ended)
         if run.stop == "cancel":
-            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran")
+            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran", ended)
         limit = (run.payload.timeout_ms or 0) / 1000
         took = ended.duration_ms / 1000
         if isinstance(error, CellLost):
