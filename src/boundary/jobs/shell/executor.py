@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.wire import Millis, Payload, Record
     from boundary.jobs.ports import Clock
     from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.threads import MakeThreads
 
 log = logging.getLogger("boundary.jobs")
 
@@ -96,6 +97,7 @@ class Executor:
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
+        threads: Makes the threads for handlers that block.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Executor:
         report: Callable[[Record, bytes], None],
         collected: Callable[[], None],
         store_now: Callable[[], Millis],
+        threads: MakeThreads = Threads,
     ) -> None:
         self._registry = registry
         self._concurrency = concurrency
@@ -127,9 +130,10 @@ class Executor:
         self._buffer: deque[Record] = deque()
         self._running: dict[bytes, Run] = {}
         self._idle: deque[asyncio.Future[Run]] = deque()
-        self._slots: set[asyncio.Task[None]] = set()
-        self._threads = Threads(self._loop, self._call_blocking, self._finish)
-        self._bridge = Threads(self._loop, _call_bridged, _resolve)
+        # In order, as all that is iterated over here: a worker's steps depend on no address.
+        self._slots: dict[asyncio.Task[None], None] = {}
+        self._threads = threads(self._loop, self._call_blocking, self._finish)
+        self._bridge = threads(self._loop, _call_bridged, _resolve)
         self._yielded = self._time()
         self._deadlines: list[tuple[float, int, Run]] = []
         self._alarm: asyncio.TimerHandle | None = None
@@ -192,8 +196,9 @@ class Executor:
     def cancel(self, ids: Iterable[bytes]) -> int:
         """Ask these jobs to stop. How many had not begun (and are cancelled at once)."""
         wanted = set(ids)
-        for id in wanted & self._running.keys():
-            self._ask_to_stop(self._running[id], "cancel", GRACE)
+        for id, run in list(self._running.items()):
+            if id in wanted:
+                self._ask_to_stop(run, "cancel", GRACE)
         unbegun = [record for record in self._buffer if record.id in wanted]
         for record in unbegun:
             self._buffer.remove(record)
@@ -271,11 +276,11 @@ class Executor:
             self._idle.popleft().set_result(run)
         else:
             slot = self._loop.create_task(self._serve(run))
-            self._slots.add(slot)
+            self._slots[slot] = None
             slot.add_done_callback(self._slot_ended)
 
     def _slot_ended(self, slot: asyncio.Task[None]) -> None:
-        self._slots.discard(slot)
+        self._slots.pop(slot, None)
         if not slot.cancelled() and (error := slot.exception()) is not None:
             log.critical("a slot broke; please report this", exc_info=error)
 

@@ -61,9 +61,9 @@ from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
 from boundary.jobs.shell import loops
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.executor import Executor
-from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.journal import Journal
-from boundary.jobs.shell.pulse import Pulse, describe_worker
+from boundary.jobs.shell.pulse import Heart, describe_worker
+from boundary.jobs.shell.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
@@ -115,11 +115,13 @@ class Worker:
         weights: Mapping[str, int] | None = None,
         concurrency: int | None = None,
         clock: Clock | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
         self.clock = clock or SystemClock()
+        self.surroundings = surroundings or Surroundings()
         self.setup = _setup(settings, queues, weights, concurrency)
         self._shifts: set[Shift] = set()
 
@@ -250,7 +252,7 @@ class Shift:
         self._moving = False
         self._unsure: set[bytes] = set()
         self._handing_in: set[bytes] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._broken: BaseException | None = None
         self._left = False
         self._offset: float = worker.clock.now() - self._now()
@@ -259,7 +261,7 @@ class Shift:
         self._firing: set[tuple[str, Millis]] = set()
         self._journal = Journal()
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
-        self._incarnation = incarnation()
+        self._incarnation = worker.surroundings.incarnation()
         self._info = describe_worker(worker.setup, settings, worker.clock.now())
         self._backend: AsyncBackend = worker.store.asynchronous()
         self._executor: Executor
@@ -353,11 +355,11 @@ class Shift:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._reap)
 
     def _reap(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
             self._wake()
@@ -429,7 +431,7 @@ class Shift:
         Should it take place later still, it is one of a worker nobody knows.
         """
         log.warning("the store failed, trying again: %s", error)
-        heir = incarnation()
+        heir = self._worker.surroundings.incarnation()
         wait = dispatcher.BACKOFF_MS / 1000
         lease = self._settings.workers.lease
         self._moving = True
@@ -625,7 +627,7 @@ class Shift:
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
         heard = (one for one in self._events if not isinstance(one, Finished | Returned))
         self._events = deque(heard)
-        self._incarnation = incarnation()
+        self._incarnation = self._worker.surroundings.incarnation()
         self._spawn(self._rejoin(self._incarnation))
 
     async def _rejoin(self, mine: str) -> None:
@@ -641,14 +643,16 @@ class Shift:
         lease = self._settings.workers.lease
         return Heartbeat(self._incarnation, lease, self._info, join)
 
-    def _pulse(self) -> Pulse:
-        return Pulse(
-            self._worker.store,
+    def _pulse(self) -> contextlib.AbstractContextManager[object]:
+        around = self._worker.surroundings
+        heart = Heart(
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
+            now=around.monotonic,
             heard=self._from_thread(self._heard),
             lost=self._from_thread(self._lost),
         )
+        return around.pulse(self._worker.store, heart.beats())
 
     def _from_thread(self, call: Callable[..., None]) -> Callable[..., None]:
         def hand_over(*args: object) -> None:
@@ -687,7 +691,7 @@ class Shift:
 
     async def _flush_reports(self, ids: set[bytes]) -> None:
         """Progress of these jobs is stored; before their outcomes, or never."""
-        for id in ids & self._reports.keys() if self._reports else ():
+        for id in sorted(ids & self._reports.keys()) if self._reports else ():
             # Another flush, of an exchange or of the sender, may have taken it meanwhile.
             report = self._reports.pop(id, None)
             if report is not None:
@@ -711,4 +715,5 @@ class Shift:
             report=self._report,
             collected=self._collected,
             store_now=self._store_now,
+            threads=self._worker.surroundings.threads,
         )
