@@ -87,6 +87,7 @@ MAX_CRASHES = 2
 
 ids = st.sampled_from(IDS)
 some_ids = st.lists(ids, min_size=1, max_size=4).map(tuple)
+some_known = st.lists(st.tuples(ids, st.sampled_from([1, 1, 2])), max_size=4).map(tuple)
 workers = st.sampled_from(WORKERS)
 queues = st.sampled_from(QUEUES)
 limits = st.sampled_from([1, 2, 3, BATCH])
@@ -162,7 +163,7 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Promote, limits),
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
-    st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
+    st.builds(Inherit, st.just("w1"), st.just("heir"), some_known, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
     st.builds(Take, ids, workers, spans),
     st.builds(RemoveSchedule, st.sampled_from(NAMES)),

@@ -8,9 +8,12 @@ What does not: how the history came about. Each rule is one function; `RULES` is
     unexpected   nobody asked for it, or the store had said no
     duplicated   it began once more than its outcomes, crashes and lost leases explain
     overlap      a run went on though its lease was over and its worker in good health
+                 (one that stood still may go on, or begin what it held, for a moment)
     robbed       taken from a worker whose lease had not ended
     stale        an outcome under another token than the last one issued was accepted
     settled twice  more than one accepted end
+    fired twice  one tick of a schedule, more than one job
+    unearned     completed, though no run said that it had come to this end
     early        begun before its instant
     after cancel   begun though it was cancelled
     over budget  more failed runs, or more crashes, than it may have
@@ -38,13 +41,18 @@ from tests.proof.history import (
     Ended,
     Event,
     Fault,
+    Fired,
     History,
     Removed,
     Revived,
     RolledBack,
     Stopped,
+    Stored,
     TakenBack,
 )
+
+ANEW = (Revived, RolledBack, Stored)
+"""Events after which what was counted of a job does not count any more."""
 
 
 class Violation(NamedTuple):
@@ -93,6 +101,14 @@ class Life:
             if isinstance(event, Began):
                 yield place, event
 
+    def given(self, place: int, run: Began) -> int:
+        """Where the claim that brought this run stands; its own place if nobody told of it."""
+        for at in range(place, -1, -1):
+            one = self.events[at]
+            if isinstance(one, Claimed) and one.token == run.token and one.by == run.by:
+                return at
+        return place
+
 
 class Case:
     """A history, sorted by job."""
@@ -104,11 +120,14 @@ class Case:
         self.kept = {one.job: one for one in history.kept}
         self.faults: dict[str, list[Fault]] = {}
         self.cuts: list[RolledBack] = []
+        self.fired: list[Fired] = []
         for event in history.events:
             self._take(event)
 
     def _take(self, event: Event) -> None:
         match event:
+            case Fired():
+                self.fired.append(event)
             case Fault():
                 self.faults.setdefault(event.by, []).append(event)
             case RolledBack():
@@ -149,12 +168,23 @@ def _lost(case: Case) -> Iterator[Violation]:
     for life in case.lives.values():
         if life.asked is None or not life.known or life.job in case.kept:
             continue
-        ended = any(
-            isinstance(one, Removed) or (isinstance(one, Accepted | TakenBack) and _ends(one))
-            for one in life.events
-        )
-        if not ended and not any(case.undone(at) for at in _yeses(life)):
+        if not any(_may_be_gone(one) for one in life.events) and not any(
+            case.undone(at) for at in _yeses(life)
+        ):
             yield Violation("lost", life.job, "was acknowledged and is not there")
+
+
+def _may_be_gone(event: Event) -> bool:
+    """Whether a job is rightly not there after this."""
+    match event:
+        case Removed():
+            return True
+        case Stopped():
+            return event.answer == "done"
+        case Accepted() | TakenBack():
+            return _ends(event)
+        case _:
+            return False
 
 
 def _yeses(life: Life) -> list[float]:
@@ -186,6 +216,8 @@ def _duplicated(case: Case) -> Iterator[Violation]:
     for life in case.lives.values():
         before: tuple[int, Began] | None = None
         for place, run in life.runs():
+            if _is_ghost(case, life, place, run):
+                continue
             if before is not None and not _explained(case, life, before, (place, run)):
                 text = f"began under token {before[1].token} at {before[1].at:.0f} and again"
                 text += f" under {run.token} at {run.at:.0f} without a reason"
@@ -193,14 +225,36 @@ def _duplicated(case: Case) -> Iterator[Violation]:
             before = (place, run)
 
 
+def _is_ghost(case: Case, life: Life, place: int, run: Began) -> bool:
+    """Whether a process that stood still began what it had been given before.
+
+    Its lease ended meanwhile, which it learns a moment after it goes on.
+    """
+    if case.bounds.overlap is None:
+        return False
+    since = life.events[life.given(place, run) : place]
+    if not any(isinstance(one, RolledBack | Removed) or _is_loss(one, run) for one in since):
+        return False
+    return any(
+        one.kind in {"pause", "block"} and one.at <= run.at <= one.until + case.bounds.overlap
+        for one in case.hit(run.by, since[0].at, run.at)
+    )
+
+
+def _is_loss(event: Event, run: Began) -> bool:
+    return isinstance(event, TakenBack) and event.token == run.token and event.by == run.by
+
+
 def _explained(case: Case, life: Life, first: tuple[int, Began], then: tuple[int, Began]) -> bool:
     (start, before), (end, after) = first, then
     between = life.events[start:end]
-    if any(isinstance(one, RolledBack) for one in between):
+    if any(isinstance(one, ANEW) for one in between):
+        return True
+    if any(isinstance(one, RolledBack) for one in life.events[life.given(start, before) : start]):
         return True
     if after.token <= before.token:
         return False
-    if any(_lets_go(case, one, before) for one in between):
+    if any(_lets_go(case, one, before, between) for one in between):
         return True
     if case.history.store_told:
         return False
@@ -208,18 +262,18 @@ def _explained(case: Case, life: Life, first: tuple[int, Began], then: tuple[int
     return again or bool(case.hit(before.by, before.at, after.at))
 
 
-def _lets_go(case: Case, event: Event, run: Began) -> bool:
+def _lets_go(case: Case, event: Event, run: Began, between: list[Event]) -> bool:
     """Whether the event is a reason for the job to begin again after this run."""
     match event:
-        case Revived():
-            return True
         case Accepted():
             return event.token == run.token and event.event in AGAIN
         case TakenBack(token=run.token, why="lease"):
-            return bool(case.hit(run.by, min(run.at, event.until - _reach(case)), event.at))
+            return bool(case.hit(run.by, min(run.at, event.until) - _reach(case), event.at))
         case TakenBack(token=run.token, why="release"):
-            hit = case.hit(run.by, run.at, event.at)
-            return any(one.kind in FATAL for one in hit)
+            hit = case.hit(run.by, run.at - _reach(case), event.at)
+            # By a worker that ends, or one that could not renew its lease and stopped the run.
+            was_stopped = any(isinstance(one, Ended) and one.how == "stopped" for one in between)
+            return any(one.kind in FATAL or was_stopped for one in hit)
         case _:
             return False
 
@@ -234,13 +288,13 @@ def _overlap(case: Case) -> Iterator[Violation]:
     if allowed is None:
         return
     for life in case.lives.values():
-        runs = list(life.runs())
+        runs = [(at, one) for at, one in life.runs() if not _is_ghost(case, life, at, one)]
         for (start, run), (end, after) in pairwise(runs):
             over = any(
                 isinstance(one, Ended) and one.token == run.token and one.by == run.by
                 for one in life.events[start:end]
             )
-            if over or any(isinstance(one, RolledBack) for one in life.events[start:end]):
+            if over or any(isinstance(one, ANEW) for one in life.events[start:end]):
                 continue
             excuses = case.hit(run.by, run.at, after.at)
             if not any(_excuses(one, after.at, allowed) for one in excuses):
@@ -270,6 +324,8 @@ def _stale(case: Case) -> Iterator[Violation]:
         for event in life.events:
             if isinstance(event, Claimed):
                 issued = event
+            elif isinstance(event, Stored):
+                issued = None
             elif isinstance(event, RolledBack):
                 issued = _last_claim(life, event)
             elif isinstance(event, Accepted) and issued is not None and event.token != issued.token:
@@ -291,7 +347,7 @@ def _settled_twice(case: Case) -> Iterator[Violation]:
     for life in case.lives.values():
         ends = 0
         for event in life.events:
-            if isinstance(event, Revived | RolledBack):
+            if isinstance(event, ANEW):
                 ends = 0
             elif isinstance(event, Accepted | TakenBack) and _ends(event):
                 ends += 1
@@ -299,15 +355,40 @@ def _settled_twice(case: Case) -> Iterator[Violation]:
                     yield Violation("settled twice", life.job, f"ended again at {event.at:.0f}")
 
 
+def _fired_twice(case: Case) -> Iterator[Violation]:
+    ticks = Counter((one.schedule, one.tick) for one in case.fired if not case.undone(one.at))
+    for (schedule, tick), times in ticks.items():
+        if times > 1:
+            yield Violation("fired twice", schedule, f"fired {times} times for {tick:.0f}")
+
+
+def _unearned(case: Case) -> Iterator[Violation]:
+    for life in case.lives.values():
+        done: set[int] = set()
+        for event in life.events:
+            if isinstance(event, Ended) and event.how == "succeed":
+                done.add(event.token)
+            elif (
+                isinstance(event, Accepted) and event.event == "succeed" and event.token not in done
+            ):
+                yield Violation("unearned", life.job, f"completed under token {event.token}")
+        kept = case.kept.get(life.job)
+        if kept is not None and kept.status == "completed" and not done:
+            yield Violation("unearned", life.job, "is completed, and no run ended so")
+
+
 def _early(case: Case) -> Iterator[Violation]:
     for life in case.lives.values():
-        not_before = life.asked.not_before if life.asked else 0.0
-        for event in life.events:
-            if isinstance(event, Accepted):
+        not_before, since = 0.0, 0
+        for place, event in enumerate(life.events):
+            if isinstance(event, Accepted | Asked):
                 not_before = max(not_before, event.not_before)
-            elif isinstance(event, Revived | RolledBack):
-                not_before = 0.0
+            elif isinstance(event, ANEW):
+                since = place
+                not_before = event.not_before if isinstance(event, Stored) else 0.0
             elif isinstance(event, Began) and event.at < not_before - case.bounds.tolerance:
+                if _is_ghost(case, life, place, event) or life.given(place, event) < since:
+                    continue
                 text = f"began at {event.at:.0f}, not to begin before {not_before:.0f}"
                 yield Violation("early", life.job, text)
 
@@ -325,8 +406,9 @@ def _after_cancel(case: Case) -> Iterator[Violation]:
                     # A journal does not say that it was claimed already.
                     unseen = event.answer == "requested" and not case.history.store_told
                     token += unseen
-                case Revived() | RolledBack():
+                case Revived() | RolledBack() | Stored():
                     cancelled = False
+                    token = 0
                 case Began() if cancelled and event.token > token:
                     text = f"began under token {event.token} though it was cancelled before"
                     yield Violation("after cancel", life.job, text)
@@ -339,7 +421,7 @@ def _over_budget(case: Case) -> Iterator[Violation]:
         allowed = life.asked.retries if life.asked else 0
         fails = crashes = 0
         for event in life.events:
-            if isinstance(event, Revived | RolledBack):
+            if isinstance(event, ANEW):
                 fails = crashes = 0
             elif isinstance(event, Accepted) and event.event == "fail":
                 fails += 1
@@ -419,6 +501,8 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     _robbed,
     _stale,
     _settled_twice,
+    _fired_twice,
+    _unearned,
     _early,
     _after_cancel,
     _over_budget,

@@ -40,6 +40,14 @@ class Asked(NamedTuple):
     retries: int = 3
 
 
+class Stored(NamedTuple):
+    """The store has the job, which it had not before: it begins anew."""
+
+    job: str
+    at: float
+    not_before: float = 0.0
+
+
 class Claimed(NamedTuple):
     """The store gave the job away."""
 
@@ -112,6 +120,14 @@ class Revived(NamedTuple):
     at: float
 
 
+class Fired(NamedTuple):
+    """A schedule made its job for a tick (ms)."""
+
+    schedule: str
+    tick: float
+    at: float
+
+
 class Removed(NamedTuple):
     """The job was deleted, purged or pruned."""
 
@@ -142,6 +158,7 @@ class RolledBack(NamedTuple):
 
 Event: TypeAlias = (
     Asked
+    | Stored
     | Claimed
     | Began
     | Ended
@@ -150,6 +167,7 @@ Event: TypeAlias = (
     | Stopped
     | Revived
     | Removed
+    | Fired
     | Fault
     | RolledBack
 )

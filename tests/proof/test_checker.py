@@ -15,12 +15,14 @@ from tests.proof.history import (
     Ended,
     Event,
     Fault,
+    Fired,
     History,
     Kept,
     Removed,
     Revived,
     RolledBack,
     Stopped,
+    Stored,
     TakenBack,
 )
 
@@ -101,6 +103,15 @@ GOOD = {
         *run(2, 60),
         Ended("a", 1, "v", 95, "stopped"),
     ),
+    "a paused worker begins what it held": told(
+        ASKED,
+        Claimed("a", 1, "v", 1),
+        Fault("pause", "v", 3, 90),
+        TakenBack("a", 1, "v", 50, "lease", until=40),
+        *run(2, 60),
+        Began("a", 1, "v", 92),
+        Ended("a", 1, "v", 95, "stopped"),
+    ),
     "it is cancelled while it waits": told(
         ASKED, Stopped("a", 5, "done"), kept=(Kept("a", "cancelled"),)
     ),
@@ -113,6 +124,24 @@ GOOD = {
     ),
     "nobody knows whether it was stored, and it was not": told(Asked("a", 0, None), kept=()),
     "asked twice, known the second time": told(Asked("a", 0, None), Asked("a", 5), *run(1, 10)),
+    "a power cut takes a tick's job": told(
+        Fired("daily", 5, 6),
+        ASKED,
+        RolledBack(7, since=5),
+        Fired("daily", 5, 8),
+        ASKED,
+        *run(1, 10),
+    ),
+    "it was deleted, and asked for again": told(
+        ASKED,
+        Stored("a", 1),
+        *run(1, 10),
+        Removed("a", 20),
+        ASKED,
+        Stored("a", 21),
+        *run(1, 30),
+        counted=Counted(2, 0, 0),
+    ),
     "it was pruned": told(ASKED, *run(1, 10), Removed("a", 99), kept=()),
     "it ended without being kept": told(ASKED, *run(1, 10), kept=()),
     "a power cut takes the enqueue": told(ASKED, RolledBack(5, since=0), kept=()),
@@ -137,6 +166,7 @@ GOOD = {
         Began("a", 1, "1", 10),
         Ended("a", 1, "1", 11, "fail"),
         Began("a", 2, "1", 20),
+        Ended("a", 2, "1", 21, "succeed"),
         kept=(Kept("a", "completed", 2, 1),),
     ),
     "a journal of a cancel that came between claim and beginning": journal(
@@ -169,6 +199,14 @@ BAD = {
         told(ASKED, *run(1, 10), *run(2, 20), kept=(Kept("a", "completed", 2),)),
         told(ASKED, *run(1, 10)[:2], *run(1, 20)),  # twice under one token
         told(ASKED, *run(2, 10)[:2], *run(1, 20)),  # under an older one
+        told(  # by a worker that had not stood still
+            ASKED,
+            Claimed("a", 1, "v", 1),
+            Fault("drop_request", "v", 3),
+            TakenBack("a", 1, "v", 50, "lease", until=40),
+            *run(2, 60),
+            Began("a", 1, "v", 92),
+        ),
         # Its lease ended, but nothing had happened to its worker.
         told(
             ASKED,
@@ -233,6 +271,13 @@ BAD = {
     "settled twice": [
         told(ASKED, *run(1, 10), Accepted("a", 1, "w", 20, "succeed")),
         told(ASKED, *run(1, 10), TakenBack("a", 1, "w", 20, "crash")),
+    ],
+    "fired twice": [told(Fired("daily", 5, 6), ASKED, Fired("daily", 5, 7), *run(1, 10))],
+    "unearned": [
+        told(ASKED, *run(1, 10)[:2], Accepted("a", 1, "w", 13, "succeed")),
+        told(ASKED, *run(1, 10)[:3], *cut_short(2, 20)[:2], Accepted("a", 2, "w", 30, "succeed")),
+        journal(Asked("a", 0), Began("a", 1, "1", 10)),
+        journal(Asked("a", 0), Began("a", 1, "1", 10), Ended("a", 1, "1", 11, "fail")),
     ],
     "early": [
         told(ASKED._replace(not_before=50), *run(1, 10)),

@@ -29,7 +29,7 @@ from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from boundary.jobs.core.operations import Outcome
     from boundary.jobs.core.outcome import Keep
@@ -164,10 +164,10 @@ class Executor:
         return len(self._outcomes)
 
     @property
-    def held(self) -> tuple[bytes, ...]:
-        """Ids of all jobs that are this worker's: waiting, running, or with an outcome."""
-        ended = (record.id for record, _ in self._outcomes)
-        return (*self._running, *(record.id for record in self._buffer), *ended)
+    def held(self) -> tuple[Record, ...]:
+        """All jobs that are this worker's: running, waiting, or with an outcome."""
+        running = (run.record for run in self._running.values())
+        return (*running, *self._buffer, *(record for record, _ in self._outcomes))
 
     def has_suspect(self, max_crashes: int) -> bool:
         """Whether a job on its last chance runs or waits here."""
@@ -184,14 +184,18 @@ class Executor:
         taken, self._durations = self._durations, {}
         return tuple((queue, int(count), total) for queue, (count, total) in taken.items())
 
+    def refuse(self, records: Sequence[Record]) -> int:
+        """Release these claimed jobs unbegun. How many."""
+        # Each goes to the head in turn: the last first keeps their order.
+        for record in reversed(records):
+            self._outcomes.append((record, outcome.released(record, self._keep.finished)))
+        return len(records)
+
     def give_back(self) -> int:
         """Release every job that has not begun. How many."""
-        count = len(self._buffer)
-        # Each goes to the head in turn: the last first keeps their order.
-        while self._buffer:
-            record = self._buffer.pop()
-            self._outcomes.append((record, outcome.released(record, self._keep.finished)))
-        return count
+        unbegun = tuple(self._buffer)
+        self._buffer.clear()
+        return self.refuse(unbegun)
 
     def cancel(self, ids: Iterable[bytes]) -> int:
         """Ask these jobs to stop. How many had not begun (and are cancelled at once)."""
@@ -380,6 +384,8 @@ class Executor:
 
     def _call_blocking(self, run: Run) -> Outcome:
         try:
+            if run.stop:
+                raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             return self._returned(run, run.handler.function(**self._arguments(run)))
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(run, error)

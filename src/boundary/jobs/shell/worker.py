@@ -249,9 +249,10 @@ class Shift:
         self._alarm: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
-        self._moving = False
+        self._moving = asyncio.Lock()
+        self._losses = 0
         self._unsure: set[bytes] = set()
-        self._handing_in: set[bytes] = set()
+        self._handing_in: set[tuple[bytes, int]] = set()
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._broken: BaseException | None = None
         self._left = False
@@ -269,7 +270,8 @@ class Shift:
     async def work(self) -> None:
         """The whole shift, from joining to departing."""
         try:
-            await self._join()
+            if not await self._has_joined():
+                return
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
                 with self._pulse():
@@ -384,16 +386,17 @@ class Shift:
 
     async def _exchange(self, effect: Exchange) -> None:
         """One round trip: outcomes out, jobs in."""
-        mine = self._incarnation
+        mine, losses = self._incarnation, self._losses
         done = self._executor.collect(BATCH)
         ids = {record.id for record, _ in done}
-        self._handing_in |= ids
+        handing_in = {(record.id, record.token) for record, _ in done}
+        self._handing_in |= handing_in
         try:
             await self._flush_reports(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
-            self._handing_in -= ids
+            self._handing_in -= handing_in
             if isinstance(error, BackendUnavailable) and not self._burst:
                 self._unsure |= ids
                 await self._go_on_as_heir(mine, error)
@@ -401,18 +404,27 @@ class Shift:
                 log.warning("the store failed, trying again: %s", error)
             self._failed(effect, error)
             return
-        self._handing_in -= ids
-        if settled is not None:
-            self._offset = settled.now - self._now()
-            self._journal.settled(done, self._taken(done, settled))
-        if claimed is None:
-            self._arrived(effect, 0, None)
-        elif mine != self._incarnation:
-            # Renewed meanwhile: what came in belongs to a worker that is no more.
-            self._arrived(effect, 0, None)
-            await self._try(Depart(mine, self._keep.finished))
-        else:
-            await self._take_in(effect, claimed)
+        async with self._moving:
+            # The store may have moved already while this worker waits to hear of it.
+            self._handing_in -= handing_in
+            if settled is not None:
+                self._offset = settled.now - self._now()
+                if mine != self._incarnation and losses == self._losses:
+                    done, settled = self._once_more(done, settled)
+                self._journal.settled(done, self._taken(done, settled))
+            if claimed is None:
+                self._arrived(effect, 0, None)
+            else:
+                await self._take_in(mine, effect, claimed)
+
+    def _once_more(
+        self, done: list[tuple[Record, Outcome]], settled: Settled
+    ) -> tuple[list[tuple[Record, Outcome]], Settled]:
+        """What was refused because this worker goes on as its heir, its heir hands in again."""
+        rows = list(zip(done, settled.accepted, strict=True))
+        self._executor.put_back([one for one, accepted in rows if not accepted])
+        taken = [one for one, accepted in rows if accepted]
+        return taken, Settled(settled.now, (True,) * len(taken))
 
     def _taken(self, done: list[tuple[Record, Outcome]], settled: Settled) -> tuple[bool, ...]:
         """Which outcomes took effect; one that was sent before, and no answer came, may have."""
@@ -431,28 +443,28 @@ class Shift:
         Should it take place later still, it is one of a worker nobody knows.
         """
         log.warning("the store failed, trying again: %s", error)
+        async with self._moving:
+            await self._move(mine)
+
+    async def _move(self, mine: str) -> None:
         heir = self._worker.surroundings.incarnation()
         wait = dispatcher.BACKOFF_MS / 1000
-        lease = self._settings.workers.lease
-        self._moving = True
-        try:
-            while mine == self._incarnation:
-                keep = self._keep.finished
-                # What another exchange hands in just now is this worker's too.
-                known = (*self._executor.held, *self._handing_in)
-                beat = await self._try(Inherit(mine, heir, known, lease, self._info, keep))
-                if beat is not None:
-                    break
-                await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
-                wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
-            else:
-                return
-            if mine == self._incarnation:
-                self._incarnation = heir
-                if not beat.alive:
-                    self._tell(Disowned(self._now()))
-        finally:
-            self._moving = False
+        lease, keep = self._settings.workers.lease, self._keep.finished
+        while mine == self._incarnation:
+            # What another exchange hands in just now is this worker's too.
+            held = ((record.id, record.token) for record in self._executor.held)
+            known = (*held, *sorted(self._handing_in))
+            beat = await self._try(Inherit(mine, heir, known, lease, self._info, keep))
+            if beat is not None:
+                break
+            await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
+            wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+        else:
+            return
+        if mine == self._incarnation:
+            self._incarnation = heir
+            if not beat.alive:
+                self._tell(Disowned(self._now()))
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -477,17 +489,33 @@ class Shift:
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
-    async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
+    async def _take_in(self, mine: str, effect: Exchange, claimed: Claimed) -> None:
+        """What came in begins, unless this worker goes by another name by now.
+
+        Nobody moves meanwhile: a move that does not know of these jobs would give them back.
+        """
+        jobs = await self._without_crowd(claimed.jobs) if mine == self._incarnation else ()
+        if mine == self._incarnation:
+            self._begin(effect, claimed, jobs)
+            return
+        self._arrived(effect, 0, None)
+        if claimed.jobs:
+            await self._try(Depart(mine, self._keep.finished))
+
+    def _begin(self, effect: Exchange, claimed: Claimed, jobs: tuple[Record, ...]) -> None:
         self._offset = claimed.now - self._now()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if not claimed.alive:
             self._arrived(effect, 0, None)
             self._tell(Disowned(self._now()))
             return
-        jobs = await self._without_crowd(claimed.jobs)
         self._arrived(effect, len(jobs), due)
         self._journal.claimed(jobs)
-        self._executor.add(jobs)
+        if self._state.phase == "running":
+            self._executor.add(jobs)
+        else:
+            # Asked to stop since it asked: nothing begins any more.
+            self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
         for one in claimed.ticks:
             self._spawn(self._fire(one))
@@ -534,6 +562,17 @@ class Shift:
         except BackendError as error:
             log.warning("%s did not happen now: %s", type(operation).__name__, error)
             return None
+
+    async def _has_joined(self) -> bool:
+        """Whether the store knows this worker; not if it was told to stop while it waited."""
+        joining = self._loop.create_task(self._join())
+        self._sleeper = self._loop.create_future()
+        await asyncio.wait({joining, self._sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        if not joining.done():
+            joining.cancel()
+            return False
+        joining.result()
+        return True
 
     async def _join(self) -> None:
         """The store knows this worker, and the schedules declared in code."""
@@ -585,12 +624,9 @@ class Shift:
                 wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
                 continue
             wait = dispatcher.BACKOFF_MS / 1000
-            if claimed is None:
-                continue
-            if mine == self._incarnation:
-                await self._take_in(effect, claimed)
-            elif claimed.jobs:
-                await self._try(Depart(mine, self._keep.finished))
+            if claimed is not None:
+                async with self._moving:
+                    await self._take_in(mine, effect, claimed)
 
     async def _sweep(self) -> None:
         """Take back what lost workers held; let go of what is past its retention."""
@@ -627,6 +663,7 @@ class Shift:
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
         heard = (one for one in self._events if not isinstance(one, Finished | Returned))
         self._events = deque(heard)
+        self._losses += 1
         self._incarnation = self._worker.surroundings.incarnation()
         self._spawn(self._rejoin(self._incarnation))
 
@@ -666,7 +703,7 @@ class Shift:
             return
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
-        elif not self._moving:
+        elif not self._moving.locked():
             self._tell(Disowned(self._now()))
 
     def _lost(self, mine: str) -> None:
