@@ -99,6 +99,7 @@ MAX_CRASHES = 2
 
 ids = st.sampled_from(IDS)
 some_ids = st.lists(ids, min_size=1, max_size=4).map(tuple)
+some_known = st.lists(st.tuples(ids, st.sampled_from([1, 1, 2])), max_size=4).map(tuple)
 workers = st.sampled_from(WORKERS)
 queues = st.sampled_from(QUEUES)
 limits = st.sampled_from([1, 2, 3, BATCH])
@@ -207,6 +208,7 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Depart, workers, keeps),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
     st.builds(Explain, ids),
+    st.builds(Inherit, st.just("w1"), st.just("heir"), some_known, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
     st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple)),
     st.builds(Take, ids, workers, spans),

@@ -469,8 +469,9 @@ def _inherit(state: State, operation: Inherit, now: Millis) -> Beat:
     heir.expires = max(heir.expires, now + operation.lease_ms)
     heir.info = operation.info
     heir.order = holder.order or heir.order
+    kept = set(operation.known)
     for record in _latest_first(state, holder.held):
-        if record.id in operation.ids:
+        if (record.id, record.token) in kept:
             state.jobs[record.id] = replace(record, worker=operation.heir)
             heir.held[record.id] = None
         else:

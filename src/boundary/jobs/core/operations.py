@@ -323,17 +323,21 @@ class Heartbeat(Operation[Beat], frozen=True):
 
 
 class Inherit(Operation[Beat], frozen=True):
-    """The worker goes on as `heir`, with the jobs in `ids`; what else it held is released.
+    """The worker goes on as `heir`, with the jobs in `known`; what else it held is released.
 
     For a worker that does not know whether its last claim took place: what that may have brought
     it goes back as by `Depart`, and the same claim, should it come late, is one of a worker nobody
     knows. Jobs keep their tokens, the heir its order. If the worker is not known the answer is about the heir: alive
     if this was done before.
+
+    Attributes:
+        known: (id, token) of each. A job may be held under a later token than the worker knows:
+            its outcome was accepted, and the claim of which nothing was heard brought it again.
     """
 
     worker: str
     heir: str
-    ids: tuple[bytes, ...]
+    known: tuple[tuple[bytes, int], ...]
     lease_ms: int
     info: bytes
     keep_ms: int | None

@@ -399,7 +399,9 @@ def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
         lease=operation.lease_ms,
         keep=operation.keep_ms,
     )
-    known = b"".join(operation.ids)
+    known = b"".join(
+        [id + records.token(token).to_bytes(4, "big") for id, token in operation.known]
+    )
     return _beat((yield _everywhere(partitions, "inherit", ask, operation.info, known)))
 
 

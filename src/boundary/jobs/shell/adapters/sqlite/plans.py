@@ -439,10 +439,10 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
     expires = max(lease[0][0] if lease else now, now + operation.lease_ms)
     yield Ask(sql.BEAT, (operation.heir, expires, operation.info))
     held = yield from _whole("worker = ?", (operation.worker,))
-    known = set(operation.ids)
+    known = set(operation.known)
     ending = Ending(now)
     for record in held:
-        if record.id not in known:
+        if (record.id, record.token) not in known:
             yield from _give_back(ending, record, "release", operation.keep_ms)
     yield from ending.write()
     yield Ask(sql.ORDER_OF_HEIR, (operation.worker, operation.heir))
