@@ -23,7 +23,7 @@ demo: $(READY)  ## See it run: a small shop's jobs on an SQLite file (REDIS_URL=
 	@$(BIN)/boundary-jobs demo $(if $(REDIS_URL),--url '$(REDIS_URL)')
 
 test: $(READY)  ## All tests, on real files and real processes
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(READY)  ## Style, types, architecture
 	@$(BIN)/ruff check .
@@ -33,7 +33,7 @@ check: $(READY)  ## Style, types, architecture
 	@$(BIN)/lint-imports
 
 coverage: $(READY)  ## The tests, and which branches they miss
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing $(ARGS)
 
 fmt: $(READY)  ## Put the code in its form
 	@$(BIN)/ruff check --fix --quiet . || true

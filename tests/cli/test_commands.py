@@ -77,6 +77,19 @@ def test_show_tells_everything(url: str, jobs: Jobs, capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "the reason"
 
 
+def test_why_says_the_reason_and_what_to_do(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id = str(jobs.enqueue("works", {}).id)
+    assert run(["why", id, "--url", url]) == 0
+    assert "boundary-jobs worker" in capsys.readouterr().out
+    jobs.pause("default")
+    assert run(["why", id, "--json", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "paused"
+    assert run(["why", MISSING, "--url", url]) == 1
+    assert run(["why", "123", "--url", url]) == 2
+
+
 def test_enqueue_cancel_delete(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["enqueue", "works", "{}", "--queue", "q", "--priority", "high", "--delay", "60"]
     assert run([*asked, "--job-id", MISSING, "--json", "--url", url]) == 0
@@ -265,11 +278,12 @@ def test_a_module_that_cannot_be_used(
     assert "shell/cli" not in done.stderr
 
 
-def test_a_count_of_processes_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+def test_a_count_of_processes_is_kept(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(TASKS)
-    done = command(tmp_path, "worker", "tasks", "--burst", WORKER_COUNT="5")
-    assert done.returncode == 0
-    assert "workers.count is 5" in done.stderr
+    done = command(tmp_path, "worker", "tasks", "--burst", WORKER_COUNT="2")
+    assert done.returncode == 0, done.stderr
+    assert "in each of 2 processes" in done.stderr
+    assert "worker process 2 has left" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from boundary.jobs.core import dispatcher
 from boundary.jobs.core.dispatcher import (
     AHEAD_MS,
     INF,
+    RECYCLE_MS,
     Abandon,
     Alarm,
     Arrived,
@@ -26,6 +27,8 @@ from boundary.jobs.core.dispatcher import (
     GiveBack,
     Leave,
     Noticed,
+    Quieted,
+    Recycle,
     Renew,
     Returned,
     Setup,
@@ -33,6 +36,7 @@ from boundary.jobs.core.dispatcher import (
     Stop,
     Sweep,
     Tick,
+    Weighed,
     step,
     weighted_order,
 )
@@ -281,6 +285,60 @@ def test_a_burst_looks_again_after_its_last_job() -> None:
     assert exchange(effects).claiming
 
 
+def test_a_quiet_worker_claims_nothing_and_gives_back_what_has_not_begun() -> None:
+    day = Day()
+    day.tick()
+    day.arrive(4)
+    assert kinds(day.send(Quieted(day.now, quiet=True))) == {GiveBack, Alarm}
+    for effects in (day.tick(10_000.0), day.send(Noticed(day.now)), day.finish(4, 1.0)):
+        assert not [one for one in effects if isinstance(one, Exchange) and one.claiming]
+    day.arrive(0)
+    assert dispatcher.idle_claim(day.state, 0.0) is None
+    assert exchange(day.send(Quieted(day.now, quiet=False))).claiming
+
+
+def test_a_quiet_worker_does_not_wake_itself_over_and_over() -> None:
+    day = Day()
+    day.tick()
+    day.arrive(10)
+    day.send(Quieted(day.now, quiet=True))
+    (alarm,) = [one for one in day.tick(1.0) if isinstance(one, Alarm)]
+    assert alarm.at > day.now
+
+
+def test_a_quiet_worker_stops_like_any_other() -> None:
+    day = Day()
+    day.tick()
+    day.arrive(0)
+    day.send(Quieted(day.now, quiet=True))
+    assert Leave() in day.send(Stop(day.now, 1_000.0))
+
+
+@pytest.mark.parametrize(
+    ("setup", "memory", "why"),
+    [
+        ({"max_jobs": 3}, 0, "it ran 4 jobs, max_jobs is 3"),
+        ({"max_memory": 2**20}, 3 * 2**20, "it has 3 MiB of memory, max_memory is 1 MiB"),
+        ({"max_jobs": 5, "max_memory": 2**22}, 3 * 2**20, None),
+        ({}, 2**40, None),
+    ],
+)
+def test_a_worn_worker_asks_to_be_replaced_once_a_minute_and_goes_on(
+    setup: dict[str, int], memory: int, why: str | None
+) -> None:
+    day = Day(**setup)
+    day.tick()
+    day.arrive(4)
+    effects = [*day.send(Weighed(day.now, memory)), *day.finish(4, 1.0)]
+    asked = [one.why for one in effects if isinstance(one, Recycle)]
+    assert asked == ([] if why is None else [why])
+    again = [*day.tick(), *day.tick(RECYCLE_MS)]
+    assert len([one for one in again if isinstance(one, Recycle)]) == len(asked)
+    while day.state.asking:
+        day.arrive(0)
+    assert exchange(day.send(Noticed(day.now))).claiming
+
+
 @given(
     weights=st.lists(st.integers(1, 20), min_size=1, max_size=6),
     u=st.floats(0, 1, exclude_max=True),
@@ -314,7 +372,7 @@ class Store:
         return given
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     ready=st.integers(0, 2_000),
     concurrency=st.integers(1, 40),

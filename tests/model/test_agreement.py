@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import (
     BATCH,
+    Announce,
     Cancel,
     Claim,
     Claimed,
@@ -31,12 +32,15 @@ from boundary.jobs.core.operations import (
     Delete,
     Depart,
     Enqueue,
+    Explain,
     Find,
     Fire,
     Heartbeat,
     History,
     Inherit,
+    Instruct,
     Operation,
+    Order,
     Outcome,
     Page,
     Peek,
@@ -153,6 +157,7 @@ drafts = st.lists(
     max_size=4,
 )
 
+orders = st.builds(Order, ids, st.sampled_from(["quiet", "unquiet", "drain", "restart"]))
 asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Cancel, some_ids, keeps),
     st.builds(Retry, st.just(IDS)),
@@ -164,7 +169,9 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
+    st.builds(Explain, ids),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
+    st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple)),
     st.builds(Take, ids, workers, spans),
     st.builds(RemoveSchedule, st.sampled_from(NAMES)),
     st.builds(DeadLetters, limits, st.none() | queues, st.sampled_from([None, *TYPES])),
@@ -257,6 +264,10 @@ class Agreement(RuleBasedStateMachine):
             record = held[place % len(held)]
             self.agree(Report(record.id, record.token - stale, progress))
 
+    @rule(frame=blobs)
+    def announce(self, frame: bytes) -> None:
+        self.agree(Announce((frame,)))
+
     @rule(place=st.integers(0, 7), keep_ms=keeps)
     def stop_one_that_runs(self, place: int, keep_ms: int | None) -> None:
         if held := self.held():
@@ -273,19 +284,33 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(NAMES),
-        next_in=spans,
+        next_in=st.none() | spans,
         cron=st.sampled_from([None, "0 8 * * *"]),
-        timezone=st.sampled_from(["UTC", "Europe/Amsterdam"]),
+        misfire=st.sampled_from(["skip", "once", "all"]),
+        declared=blobs,
+        stale=st.sampled_from([False, False, False, True]),
     )
-    def put_schedule(self, name: str, next_in: int, cron: str | None, timezone: str) -> None:
-        every = None if cron else 500
-        next_at = self.clock.now() + next_in
-        self.agree(PutSchedule(Schedule(name, "t", "mail", 1, b"", next_at, cron, every, timezone)))
+    def put_schedule(
+        self,
+        name: str,
+        next_in: int | None,
+        cron: str | None,
+        misfire: Any,
+        declared: bytes,
+        *,
+        stale: bool,
+    ) -> None:
+        """A new one, an edit, a pause, or one by somebody who saw another."""
+        next_at = None if next_in is None else self.clock.now() + next_in
+        new = Schedule(name, "t", "mail", 1, b"", next_at, cron, None if cron else 500)
+        new = replace(new, misfire=misfire, declared=declared)
+        over = new if stale else self.state.schedules.get(name)
+        self.agree(PutSchedule(new, over))
 
-    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=new_jobs)
-    def fire(self, name: str, off: int, job: NewJob) -> None:
+    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=st.none() | new_jobs)
+    def fire(self, name: str, off: int, job: NewJob | None) -> None:
         known = self.state.schedules.get(name)
-        tick = known.next_at if known else self.clock.now()
+        tick = (known.next_at if known else None) or self.clock.now()
         self.agree(Fire(name, tick + off, self.clock.now() + 400, job))
 
     @rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -12,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from boundary.jobs import BackendUnavailable, StoreFormatError, StoreFull
 from boundary.jobs.core.operations import (
@@ -19,7 +21,10 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     Interest,
+    PutSchedule,
     Reclaim,
+    Schedule,
+    Schedules,
     Search,
     Series,
     Stats,
@@ -209,17 +214,60 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     connection.close()
 
 
-def test_a_file_of_the_first_schema_gets_its_series(path: Path) -> None:
+def older(path: Path, version: int, *statements: str) -> None:
+    """A file as the library of that schema left it; `schemas/N.sql` is never to be changed."""
+    path.touch(mode=0o600)
+    script = (Path(__file__).parent / "schemas" / f"{version}.sql").read_text()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+        connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute(
+            "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position) "
+            "VALUES (?, 'send', 'default', 2, x'', 1, 1, 1)",
+            (job(1).id,),
+        )
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def shape(path: Path) -> set[tuple[object, ...]]:
+    """Every table and index with its columns."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT type, name FROM sqlite_schema").fetchall()
+        columns = 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)'
+        return {(*kind, *connection.execute(columns, (kind[1],)).fetchall()) for kind in names}
+
+
+@pytest.mark.parametrize("version", range(1, opening.SCHEMA))
+def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: int) -> None:
+    older(path, version)
     door = SqliteStore(path).blocking()
-    door.execute(Enqueue((job(1),)))
-    door.close()
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE series")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    assert door.execute(Series()) == ()
     (found,) = door.execute(Find((job(1).id,)))
     assert found is not None
+    assert door.execute(Series()) == ()
+    door.close()
+    fresh = path.with_name("fresh.db")
+    new = SqliteStore(fresh).blocking()
+    new.execute(Time())
+    new.close()
+    assert shape(path) == shape(fresh)
+
+
+def test_a_file_of_the_second_schema_keeps_its_schedules(path: Path) -> None:
+    rows = (
+        "('beat', 'ping', 'default', 2, x'', 7, NULL, 500, 'UTC')",
+        "('report', 'make', 'reports', 1, x'01ff', 9, '0 8 * * *', NULL, 'Europe/Amsterdam')",
+    )
+    older(path, 2, *(f"INSERT INTO schedule VALUES {row}" for row in rows))
+    door = SqliteStore(path).blocking()
+    beat = Schedule("beat", "ping", "default", 2, b"", 7, every_ms=500)
+    report = Schedule(
+        "report", "make", "reports", 1, b"\x01\xff", 9, "0 8 * * *", timezone="Europe/Amsterdam"
+    )
+    assert door.execute(Schedules()) == (beat, report)
+    assert door.execute(PutSchedule(replace(beat, next_at=None), beat))
     door.close()
 
 

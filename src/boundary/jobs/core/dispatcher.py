@@ -36,6 +36,9 @@ AT_ONCE = 2
 EASING = 0.7
 """What stays of a queue's measured duration when a faster batch comes in."""
 
+RECYCLE_MS = 60_000.0
+"""How long after asking to be replaced it asks again: what was started may not have come up."""
+
 LAST_CALL_MS = 500.0
 """How long a worker that must stop tries to hand in what it has."""
 
@@ -56,6 +59,8 @@ class Setup(Struct, frozen=True):
         poll_ms: Longest the worker goes without looking, notices or not.
         sweep_ms: How often it takes back what lost workers held, and prunes.
         burst: Stop as soon as nothing is ready and nothing runs.
+        max_jobs: Ask to be replaced after so many; 0: never.
+        max_memory: Ask to be replaced when the process has more bytes of memory; 0: never.
     """
 
     concurrency: int
@@ -66,6 +71,8 @@ class Setup(Struct, frozen=True):
     poll_ms: float = 1_000.0
     sweep_ms: float = 5_000.0
     burst: bool = False
+    max_jobs: int = 0
+    max_memory: int = 0
 
 
 class State(Struct, frozen=True):
@@ -91,6 +98,10 @@ class State(Struct, frozen=True):
         moved_at: When a job last finished, or held jobs last arrived.
         deadline: When a stop gives up waiting for running jobs.
         quit_at: When it gives up handing in outcomes; their leases will end.
+        quiet: An operator wants it to claim nothing.
+        done: Jobs that finished here.
+        memory: Bytes the process had at the last look.
+        recycle_at: When to ask to be replaced, should there be a reason: once a minute.
     """
 
     setup: Setup
@@ -115,6 +126,10 @@ class State(Struct, frozen=True):
     moved_at: float = 0.0
     deadline: float = INF
     quit_at: float = INF
+    quiet: bool = False
+    done: int = 0
+    memory: int = 0
+    recycle_at: float = 0.0
 
     @property
     def slots(self) -> int:
@@ -151,6 +166,12 @@ class Renew(Struct, frozen=True):
     """Stop what runs, drop its outcomes, go on under a new incarnation."""
 
 
+class Recycle(Struct, frozen=True):
+    """Ask for a process in the place of this one, which goes on until it is told to stop."""
+
+    why: str
+
+
 class Resize(Struct, frozen=True):
     """So many slots from now on; what runs in one too many ends first."""
 
@@ -167,7 +188,7 @@ class Alarm(Struct, frozen=True):
     at: float
 
 
-Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | Resize | Leave | Alarm
+Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | Recycle | Resize | Leave | Alarm
 
 
 # Events: what happened
@@ -238,6 +259,22 @@ class Disowned(Struct, frozen=True):
     u: float = 0.0
 
 
+class Weighed(Struct, frozen=True):
+    """So many bytes of memory are this process's."""
+
+    now: float
+    memory: int
+    u: float = 0.0
+
+
+class Quieted(Struct, frozen=True):
+    """An operator wants it to claim nothing (`quiet`), or to claim again."""
+
+    now: float
+    quiet: bool
+    u: float = 0.0
+
+
 class Stop(Struct, frozen=True):
     """Take nothing more; what runs gets `grace_ms` from now. A shorter grace wins."""
 
@@ -255,7 +292,17 @@ class Measured(Struct, frozen=True):
 
 
 Event: TypeAlias = (
-    Tick | Noticed | Arrived | Finished | Returned | Failed | Disowned | Stop | Measured
+    Tick
+    | Noticed
+    | Arrived
+    | Finished
+    | Returned
+    | Failed
+    | Disowned
+    | Weighed
+    | Measured
+    | Quieted
+    | Stop
 )
 
 
@@ -278,7 +325,7 @@ def idle_claim(state: State, u: float) -> Exchange | None:
     It is answered as any other (`Arrived`), though `step` did not ask for it.
     """
     free = state.slots - state.held
-    if state.phase != "running" or free <= 0 or state.hungry or state.asking:
+    if not _claims(state) or free <= 0 or state.hungry or state.asking:
         return None
     queues, limits = _order(state.setup, u), _limits(state)
     return Exchange(claiming=True, slots=min(free, BATCH), queues=queues, limits=limits)
@@ -304,10 +351,10 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             return _learn_failure(state, event), ()
         case Disowned():
             return replace(state, held=0, held_of=(), unsettled=False, hungry=True), (Renew(),)
-        case Stop():
-            return _learn_stop(state, event)
-        case Measured():
+        case Weighed() | Measured():
             return _learn_load(state, event)
+        case Quieted() | Stop():
+            return _learn_order(state, event)
 
 
 def _learn_arrival(state: State, event: Arrived) -> State:
@@ -401,6 +448,7 @@ def _learn_finish(state: State, event: Finished) -> State:
         unsettled=True,
         hungry=state.hungry or state.setup.burst,
         moved_at=event.now,
+        done=state.done + count,
     )
 
 
@@ -417,12 +465,17 @@ def _learn_failure(state: State, event: Failed) -> State:
     )
 
 
-def _learn_stop(state: State, event: Stop) -> tuple[State, tuple[Effect, ...]]:
+def _learn_order(state: State, event: Quieted | Stop) -> tuple[State, tuple[Effect, ...]]:
+    if isinstance(event, Quieted):
+        state = replace(state, quiet=event.quiet, hungry=True)
+        return state, (GiveBack(),) if event.quiet else ()
     deadline = min(state.deadline, event.now + event.grace_ms)
     return replace(state, phase="draining", deadline=deadline), (GiveBack(),)
 
 
-def _learn_load(state: State, event: Measured) -> tuple[State, tuple[Effect, ...]]:
+def _learn_load(state: State, event: Weighed | Measured) -> tuple[State, tuple[Effect, ...]]:
+    if isinstance(event, Weighed):
+        return replace(state, memory=event.memory), ()
     bounds = state.setup.bounds
     if bounds is None or state.phase != "running":
         return state, ()
@@ -449,7 +502,25 @@ def _meet_deadlines(state: State, now: float) -> tuple[State, tuple[Effect, ...]
         slow = tuple((queue, 2 * AHEAD_MS * state.slots) for queue, _ in state.pace)
         state = replace(state, pace=slow, moved_at=now)
         effects.append(GiveBack())
+    if now >= state.recycle_at and (why := _worn(state)):
+        state = replace(state, recycle_at=now + RECYCLE_MS)
+        effects.append(Recycle(why))
     return state, tuple(effects)
+
+
+def _worn(state: State) -> str:
+    """Why another process should take this one's place; "": it need not."""
+    setup = state.setup
+    if 0 < setup.max_jobs <= state.done:
+        return f"it ran {state.done} jobs, max_jobs is {setup.max_jobs}"
+    if 0 < setup.max_memory < state.memory:
+        had, most = (number / 2**20 for number in (state.memory, setup.max_memory))
+        return f"it has {had:.0f} MiB of memory, max_memory is {most:.0f} MiB"
+    return ""
+
+
+def _claims(state: State) -> bool:
+    return state.phase == "running" and not state.quiet
 
 
 def _stale_at(state: State) -> float:
@@ -462,7 +533,7 @@ def _ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]
     most = AT_ONCE if state.plenty else 1
     if len(state.asking) >= most or now < state.blocked_until:
         return state, ()
-    claim = _claim(state, u) if state.hungry and state.phase == "running" else None
+    claim = _claim(state, u) if state.hungry and _claims(state) else None
     if claim is None and (not state.unsettled or state.asking):
         return state, ()
     exchange = claim or Exchange(claiming=False)
@@ -529,9 +600,11 @@ def _next_alarm(state: State) -> float:
         return min(again, state.deadline, state.quit_at)
     if state.asking:
         return min(state.sweep_at, _stale_at(state))
-    look = state.blocked_until if state.hungry or state.unsettled else state.look_at
+    hungry = state.hungry and _claims(state)
+    look = state.blocked_until if hungry or state.unsettled else state.look_at
     full = state.held >= state.slots and not state.unsettled
-    return min(state.sweep_at, _stale_at(state), INF if full else look)
+    idle = full or (state.quiet and not state.unsettled)
+    return min(state.sweep_at, _stale_at(state), INF if idle else look)
 
 
 def weighted_order(weights: tuple[tuple[str, int], ...], u: float) -> tuple[str, ...]:

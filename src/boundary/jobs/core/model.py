@@ -21,8 +21,12 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core.operations import (
+    AHEAD,
+    ALIVE,
+    GLIMPSES,
     MINUTE,
     SERIES,
+    Announce,
     Beat,
     Cancel,
     Claim,
@@ -32,12 +36,18 @@ from boundary.jobs.core.operations import (
     Depart,
     Enqueue,
     Enqueued,
+    Explain,
+    Facts,
     Find,
     Fire,
+    Glimpse,
     Heartbeat,
     History,
+    Holding,
     Inherit,
+    Instruct,
     Operation,
+    Order,
     Outcome,
     Page,
     Peek,
@@ -70,6 +80,7 @@ from boundary.jobs.core.operations import (
     lease_end,
     queue_order,
 )
+from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 
@@ -86,11 +97,12 @@ Entry = tuple[Millis, int, bytes]
 
 @dataclass(slots=True)
 class Holder:
-    """A known worker: the end of its lease, what it said of itself, the jobs it holds."""
+    """A known worker: the end of its lease, what it said of itself, its jobs and latest order."""
 
     expires: Millis
     info: bytes = b""
     held: dict[bytes, None] = field(default_factory=dict[bytes, None])
+    order: Order | None = None
 
 
 @dataclass(slots=True)
@@ -122,7 +134,7 @@ class State:
             list(self.due),
             list(self.ended),
             {
-                name: Holder(one.expires, one.info, dict(one.held))
+                name: Holder(one.expires, one.info, dict(one.held), one.order)
                 for name, one in self.workers.items()
             },
             dict(self.counters),
@@ -256,7 +268,7 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
         jobs,
         _next_due(state, promoting=operation.promote > 0),
         _cancelling(state, holder),
-        tuple(one for _, one in sorted(state.schedules.items()) if one.next_at <= now),
+        tuple(one for _, one in sorted(state.schedules.items()) if is_due(one, now)),
     )
 
 
@@ -312,7 +324,7 @@ def _cancelling(state: State, holder: Holder) -> tuple[bytes, ...]:
 
 
 def _next_due(state: State, *, promoting: bool) -> Millis | None:
-    ticks = [one.next_at for one in state.schedules.values()]
+    ticks = [one.next_at for one in state.schedules.values() if one.next_at is not None]
     first = _first_due(state) if promoting else None
     if first is not None:
         ticks.append(first)
@@ -387,24 +399,29 @@ def _heartbeat(state: State, operation: Heartbeat, now: Millis) -> Beat:
         holder = state.workers[operation.worker] = Holder(now)
     holder.expires = max(holder.expires, now + operation.lease_ms)
     holder.info = operation.info
-    return Beat(now, alive=True, cancelling=_cancelling(state, holder))
+    return _beat(state, holder, now)
+
+
+def _beat(state: State, holder: Holder, now: Millis) -> Beat:
+    return Beat(now, alive=True, cancelling=_cancelling(state, holder), order=holder.order)
 
 
 def _inherit(state: State, operation: Inherit, now: Millis) -> Beat:
     holder = state.workers.pop(operation.worker, None)
     if holder is None:
         known = state.workers.get(operation.heir)
-        return Beat(now, False) if known is None else Beat(now, True, _cancelling(state, known))
+        return Beat(now, False) if known is None else _beat(state, known, now)
     heir = state.workers.setdefault(operation.heir, Holder(now))
     heir.expires = max(heir.expires, now + operation.lease_ms)
     heir.info = operation.info
+    heir.order = holder.order or heir.order
     for record in _latest_first(state, holder.held):
         if record.id in operation.ids:
             state.jobs[record.id] = replace(record, worker=operation.heir)
             heir.held[record.id] = None
         else:
             _give_back(state, record, "release", now, operation.keep_ms)
-    return Beat(now, True, _cancelling(state, heir))
+    return _beat(state, heir, now)
 
 
 def _depart(state: State, operation: Depart, now: Millis) -> int:
@@ -444,6 +461,11 @@ def _report(state: State, operation: Report, now: Millis) -> bool:
         return False
     state.jobs[operation.id] = replace(record, progress=operation.progress)
     return True
+
+
+def _announce(state: State, operation: Announce, now: Millis) -> bool:
+    """Who watches is no part of a state."""
+    return False
 
 
 # Duties any worker may carry out
@@ -489,13 +511,13 @@ def _prune(state: State, operation: Prune, now: Millis) -> int:
 # Schedules
 
 
-def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> Schedule:
-    new = operation.schedule
-    old = state.schedules.get(new.name)
-    if old is not None and old.ticks == new.ticks:
-        new = replace(new, next_at=old.next_at)
+def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> bool:
+    old = state.schedules.get(operation.schedule.name)
+    new = with_last(operation.schedule, old)
+    if old != operation.over:
+        return old == new
     state.schedules[new.name] = new
-    return new
+    return True
 
 
 def _remove_schedule(state: State, operation: RemoveSchedule, now: Millis) -> bool:
@@ -510,8 +532,11 @@ def _fire(state: State, operation: Fire, now: Millis) -> bool:
     entry = state.schedules.get(operation.name)
     if entry is None or entry.next_at != operation.tick:
         return False
-    state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
-    _admit(state, operation.job, now)
+    entry = state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
+    if operation.job is not None:
+        fired = replace(entry, fired_at=now, last_job=operation.job.id)
+        state.schedules[entry.name] = fired
+        _admit(state, operation.job, now)
     return True
 
 
@@ -599,6 +624,17 @@ def _purge(state: State, operation: Purge, now: Millis) -> int:
 
 def _waits(record: Record) -> bool:
     return record.status in {"pending", "retrying"} and not record.parked
+
+
+def _instruct(state: State, operation: Instruct, now: Millis) -> tuple[str, ...]:
+    told = [
+        name
+        for name in sorted(state.workers if operation.workers is None else set(operation.workers))
+        if (holder := state.workers.get(name)) and holder.info and holder.expires > now
+    ]
+    for name in told:
+        state.workers[name].order = operation.order
+    return tuple(told)
 
 
 def _take(state: State, operation: Take, now: Millis) -> Record | None:
@@ -710,6 +746,40 @@ def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
     return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
 
 
+def _explain(state: State, operation: Explain, now: Millis) -> Facts | None:
+    record = state.jobs.get(operation.id)
+    if record is None:
+        return None
+    alive = [(name, one) for name, one in sorted(state.workers.items()) if one.expires > now]
+    return Facts(
+        now,
+        record,
+        record.queue in state.paused,
+        _ahead(state, record),
+        tuple([_holding(state, name, one) for name, one in alive[:ALIVE]]),
+    )
+
+
+def _ahead(state: State, record: Record) -> int:
+    if record.status != "pending" or record.due is not None or record.parked:
+        return 0
+    for count, id in enumerate(_waiting(state, record.queue)):
+        if id == record.id or count == AHEAD:
+            return count
+    return 0
+
+
+def _holding(state: State, name: str, holder: Holder) -> Holding:
+    some = [state.jobs[id] for id in sorted(holder.held)[:GLIMPSES]]
+    return Holding(
+        name,
+        holder.info,
+        holder.expires,
+        len(holder.held),
+        tuple([Glimpse(one.id, one.job_type, one.queue, one.started) for one in some]),
+    )
+
+
 def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
     since = operation.since(now)
     return tuple(
@@ -751,6 +821,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Inherit: _inherit,
     Depart: _depart,
     Report: _report,
+    Announce: _announce,
     Promote: _promote,
     Reclaim: _reclaim,
     Prune: _prune,
@@ -763,6 +834,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Delete: _delete,
     SetPaused: _set_paused,
     Purge: _purge,
+    Instruct: _instruct,
     Take: _take,
     Save: _save,
     Time: _time,
@@ -772,5 +844,6 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     DeadLetters: _dead_letters,
     History: _history,
     Stats: _stats,
+    Explain: _explain,
     Series: _series,
 }

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from boundary.jobs.core.records import DEFAULT_QUEUE, Status
 from boundary.jobs.core.stats import Counters
@@ -23,6 +24,7 @@ from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
 
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 MAX_DIGITS = 19
 """Digits of a cursor: what fits 64 bits."""
@@ -42,6 +44,9 @@ Settling: TypeAlias = Literal[
 ENQUEUE_BATCH = 500
 """Most jobs one `Enqueue` carries."""
 
+FRAME = 4_000
+"""Most bytes of a frame of events: what a named pipe takes wholly or not at all."""
+
 
 class Topic(StrEnum):
     """What a listener can be told of. A notice is a hint: it may come late, twice or never."""
@@ -55,7 +60,7 @@ class Topic(StrEnum):
     RESULT = "result"
     """A job may have reached its end."""
     CONTROL = "control"
-    """A worker may have been asked something (a running job was cancelled)."""
+    """A worker may have been asked something (a running job was cancelled, an order given)."""
 
 
 class Interest(Struct, frozen=True):
@@ -79,10 +84,14 @@ class Operation(Struct, Generic[R_co], frozen=True):
 
 
 class Enqueued(Struct, frozen=True, gc=False):
-    """When the store took the jobs, and for each whether it is new."""
+    """When the store took the jobs, and for each whether it is new.
+
+    `watched` (here and in other replies): somebody follows events, so tell of it by `Announce`.
+    """
 
     now: Millis
     fresh: tuple[bool, ...]
+    watched: bool = False
 
 
 class Enqueue(Operation[Enqueued], frozen=True):
@@ -106,14 +115,26 @@ def queue_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != DEFAULT_QUEUE, name))
 
 
+Misfire: TypeAlias = Literal["skip", "once", "all"]
+"""What becomes of ticks nobody fired in time: none, the latest, each (`core.schedules.due`)."""
+
+MISFIRE_CAP = 100
+"""How many missed ticks ``all`` makes up for unless told otherwise."""
+
+
 class Schedule(Struct, frozen=True):
     """A standing order: make such a job at each tick.
 
     Exactly one of `cron` and `every_ms` is set.
 
     Attributes:
-        next_at: The next tick.
+        next_at: The next tick; None: it is paused.
         job_type, queue, priority, payload: What each tick enqueues.
+        misfire: What becomes of missed ticks.
+        misfire_cap: How many of them ``all`` makes up for, the latest.
+        declared: Of one that code declared, what tells that declaration from others; else empty.
+        fired_at: When a job was last made for it.
+        last_job: That job's id.
     """
 
     name: str
@@ -121,10 +142,15 @@ class Schedule(Struct, frozen=True):
     queue: str
     priority: int
     payload: bytes
-    next_at: Millis
+    next_at: Millis | None
     cron: str | None = None
     every_ms: int | None = None
     timezone: str = "UTC"
+    misfire: Misfire = "once"
+    misfire_cap: int = MISFIRE_CAP
+    declared: bytes = b""
+    fired_at: Millis | None = None
+    last_job: bytes | None = None
 
     @property
     def ticks(self) -> tuple[str | None, int | None, str]:
@@ -152,6 +178,7 @@ class Claimed(Struct, frozen=True, gc=False):
         ticks: Schedules whose tick is due; `Fire` them.
         alive: False: the store does not know this worker (any more) and gave it nothing; what it
             held was taken back. It must go on under a new incarnation.
+        watched: As in `Enqueued`; a claim that brought no jobs need not look, and says False.
     """
 
     now: Millis
@@ -160,6 +187,7 @@ class Claimed(Struct, frozen=True, gc=False):
     cancelling: tuple[bytes, ...] = ()
     ticks: tuple[Schedule, ...] = ()
     alive: bool = True
+    watched: bool = False
 
 
 class Claim(Operation[Claimed], frozen=True):
@@ -223,6 +251,7 @@ class Settled(Struct, frozen=True, gc=False):
 
     now: Millis
     accepted: tuple[bool, ...]
+    watched: bool = False
 
 
 class Settle(Operation[Settled], frozen=True):
@@ -244,12 +273,35 @@ class SettleAndClaim(Operation[tuple[Settled, Claimed]], frozen=True):
     claim: Claim
 
 
+Word: TypeAlias = Literal["quiet", "unquiet", "drain", "restart"]
+"""`quiet`: claim nothing; `unquiet`: claim again; `drain`: end what runs and leave; `restart`: the
+same, and somebody starts in its place."""
+
+
+class Order(Struct, frozen=True):
+    """What an operator asks of a worker.
+
+    Attributes:
+        id: 16 bytes; another order has another.
+    """
+
+    id: bytes
+    word: Word
+
+
 class Beat(Struct, frozen=True, gc=False):
-    """Whether the worker is (still) known, and which of its jobs were asked to stop."""
+    """Whether the worker is (still) known, and what is asked of it.
+
+    Attributes:
+        cancelling: Ids of its jobs that were asked to stop.
+        order: The latest given to it; it stays, so that none is lost with an answer.
+    """
 
     now: Millis
     alive: bool
     cancelling: tuple[bytes, ...] = ()
+    order: Order | None = None
+    watched: bool = False
 
 
 class Heartbeat(Operation[Beat], frozen=True):
@@ -269,7 +321,7 @@ class Inherit(Operation[Beat], frozen=True):
 
     For a worker that does not know whether its last claim took place: what that may have brought
     it goes back as by `Depart`, and the same claim, should it come late, is one of a worker nobody
-    knows. Jobs keep their tokens. If the worker is not known the answer is about the heir: alive
+    knows. Jobs keep their tokens, the heir its order. If the worker is not known the answer is about the heir: alive
     if this was done before.
     """
 
@@ -298,6 +350,35 @@ class Report(Operation[bool], frozen=True):
     id: bytes
     token: int
     progress: bytes
+
+
+# Those who watch
+
+
+class Announce(Operation[bool], frozen=True):
+    """Who watches hears these frames of events; nothing that is stored changes.
+
+    Whether anybody watches, as far as is known. A frame may get lost, or come twice; it comes
+    wholly or not at all, those of one caller that waits for each reply in their order. Nothing
+    waits for who watches.
+
+    Attributes:
+        frames: As `events.frames_of` makes them, at most `FRAME` bytes each.
+    """
+
+    frames: tuple[bytes, ...]
+
+
+def as_watched(reply: T) -> T:
+    """The reply, saying that somebody watches, if it is one that does."""
+    told: object = reply
+    if isinstance(told, Enqueued | Claimed | Settled | Beat):
+        return cast("T", replace(told, watched=True))
+    if isinstance(told, tuple):
+        parts = cast("tuple[object, ...]", told)
+        if parts and isinstance(parts[0], Settled):
+            return cast("T", tuple([as_watched(one) for one in parts]))
+    return reply
 
 
 # Duties any worker may carry out
@@ -332,14 +413,16 @@ class Prune(Operation[int], frozen=True):
 # Schedules
 
 
-class PutSchedule(Operation[Schedule], frozen=True):
-    """The schedule of this name is as given; the answer is what is stored.
+class PutSchedule(Operation[bool], frozen=True):
+    """The schedule of this name is as given, if it was `over` (None: if none had the name).
 
-    If one with the same `cron`, `every_ms` and `timezone` stands there, its `next_at` stays: a
-    restart neither skips nor repeats a tick.
+    Whether it stands as given now. `fired_at` and `last_job` are the store's: they stay as they
+    are, whatever `schedule` says. What to put is decided in `core.schedules`; who is answered
+    False looks again and decides again.
     """
 
     schedule: Schedule
+    over: Schedule | None = None
 
 
 class RemoveSchedule(Operation[bool], frozen=True):
@@ -356,13 +439,14 @@ class Fire(Operation[bool], frozen=True):
     """The tick `tick` of a schedule is done: `job` is enqueued and the next tick is `next_at`.
 
     Only if the schedule still stands at `tick`, so each tick fires once, however many workers
-    try. Whether it fired now.
+    try, and none of a paused one. Its `fired_at` is now and its `last_job` this one. Without a
+    job the tick is passed over, and these stay. Whether it was done now.
     """
 
     name: str
     tick: Millis
     next_at: Millis
-    job: NewJob
+    job: NewJob | None
 
 
 # What operators ask
@@ -410,6 +494,19 @@ class Purge(Operation[int], frozen=True):
 
     queue: str
     limit: int = BATCH
+
+
+class Instruct(Operation[tuple[str, ...]], frozen=True):
+    """The latest order of these workers is this one. Those it was given to, by name.
+
+    Only workers that beat are given orders: their lease has not ended, and they said who they are.
+
+    Attributes:
+        workers: None: all of them.
+    """
+
+    order: Order
+    workers: tuple[str, ...] | None = None
 
 
 class Take(Operation[Record | None], frozen=True):
@@ -575,6 +672,59 @@ class Stats(Operation[Snapshot], frozen=True):
     queue: str | None = None
 
 
+AHEAD = 10_000
+"""Jobs ahead of one that are counted; more are as many as these."""
+
+ALIVE = 200
+"""Workers one answer tells of."""
+
+GLIMPSES = 5
+"""Jobs of each worker it names."""
+
+
+class Glimpse(Struct, frozen=True):
+    """A job that runs, in few words."""
+
+    id: bytes
+    job_type: str
+    queue: str
+    started: Millis | None
+
+
+class Holding(Struct, frozen=True):
+    """A live worker: its `info`, the end of its lease, how many jobs it holds, some of them."""
+
+    worker: str
+    info: bytes
+    expires: Millis
+    held: int
+    some: tuple[Glimpse, ...]
+
+
+class Facts(Struct, frozen=True):
+    """What decides when a job runs, at one moment.
+
+    Attributes:
+        paused: Its queue is.
+        ahead: If it is ready, how many jobs of its queue a claim takes before it, up to `AHEAD`;
+            with partitions, those in its own. Else 0.
+        workers: Those whose lease has not ended, by name, up to `ALIVE`; of what each holds the
+            first `GLIMPSES` by id.
+    """
+
+    now: Millis
+    record: Record
+    paused: bool
+    ahead: int
+    workers: tuple[Holding, ...]
+
+
+class Explain(Operation[Facts | None], frozen=True):
+    """What there is to know of why a job does not run (`core.why` says it); None: no such job."""
+
+    id: bytes
+
+
 MINUTE = 60_000
 SERIES = 1_440
 """Minutes of which `Series` tells: a day."""
@@ -636,6 +786,7 @@ _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Cancel: frozenset({Topic.RESULT, Topic.CONTROL}),
     Delete: frozenset({Topic.RESULT, Topic.CONTROL}),
     Purge: frozenset({Topic.RESULT}),
+    Instruct: frozenset({Topic.CONTROL}),
     Save: _WORK | {Topic.RESULT},
 }
 """What each operation that is not answered with nothing (0, False, none) is worth telling."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -92,19 +92,26 @@ class MinuteStats(Struct, frozen=True, kw_only=True):
     avg_duration_ms: float = 0.0
 
 
+WorkerPhase: TypeAlias = Literal["running", "quiet", "draining"]
+
+
 class WorkerInfo(Struct, frozen=True, kw_only=True):
     """One worker that is alive, or was a moment ago.
 
     Attributes:
         id: Its incarnation.
-        status: Whether it runs anything.
+        status: Whether it runs anything; `quiet`: it was told to claim nothing; `draining`: it
+            ends what it has, and leaves.
         queues: The queues it serves, in order; empty: every queue.
         seen_until: The end of its lease; past, if it was lost.
         running: The jobs it holds.
+        job_types: Those it has handlers for, by name; None: it did not say, or they are too many
+            to say (`TYPES_TOLD`).
+        schedules: The schedules its code declares.
     """
 
     id: str
-    status: Literal["running", "idle"]
+    status: Literal["running", "idle", "quiet", "draining"]
     queues: tuple[str, ...]
     concurrency: int
     host: str
@@ -112,6 +119,8 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     started_at: datetime
     seen_until: datetime
     running: tuple[UUID, ...] = ()
+    job_types: tuple[str, ...] | None = None
+    schedules: tuple[str, ...] = ()
 
 
 class JobStats(Struct, frozen=True, kw_only=True):
@@ -156,38 +165,73 @@ def job_stats(queues: Iterable[QueueStats], workers: Iterable[WorkerInfo]) -> Jo
     )
 
 
-class _WorkerNote(Struct, frozen=True):
+TYPES_TOLD = 500
+"""Most job types a worker says it knows; one that knows more says none, and may know any."""
+
+
+class WorkerNote(Struct, frozen=True):
+    """What a worker says of itself; what is added goes to the end, with a default."""
+
     queues: tuple[str, ...]
     concurrency: int
     host: str
     pid: int
     started_at: datetime
+    job_types: tuple[str, ...] | None = None
+    phase: WorkerPhase = "running"
+    schedules: tuple[str, ...] = ()
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes jobs of this queue."""
+        return not self.queues or queue in self.queues
+
+    def knows(self, job_type: str) -> bool:
+        """Whether it has a handler for this type, as far as it said."""
+        return self.job_types is None or job_type in self.job_types
 
 
-_decode_note = msgspec.msgpack.Decoder(_WorkerNote).decode
+_decode_note = msgspec.msgpack.Decoder(WorkerNote).decode
 
 
 def encode_worker(
-    *, queues: tuple[str, ...], concurrency: int, host: str, pid: int, started_at: datetime
+    *,
+    queues: tuple[str, ...],
+    concurrency: int,
+    host: str,
+    pid: int,
+    started_at: datetime,
+    job_types: tuple[str, ...] = (),
+    phase: WorkerPhase = "running",
+    schedules: tuple[str, ...] = (),
 ) -> bytes:
     """What a worker says of itself with each heartbeat."""
-    note = _WorkerNote(queues, concurrency, host, pid, started_at)
+    told = tuple(sorted(job_types)) if len(job_types) <= TYPES_TOLD else None
+    note = WorkerNote(queues, concurrency, host, pid, started_at, told, phase, schedules)
     return msgspec.msgpack.encode(note)
+
+
+def worker_note(note: bytes) -> WorkerNote | None:
+    """What a worker said of itself; None if it said nothing (a single dequeue).
+
+    Raises:
+        msgspec.MsgspecError: It cannot be read.
+    """
+    return _decode_note(note) if note else None
 
 
 def worker_info(
     id: str, note: bytes, seen_until: datetime, running: tuple[UUID, ...]
 ) -> WorkerInfo | None:
     """The worker that sent this note; None for one that sent none (a single dequeue)."""
-    if not note:
-        return None
     try:
-        said = _decode_note(note)
+        said = worker_note(note)
     except msgspec.MsgspecError:
-        said = _WorkerNote((), 0, "unreadable", 0, seen_until)
+        said = WorkerNote((), 0, "unreadable", 0, seen_until)
+    if said is None:
+        return None
     return WorkerInfo(
         id=id,
-        status="running" if running else "idle",
+        status=said.phase if said.phase != "running" else "running" if running else "idle",
         queues=said.queues,
         concurrency=said.concurrency,
         host=said.host,
@@ -195,4 +239,6 @@ def worker_info(
         started_at=said.started_at,
         seen_until=seen_until,
         running=running,
+        job_types=said.job_types,
+        schedules=said.schedules,
     )

@@ -76,6 +76,12 @@ QueueLimits: TypeAlias = Annotated[
 Durability: TypeAlias = Annotated[
     Literal["stored", "replicated"], Meta(description="stored or replicated")
 ]
+Many: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53, description="a whole number from 0 (never) on")
+]
+Memory: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53, description="a number of bytes from 0 (never) on; 2**30 is a GiB")
+]
 Few: TypeAlias = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 
 
@@ -135,6 +141,10 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         lease: A worker not heard of for so long is taken for lost, and its jobs taken back.
         max_unhandled: Longest wait between looks for a worker that has the missing handler.
         max_crashes: So many lost workers make a job a dead letter.
+        max_jobs: A process is replaced by a new one after so many jobs; 0: never.
+        max_memory: A process that has more bytes of memory is replaced; 0: never.
+        health_port: Where a worker answers ``/live``, ``/ready`` and ``/metrics``; None: nowhere.
+        health_host: On which address; ``0.0.0.0`` for probes from outside, as in a container.
     """
 
     count: AtLeastOne = 1
@@ -145,6 +155,10 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     lease: Lease = 30_000
     max_unhandled: Wait = 300_000
     max_crashes: AtLeastOne = 3
+    max_jobs: Many = 0
+    max_memory: Memory = 0
+    health_port: Port | None = None
+    health_host: Text = "127.0.0.1"
     queue_concurrency: QueueLimits = field(default_factory=dict[str, int])
 
 
@@ -169,11 +183,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         url: Where the store is.
         namespace: Stores of one server are kept apart by it.
         payload_limit: Most bytes a job's arguments and metadata (or its result) may take.
+        inline: A job that is due runs where it is enqueued, without a worker; for development.
     """
 
     url: Text = DEFAULT_URL
     namespace: Namespace = "jobs"
     payload_limit: Bytes = 262_144
+    inline: Switch = False
     redis: RedisSettings = field(default_factory=RedisSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     scheduled_processor: ScheduledSettings = field(default_factory=ScheduledSettings)

@@ -19,6 +19,7 @@ import logging
 import os
 import threading
 from collections import deque
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.isolation.cells import Cells
 from boundary.jobs.shell.isolation.keeper import CellLost, CellUnavailable
+from boundary.jobs.shell.logs import labels
 from boundary.jobs.shell.process import LINEAGE
 from boundary.jobs.shell.threads import Threads
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import Clock
     from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.telemetry.tracing import Processing
 
 log = logging.getLogger("boundary.jobs")
 
@@ -118,9 +121,14 @@ class Executor:
     """Slots for `concurrency` jobs. Everything but `progress` is called on its event loop.
 
     Args:
+        addresses: Where processes find the handlers that run in one of their own, by job type;
+            one that is not here runs in this process.
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
+        threads: Makes what calls blocking handlers.
+        errors: Gets what handlers raise, by the id of the job; None: nobody wants to know.
+        processing: Makes a span of each run; None: nobody traces.
         whole_process: The process is this worker's, with its streams.
     """
 
@@ -140,6 +148,9 @@ class Executor:
         report: Callable[[Record, bytes], None],
         collected: Callable[[], None],
         store_now: Callable[[], Millis],
+        threads: Callable[..., Threads[Any, Any]] = Threads,
+        errors: dict[bytes, BaseException] | None = None,
+        processing: Processing | None = None,
     ) -> None:
         self._registry = registry
         self._concurrency = concurrency
@@ -152,14 +163,18 @@ class Executor:
         self._report = report
         self._collected = collected
         self._store_now = store_now
+        self._errors = errors
+        self._processing = processing
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._buffer: deque[Record] = deque()
         self._running: dict[bytes, Run] = {}
         self._idle: deque[asyncio.Future[Run]] = deque()
         self._slots: set[asyncio.Task[None]] = set()
-        self._threads = Threads(self._loop, self._call_blocking, self._finish)
-        self._bridge = Threads(self._loop, _call_bridged, _resolve)
+        call_blocking = self._call_blocking if processing is None else self._trace_blocking
+        self._threads = threads(self._loop, call_blocking, self._finish)
+        self._bridge = threads(self._loop, _call_bridged, _resolve)
+        self._addresses = addresses
         self._cells = Cells(addresses, result_limit)
         self._generation = LINEAGE.forks
         self._whole_process = whole_process
@@ -339,7 +354,10 @@ class Executor:
 
     def _on_loop(self, run: Run) -> bool:
         handler = run.handler
-        return handler.is_async or handler.isolation is not None or bool(self._registry.middleware)
+        return handler.is_async or self._is_isolated(handler) or bool(self._registry.middleware)
+
+    def _is_isolated(self, handler: Handler[..., Any]) -> bool:
+        return handler.job_type in self._addresses
 
     def _context(self, run: Run) -> Context:
         def extend(seconds: float) -> None:
@@ -390,7 +408,12 @@ class Executor:
         assert task is not None
         while True:
             run.task = task
-            result = await self._call(run, task)
+            if self._processing is None:
+                result = await self._call(run, task)
+            else:
+                with self._processing.around(run.record, run.payload) as span:
+                    result = await self._call(run, task)
+                    span.tell(result)
             run.task = None
             if run.given_up:
                 return
@@ -428,7 +451,7 @@ class Executor:
                 raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             if self._registry.middleware:
                 value = await self._through_middleware(run)
-            elif run.handler.isolation is not None:
+            elif self._is_isolated(run.handler):
                 value = await self._isolated(run)
             else:
                 value = await run.handler.function(**self._arguments(run))
@@ -461,6 +484,13 @@ class Executor:
             self._leave_if_forked()
             self._keep_streams_open()
 
+    def _trace_blocking(self, run: Run) -> Outcome:
+        assert self._processing is not None
+        with self._processing.around(run.record, run.payload) as span:
+            result = self._call_blocking(run)
+            span.tell(result)
+        return result
+
     def _leave_if_forked(self) -> None:
         """A handler forked and both went on: the copy must not be this worker's twin."""
         if LINEAGE.forks != self._generation:
@@ -481,7 +511,7 @@ class Executor:
         assert context is not None
 
         async def innermost(_: Context | None = None) -> Any:
-            if run.handler.isolation is not None:
+            if self._is_isolated(run.handler):
                 return await self._isolated(run)
             if run.handler.is_async:
                 return await run.handler.function(**self._arguments(run))
@@ -522,6 +552,8 @@ class Executor:
 
     def _raised(self, run: Run, error: BaseException) -> Outcome:
         ended = self._ended_run(run)
+        if self._errors is not None and not run.ended:
+            self._errors[run.record.id] = error
         if run.stop:
             return self._stopped(run, ended, error)
         match error:
@@ -640,7 +672,7 @@ class Executor:
         elif run.context is None and not self._on_loop(run):
             # A blocking handler without a context cannot hear of it: nothing to wait for.
             grace = 0.0
-        if run.handler.isolation is not None:
+        if self._is_isolated(run.handler):
             grace = sum(patience(run)) + KILL_GRACE
         self._loop.call_later(grace, self._give_up, run)
 
@@ -706,12 +738,14 @@ class _Ear:
 class Bridged:
     """A blocking handler's call under middleware: the thread answers the slot that waits."""
 
-    __slots__ = ("answer", "arguments", "run")
+    __slots__ = ("answer", "arguments", "context", "run")
 
     def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
         self.run = run
         self.arguments = arguments
         self.answer = answer
+        # What middleware set (a span, a logger's fields) is there for the handler too.
+        self.context = copy_context()
 
     @property
     def given_up(self) -> bool:
@@ -722,7 +756,7 @@ class Bridged:
 def _call_bridged(item: Bridged) -> tuple[Any, BaseException | None]:
     item.run.thread = threading.get_ident()
     try:
-        return item.run.handler.function(**item.arguments), None
+        return item.context.run(item.run.handler.function, **item.arguments), None
     except BaseException as error:  # noqa: BLE001 - handed on to the middleware
         return None, error
 
@@ -756,13 +790,3 @@ def stack_of(run: Run) -> str:
     if run.thread is not None:
         return stacks.of_thread(run.thread)
     return "" if run.task is None else stacks.of_task(run.task)
-
-
-def labels(record: Record) -> dict[str, object]:
-    """What every log line about a job carries."""
-    return {
-        "job_id": str(UUID(bytes=record.id)),
-        "job_type": record.job_type,
-        "queue": record.queue,
-        "attempt": record.retry_count + 1,
-    }

@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, stats, wire
+from boundary.jobs.core.happenings import Admitted, Cancelled, Happening, Retried
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
@@ -34,11 +35,7 @@ from boundary.jobs.core.operations import (
     Interest,
     Operation,
     Purge,
-    PutSchedule,
-    RemoveSchedule,
     Retry,
-    Schedule,
-    Schedules,
     Search,
     Series,
     SetPaused,
@@ -46,11 +43,11 @@ from boundary.jobs.core.operations import (
     Stats,
     Time,
     Topic,
+    Verdict,
 )
-from boundary.jobs.core.priority import name as priority_name
-from boundary.jobs.core.records import JSON, Job, Priority, Status
+from boundary.jobs.core.records import JSON, Job, Status
 from boundary.jobs.core.stats import Counters, JobStats, MinuteStats, QueueStats, WorkerInfo
-from boundary.jobs.core.wire import Millis, Record
+from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import (
     IllegalTransition,
     JobCancelled,
@@ -61,7 +58,6 @@ from boundary.jobs.errors import (
 )
 from boundary.jobs.shell.draft import Draft, jobs_of
 from boundary.jobs.shell.options import as_id, as_instant, as_span
-from boundary.jobs.shell.registry import schedule_of
 
 R = TypeVar("R")
 
@@ -84,7 +80,14 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
-Step: TypeAlias = Operation[Any] | Listen | Wait
+class Tell(Struct, frozen=True):
+    """Tell of it: here, and those who watch the store, if somebody does or may."""
+
+    happening: Happening
+    watched: bool = True
+
+
+Step: TypeAlias = Operation[Any] | Listen | Wait | Tell
 Flow: TypeAlias = Generator[Step, Any, R]
 JobId: TypeAlias = UUID | str
 
@@ -105,27 +108,6 @@ class JobPage(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.jobs)
-
-
-class ScheduleInfo(Struct, frozen=True, kw_only=True):
-    """A standing order for jobs.
-
-    Attributes:
-        cron: Its expression, in the local time of `timezone`; or
-        every: its interval.
-        next_at: Its next tick.
-        args: What each job is given.
-    """
-
-    name: str
-    job_type: str
-    queue: str
-    priority: Priority
-    args: dict[str, JSON]
-    cron: str | None
-    every: timedelta | None
-    timezone: str
-    next_at: datetime
 
 
 def ask(operation: Operation[R]) -> Flow[R]:
@@ -158,7 +140,10 @@ def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
     reply = yield from ask(Enqueue(tuple([one.new for one in drafts])))
     jobs = jobs_of(drafts, reply.now)
     if all(reply.fresh):
+        yield Tell(Admitted(reply.now, tuple([one.new for one in drafts])), reply.watched)
         return jobs
+    new = [one.new for one, fresh in zip(drafts, reply.fresh, strict=True) if fresh]
+    yield Tell(Admitted(reply.now, tuple(new)), reply.watched)
     again = [place for place, fresh in enumerate(reply.fresh) if not fresh]
     found = yield from ask(Find(tuple([drafts[place].new.id for place in again])))
     for place, record in zip(again, found, strict=True):
@@ -239,6 +224,8 @@ def cancel(job_id: JobId, keep_ms: int) -> Flow[Job | None]:
     if verdict == "missing":
         return None
     job = (yield from find(job_id)) or replace(before, status="cancelled")
+    if verdict == "done":
+        yield Tell(Cancelled(wire.millis(job.updated_at), (job,)))
     if verdict == "refused":
         raise IllegalTransition(
             f"job {job.id} is {job.status}, there is nothing left to cancel",
@@ -254,6 +241,8 @@ def retry(job_id: JobId) -> Flow[Job | None]:
     if verdict == "missing":
         return None
     job = yield from find(job_id)
+    if verdict == "done" and job is not None:
+        yield Tell(Retried(wire.millis(job.updated_at), (job,)))
     if verdict == "refused" and job is not None:
         raise IllegalTransition(
             f"job {job.id} is {job.status}; only a failed job can be retried",
@@ -283,15 +272,22 @@ def retry_failed(queue: str | None, job_type: str | None, limit: int | None) -> 
     count = 0
     while limit is None or count < limit:
         page = yield from ask(search)
-        dead = [record.id for record in page.records if record.ending in lifecycle.DEAD]
+        dead = [record for record in page.records if record.ending in lifecycle.DEAD]
         dead = dead if limit is None else dead[: limit - count]
         if dead:
-            verdicts = yield from ask(Retry(tuple(dead)))
+            verdicts = yield from ask(Retry(tuple([record.id for record in dead])))
             count += verdicts.count("done")
+            yield from _tell_retried(dead, verdicts)
         if page.cursor is None:
             break
         search = replace(search, cursor=page.cursor)
     return count
+
+
+def _tell_retried(records: list[Record], verdicts: tuple[Verdict, ...]) -> Flow[None]:
+    done = [one for one, verdict in zip(records, verdicts, strict=True) if verdict == "done"]
+    now = yield from ask(Time())
+    yield Tell(Retried(now, tuple([replace(wire.job_of(one), retry_count=0) for one in done])))
 
 
 def delete(job_id: JobId) -> Flow[bool]:
@@ -475,67 +471,3 @@ def purge(queue: str) -> Flow[int]:
     while gone := (yield from ask(Purge(name))):
         count += gone
     return count
-
-
-# Schedules
-
-
-def schedule(
-    name: str,
-    draft: Draft,
-    *,
-    cron: str | None,
-    every: float | timedelta | None,
-    timezone: str,
-) -> Flow[ScheduleInfo]:
-    """A job like this draft is enqueued at each tick, once, however many workers there are."""
-    checked_name("schedule", name)
-    if (cron is None) == (every is None):
-        raise UsageError("give cron (an expression) or every (an interval), one of the two")
-    every_ms = None if every is None else as_span("every", every, 1)
-    now = yield from ask(Time())
-    stored = yield from ask(
-        PutSchedule(
-            schedule_of(
-                name,
-                draft,
-                cron=cron,
-                every_ms=every_ms,
-                timezone=timezone,
-                next_at=_first_tick(cron, every_ms, timezone, now),
-            )
-        )
-    )
-    return _info(stored)
-
-
-def _first_tick(cron: str | None, every_ms: int | None, timezone: str, now: Millis) -> Millis:
-    if cron is not None:
-        from boundary.jobs.core import cron as crons  # here: few callers make schedules
-
-        return wire.millis(crons.next_tick(cron, timezone, wire.at(now)))
-    return now + (every_ms or 0)
-
-
-def unschedule(name: str) -> Flow[bool]:
-    """No schedule has this name. Whether one had."""
-    return (yield from ask(RemoveSchedule(checked_name("schedule", name))))
-
-
-def schedules() -> Flow[list[ScheduleInfo]]:
-    """All schedules, by name."""
-    return [_info(one) for one in (yield from ask(Schedules()))]
-
-
-def _info(one: Schedule) -> ScheduleInfo:
-    return ScheduleInfo(
-        name=one.name,
-        job_type=one.job_type,
-        queue=one.queue,
-        priority=priority_name(one.priority),
-        args=wire.decode_payload(one.payload).args,
-        cron=one.cron,
-        every=None if one.every_ms is None else timedelta(milliseconds=one.every_ms),
-        timezone=one.timezone,
-        next_at=wire.at(one.next_at),
-    )

@@ -19,14 +19,14 @@ from boundary.jobs.core.wire import at
 from boundary.jobs.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from boundary.jobs.core.dispatcher import Setup
     from boundary.jobs.core.operations import Beat, Heartbeat
+    from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis
     from boundary.jobs.ports import Backend, Listener, Store
-    from boundary.jobs.shell.config import Settings
 
 log = logging.getLogger("boundary.jobs")
 
@@ -37,14 +37,24 @@ LAST_MOMENT = 0.8
 """The part of a lease after which a worker that could not renew it stops its jobs."""
 
 
-def describe_worker(setup: Setup, settings: Settings, now: Millis) -> bytes:
-    """What a worker says of itself, for `Stats`."""
+def describe_worker(
+    setup: Setup,
+    job_types: Iterable[str],
+    *,
+    began: Millis,
+    phase: WorkerPhase,
+    schedules: tuple[str, ...] = (),
+) -> bytes:
+    """What a worker says of itself, for `Stats` and `Explain`."""
     return encode_worker(
         queues=setup.queues or tuple(name for name, _ in setup.weights),
         concurrency=setup.concurrency,
         host=socket.gethostname(),
         pid=os.getpid(),
-        started_at=at(now),
+        started_at=at(began),
+        job_types=tuple(job_types),
+        phase=phase,
+        schedules=schedules,
     )
 
 

@@ -21,7 +21,8 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from boundary.jobs.shell import process, stacks
-from boundary.jobs.shell.executor import labels, stack_of
+from boundary.jobs.shell.executor import stack_of
+from boundary.jobs.shell.logs import labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

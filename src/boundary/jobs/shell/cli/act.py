@@ -9,6 +9,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from boundary.jobs.core.operations import Word
 from boundary.jobs.core.records import Priority
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli.look import JobId, Json
@@ -42,11 +43,16 @@ def enqueue(
     }
     given = {name: value for name, value in options.items() if value is not None}
     with terminal.jobs() as jobs:
-        job = jobs.enqueue(job_type, _object(args), **cast("EnqueueOptions", given))
+        job = jobs.enqueue(job_type, json_object(args), **cast("EnqueueOptions", given))
     terminal.json(job) if as_json else terminal.out.print(f"enqueued {job.id} in {job.queue}")
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The arguments a JSON text holds.
+
+    Raises:
+        UsageError: It is not an object.
+    """
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
@@ -131,6 +137,45 @@ def resume(context: typer.Context, queue: Queue) -> None:
     with terminal.jobs() as jobs:
         changed = jobs.resume(queue)
     terminal.out.print(f"{queue} is served again" if changed else f"{queue} was not paused")
+
+
+Worker = Annotated[
+    str | None,
+    typer.Argument(metavar="[WORKER]", help="Its id, host:pid or process id; else every worker."),
+]
+
+
+def quiet(context: typer.Context, worker: Worker = None) -> None:
+    """Workers claim nothing more, and go on with what they have."""
+    _instruct(context.obj, "quiet", worker, "claims nothing more", "claim nothing more")
+
+
+def unquiet(context: typer.Context, worker: Worker = None) -> None:
+    """Workers that were told to be quiet claim jobs again."""
+    _instruct(context.obj, "unquiet", worker, "claims jobs again", "claim jobs again")
+
+
+def drain(context: typer.Context, worker: Worker = None, yes: Yes = False) -> None:
+    """Workers end what they have and leave; nobody starts in their place."""
+    terminal: Terminal = context.obj
+    if worker is None:
+        terminal.confirm("Let every worker leave?", yes=yes)
+    _instruct(terminal, "drain", worker, "ends its jobs and leaves", "end their jobs and leave")
+
+
+def restart(context: typer.Context, worker: Worker = None) -> None:
+    """Workers are replaced by new processes, one after another, without a gap."""
+    _instruct(context.obj, "restart", worker, "is replaced", "are replaced")
+
+
+def _instruct(terminal: Terminal, word: Word, worker: str | None, one: str, many: str) -> None:
+    with terminal.jobs() as jobs:
+        told: int = getattr(jobs, f"{word}_workers")(worker)
+        if told == 0:
+            alive = ", ".join(f"{row.host}:{row.pid}" for row in jobs.workers()) or "none"
+            whom = "no worker" if worker is None else f"no worker {worker}"
+            terminal.fail(f"{whom} is alive, so nobody was told; those that are: {alive}")
+    terminal.out.print(f"1 worker {one}" if told == 1 else f"{told} workers {many}")
 
 
 def purge(context: typer.Context, queue: Queue, yes: Yes = False) -> None:

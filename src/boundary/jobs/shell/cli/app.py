@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from boundary.jobs.errors import JobsError
-from boundary.jobs.shell.cli import act, look
+from boundary.jobs.shell.cli import act, look, standing
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.doctor import doctor
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
@@ -33,11 +33,21 @@ COMMANDS = {
         look.failed,
         look.search,
         look.show,
-        look.schedules,
+        look.why,
+        standing.schedules,
         look.top,
         doctor,
     ),
     "Act": (act.enqueue, act.retry, act.cancel, act.delete, act.pause, act.resume, act.purge),
+    "Tell workers": (act.quiet, act.unquiet, act.drain, act.restart),
+    "Schedule": (
+        standing.schedule,
+        standing.edit_schedule,
+        standing.pause_schedule,
+        standing.resume_schedule,
+        standing.fire_schedule,
+        standing.unschedule,
+    ),
 }
 
 for panel, commands in COMMANDS.items():
@@ -71,7 +81,7 @@ def options(
 
     Try it: [bold]boundary-jobs demo[/bold]. Run your own: [bold]boundary-jobs worker tasks[/bold].
     """
-    context.obj = Terminal(url, config, not no_color)
+    context.obj = Terminal(context.obj or (), url, config, not no_color)
 
 
 GLOBAL = {"--url": True, "--config": True, "--no-color": False}
@@ -81,7 +91,7 @@ GLOBAL = {"--url": True, "--config": True, "--no-color": False}
 def run(arguments: Sequence[str]) -> int:
     """The exit code of the command with these arguments."""
     try:
-        app(_hoisted(arguments))
+        app(_hoisted(arguments), obj=tuple(arguments))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except JobsError as error:

@@ -51,14 +51,6 @@ def workers(context: typer.Context, as_json: Json = False) -> None:
     terminal.json(found) if as_json else terminal.out.print(tables.workers(found))
 
 
-def schedules(context: typer.Context, as_json: Json = False) -> None:
-    """Standing orders, by their next tick."""
-    terminal: Terminal = context.obj
-    with terminal.jobs() as jobs:
-        found = jobs.schedules()
-    terminal.json(found) if as_json else terminal.out.print(tables.schedules(found))
-
-
 def failed(context: typer.Context, limit: Limit = 20, as_json: Json = False) -> None:
     """The dead letters: jobs that failed for good, newest first."""
     terminal: Terminal = context.obj
@@ -107,6 +99,16 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     with terminal.jobs() as jobs:
         found = terminal.found(jobs.find(job_id), job_id)
     terminal.json(found) if as_json else terminal.out.print(tables.job(found))
+
+
+def why(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Why a job is not running, and what to do about it."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.why(job_id)
+    if found is None:
+        terminal.no_job(job_id)
+    terminal.json(found) if as_json else terminal.out.print(tables.why(found))
 
 
 def top(

@@ -7,7 +7,7 @@ a store is shown as text: no control characters, no markup.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +21,7 @@ from boundary.jobs.shell.logs import one_line
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
-    from boundary.jobs.shell.flows import ScheduleInfo
+    from boundary.jobs.core.why import Why
 
 STYLES = {
     "pending": "cyan",
@@ -32,6 +32,9 @@ STYLES = {
     "cancelled": "dim",
     "idle": "dim",
 }
+
+SHOWN = 10
+"""Lines of one kind below a job."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -173,29 +176,23 @@ def _note(job: Job) -> Text:
     return text(job.reason or "", "dim")
 
 
-def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
-    """Standing orders by their next tick."""
-    if not rows:
-        return Text("no schedule is set", style="dim")
-    return table(
-        "Schedules",
-        ("name", "type", "queue", "when", "zone", "next"),
-        (
-            (
-                row.name,
-                row.job_type,
-                row.queue,
-                row.cron or _every(row.every),
-                row.timezone,
-                local(row.next_at),
-            )
-            for row in sorted(rows, key=lambda one: one.next_at)
-        ),
-    )
-
-
-def _every(interval: timedelta | None) -> str:
-    return "-" if interval is None else f"every {span(interval.total_seconds())}"
+def why(one: Why) -> RenderableType:
+    """Why a job is not running: the sentence, what it rests on, and the next step."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    facts.add_row("job", _wrapped(f"{one.job_id}  {one.job_type} in {one.queue}"))
+    facts.add_row("status", status(one.status))
+    facts.add_row("reason", Text(one.reason, style="bold"))
+    facts.add_row("why", _wrapped(one.sentence))
+    if one.until is not None:
+        facts.add_row("until", local(one.until))
+    for worker in one.workers[:SHOWN]:
+        facts.add_row("worker", _wrapped(worker))
+    for busy in one.busy_with[:SHOWN]:
+        facts.add_row("busy with", _wrapped(f"{busy.job_type} {busy.job_id} on {busy.worker}"))
+    facts.add_row("next", Text(one_line(one.next_step), style="green", overflow="fold"))
+    return facts
 
 
 def job(one: Job) -> RenderableType:

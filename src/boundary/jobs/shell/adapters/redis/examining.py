@@ -119,7 +119,7 @@ def _nodes(known: Acquaintance) -> Conversation[dict[Node, int]]:
     if address.kind in {"single", "unix"}:
         return {address.nodes[0]: 0}
     if address.kind == "sentinel":
-        found: Node | Lost = yield Discover(known.terms.timeout)
+        found: Node | Lost = yield Discover(address.nodes, known.terms.timeout)
         return {} if isinstance(found, Lost) else {found: 0}
     nodes: dict[Node, int] = {}
     for partition in range(known.terms.partitions):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from struct import Struct as Layout
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core import wire
+from boundary.jobs.core.schedules import with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
@@ -69,6 +70,9 @@ SEARCHED: Final = 1_000
 SCANNED: Final = 5_000
 """The same for cheaper looks."""
 
+HOLD_MS: Final = 5_000
+"""How long a tick waits for the worker that began to fire it into another partition."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _OUTCOME = Layout(">16sIdI")
 
@@ -96,11 +100,12 @@ def shared(
     """For each of the operations that were `merged` its own reply."""
     fresh = [one for reply in replies for one in reply.fresh]
     now = replies[0].now if replies else 0
+    watched = any(reply.watched for reply in replies)
     own: list[ops.Enqueued] = []
     start = 0
     for operation in operations:
         end = start + len(operation.jobs)
-        own.append(ops.Enqueued(now, tuple(fresh[start:end])))
+        own.append(ops.Enqueued(now, tuple(fresh[start:end]), watched))
         start = end
     return own
 
@@ -180,15 +185,16 @@ def _enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueue
         for at, reply in zip(again, more, strict=True):
             replies[at] = reply
     fresh = [True] * len(jobs)
-    now = 0
+    now, watched = 0, False
     for mine, reply in zip(places.values(), replies, strict=True):
         if isinstance(reply, int):
             now = max(now, reply)
             continue
-        now = max(now, reply[0])
-        for place, flag in zip(mine, reply[1], strict=True):
+        told, flags, seen = reply
+        now, watched = max(now, told), watched or bool(seen)
+        for place, flag in zip(mine, flags, strict=True):
             fresh[place] = flag == _ONE
-    return ops.Enqueued(now, tuple(fresh))
+    return ops.Enqueued(now, tuple(fresh), watched)
 
 
 _ONE = ord("1")
@@ -249,7 +255,7 @@ def _claim(operation: ops.Claim, partitions: Partitions) -> Plan[ops.Claimed]:
 
 
 def _claimed(reply: Any) -> ops.Claimed:
-    now, alive, due, stopping, ticks, found = reply
+    now, alive, due, stopping, ticks, found, watched = reply
     if not alive:
         return ops.Claimed(now, (), alive=False)
     return ops.Claimed(
@@ -258,6 +264,7 @@ def _claimed(reply: Any) -> ops.Claimed:
         None if due < 0 else due,
         _split(stopping),
         tuple([_schedule(*row) for row in ticks]),
+        watched=bool(watched),
     )
 
 
@@ -272,6 +279,7 @@ def _together(claimed: Sequence[ops.Claimed]) -> ops.Claimed:
         tuple([id for one in claimed for id in one.cancelling]),
         tuple([tick for one in claimed for tick in one.ticks]),
         all(one.alive for one in claimed),
+        any(one.watched for one in claimed),
     )
 
 
@@ -326,12 +334,12 @@ def _settle(operation: ops.Settle, partitions: Partitions) -> Plan[ops.Settled]:
         for number, (args, _) in zip(places, made, strict=True)
     ]
     accepted = [True] * len(outcomes)
-    now = 0
-    for mine, (_, order), (told, flags) in zip(places.values(), made, replies, strict=True):
-        now = max(now, told)
+    now, watched = 0, False
+    for mine, (_, order), (told, flags, seen) in zip(places.values(), made, replies, strict=True):
+        now, watched = max(now, told), watched or bool(seen)
         for place, flag in zip(mine, _accepted(flags, order), strict=True):
             accepted[place] = flag
-    return ops.Settled(now, tuple(accepted))
+    return ops.Settled(now, tuple(accepted), watched)
 
 
 def _settle_and_claim(
@@ -343,8 +351,9 @@ def _settle_and_claim(
         return settled, (yield from _claim(claim, partitions))
     args, order = _outcomes(settle.outcomes)
     call = Call("exchange", (_claim_args(claim, claim.slots), *args))
-    ((now, flags, claimed),) = yield [call]
-    return ops.Settled(now, _accepted(flags, order)), _claimed(claimed)
+    ((now, flags, reply),) = yield [call]
+    claimed = _claimed(reply)
+    return ops.Settled(now, _accepted(flags, order), bool(reply[-1])), claimed
 
 
 def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Beat]:
@@ -357,10 +366,20 @@ def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Bea
 
 
 def _beat(replies: Sequence[Any]) -> ops.Beat:
-    if not all(alive for _, alive, _ in replies):
-        return ops.Beat(max(now for now, _, _ in replies), alive=False)
-    stopping = b"".join([ids for _, _, ids in replies])
-    return ops.Beat(max(now for now, _, _ in replies), alive=True, cancelling=_split(stopping))
+    if not all(alive for _, alive, *_ in replies):
+        return ops.Beat(max(now for now, *_ in replies), alive=False)
+    return ops.Beat(
+        max(now for now, *_ in replies),
+        alive=True,
+        cancelling=_split(b"".join([ids for _, _, ids, *_ in replies])),
+        order=_order(replies[0][3]),
+        watched=any(watched for *_, watched in replies),
+    )
+
+
+def _order(given: bytes) -> ops.Order | None:
+    """Partitions agree, or will in a moment: an order is given to one after another."""
+    return ops.Order(given[:16], cast("ops.Word", given[16:].decode())) if given else None
 
 
 def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
@@ -383,6 +402,17 @@ def _report(operation: ops.Report, partitions: Partitions) -> Plan[bool]:
     args = (operation.id, operation.token, operation.progress)
     (done,) = yield [Call("report", args, partitions.of(operation.id))]
     return bool(done)
+
+
+def _announce(operation: ops.Announce, partitions: Partitions) -> Plan[bool]:
+    """All by way of the first partition: a channel is heard on every node."""
+    (watched,) = yield [Call("announce", operation.frames)]
+    return bool(watched)
+
+
+def watching(who: bytes, ttl_ms: int, partitions: Partitions) -> list[Call]:
+    """Every partition knows that somebody watches, for so long; 0: no longer."""
+    return _everywhere(partitions, "watch", who, ttl_ms)
 
 
 # Duties any worker may carry out
@@ -430,7 +460,11 @@ def _prune(operation: ops.Prune, partitions: Partitions) -> Plan[int]:
 
 
 def _body(schedule: ops.Schedule) -> bytes:
-    return _encode(
+    """What the store keeps beside the name, the next tick and the last firing.
+
+    Two bytes, and as many as they say, are of an earlier form, and passed over.
+    """
+    return b"\0\0" + _encode(
         (
             schedule.job_type,
             schedule.queue,
@@ -439,26 +473,40 @@ def _body(schedule: ops.Schedule) -> bytes:
             schedule.cron,
             schedule.every_ms,
             schedule.timezone,
+            schedule.misfire,
+            schedule.misfire_cap,
+            schedule.declared,
         )
     )
 
 
-def _schedule(name: bytes, tick: bytes | int, stored: bytes) -> ops.Schedule:
+def _schedule(
+    name: bytes, tick: bytes | int | None, stored: bytes, fired: bytes | None
+) -> ops.Schedule:
     size = int.from_bytes(stored[:2], "big")
-    job_type, queue, priority, payload, cron, every_ms, timezone = msgspec.msgpack.decode(
-        stored[2 + size :]
-    )
-    next_at = int(float(tick))
-    return ops.Schedule(
-        name.decode(), job_type, queue, priority, payload, next_at, cron, every_ms, timezone
-    )
+    # An earlier form ends with the zone, a later one may have more than is known here.
+    job_type, queue, priority, payload, *rest = msgspec.msgpack.decode(stored[2 + size :])[:10]
+    next_at = None if tick is None else int(float(tick))
+    one = ops.Schedule(name.decode(), job_type, queue, priority, payload, next_at, *rest)
+    if fired is None:
+        return one
+    moment = int.from_bytes(fired[:8], "big", signed=True)
+    return replace(one, fired_at=moment, last_job=fired[8:])
 
 
-def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[ops.Schedule]:
-    new = operation.schedule
-    ask = _ask(name=new.name, next=new.next_at)
-    (next_at,) = yield [Call("put_schedule", (ask, _encode(new.ticks), _body(new)))]
-    return replace(new, next_at=next_at)
+def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[bool]:
+    new, over = operation.schedule, operation.over
+    while True:
+        (rows,) = yield [Call("schedules", (new.name,))]
+        old = _schedule(*rows[0]) if rows else None
+        if old != over:
+            return old == with_last(new, old)
+        was = None if old is None else old.next_at
+        ask = _ask(name=new.name, next=new.next_at, was=was)
+        stored = rows[0][2] if rows else b""
+        (done,) = yield [Call("put_schedule", (ask, stored, _body(new)))]
+        if done:
+            return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> Plan[bool]:
@@ -467,29 +515,25 @@ def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> P
 
 
 def _schedules(operation: ops.Schedules, partitions: Partitions) -> Plan[tuple[ops.Schedule, ...]]:
-    (rows,) = yield [Call("schedules")]
+    (rows,) = yield [Call("schedules", ("",))]
     return tuple(sorted((_schedule(*row) for row in rows), key=lambda one: one.name))
 
 
 def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
-    ask = _ask(name=operation.name, tick=operation.tick, next=operation.next_at)
-    job = operation.job
-    if partitions.of(job.id) == 0:
-        (fired,) = yield [Call("fire", (ask, records.admission(job)))]
-        return bool(fired)
-    # Another partition: the job first. Its id is the tick's, so whoever repeats this makes no
-    # second one.
-    (rows,) = yield [Call("schedules")]
-    if not _stands(rows, operation):
-        return False
-    yield from _enqueue(ops.Enqueue((job,)), partitions)
-    (fired,) = yield [Call("fire", (ask, b""))]
+    name, tick, job = operation.name, operation.tick, operation.job
+    held: bool | None = None
+    if job is not None and partitions.of(job.id) > 0:
+        # Who holds the tick alone enqueues its job; if that worker dies before the tick is done,
+        # another one begins again, and while the job is stored it makes no second one.
+        (held,) = yield [Call("fire", (_ask(name=name, tick=tick, hold=HOLD_MS), b"", b""))]
+        if not held:
+            return False
+        yield from _enqueue(ops.Enqueue((job,)), partitions)
+    ask = _ask(name=name, tick=tick, next=operation.next_at, held=held)
+    id = b"" if job is None else job.id
+    here = b"" if job is None or held else records.admission(job)
+    (fired,) = yield [Call("fire", (ask, id, here))]
     return bool(fired)
-
-
-def _stands(rows: Iterable[Any], operation: ops.Fire) -> bool:
-    known = {one.name: one.next_at for one in (_schedule(*row) for row in rows)}
-    return known.get(operation.name) == operation.tick
 
 
 # What operators ask
@@ -536,6 +580,13 @@ def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
             ((count, start),) = yield [Call("purge", (ask,), number)]
             gone += count
     return gone
+
+
+def _instruct(operation: ops.Instruct, partitions: Partitions) -> Plan[tuple[str, ...]]:
+    order = operation.order.id + operation.order.word.encode()
+    ask = _ask(workers=operation.workers)
+    replies = yield _everywhere(partitions, "instruct", order, ask)
+    return tuple(sorted({name.decode() for names in replies for name in names}))
 
 
 def _take(operation: ops.Take, partitions: Partitions) -> Plan[Record | None]:
@@ -719,6 +770,41 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     )
 
 
+def _explain(operation: ops.Explain, partitions: Partitions) -> Plan[ops.Facts | None]:
+    home = partitions.of(operation.id)
+    asked = (operation.id, ops.AHEAD, ops.ALIVE, ops.GLIMPSES)
+    replies = yield _everywhere(partitions, "explain", *asked)
+    workers: dict[str, ops.Holding] = {}
+    for reply in replies:
+        for row in reply[4]:
+            _hold(workers, *row)
+    now, data, paused, ahead, _ = replies[home]
+    record = None if data is None else _found(operation.id, data)
+    if record is None:
+        return None
+    some = tuple([workers[name] for name in sorted(workers)])[: ops.ALIVE]
+    return ops.Facts(now, record, paused > 0, ahead, some)
+
+
+def _hold(
+    workers: dict[str, ops.Holding],
+    worker: bytes,
+    info: bytes,
+    expires: bytes,
+    held: int,
+    some: Sequence[tuple[bytes, bytes, bytes, int]],
+) -> None:
+    """What one partition says of a worker, beside what others said of it."""
+    name, until = worker.decode(), int(float(expires))
+    was = workers.get(name, ops.Holding(name, info, until, 0, ()))
+    seen = [
+        ops.Glimpse(id, kind.decode(), queue.decode(), None if started < 0 else started)
+        for id, kind, queue, started in some
+    ]
+    first = sorted([*was.some, *seen], key=lambda one: one.id)[: ops.GLIMPSES]
+    workers[name] = ops.Holding(name, info, max(until, was.expires), was.held + held, tuple(first))
+
+
 def _series(operation: ops.Series, partitions: Partitions) -> Plan[tuple[ops.Tally, ...]]:
     replies = yield _everywhere(partitions, "series", min(operation.minutes, ops.SERIES))
     since = operation.since(max(now for now, _ in replies))
@@ -777,6 +863,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Inherit: _inherit,
     ops.Depart: _depart,
     ops.Report: _report,
+    ops.Announce: _announce,
     ops.Promote: _promote,
     ops.Reclaim: _reclaim,
     ops.Prune: _prune,
@@ -789,6 +876,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,
@@ -798,5 +886,6 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

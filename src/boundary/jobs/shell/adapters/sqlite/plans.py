@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import chain
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.operations import cursor_position, lease_end, queue_order
+from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.shell.adapters.sqlite import statements as sql
@@ -293,7 +294,7 @@ def _handed_over(row: Row, worker: str, now: Millis) -> Record:
 
 
 def _due_schedules(now: Millis) -> Plan[tuple[ops.Schedule, ...]]:
-    return tuple([one for one in (yield from _all_schedules()) if one.next_at <= now])
+    return tuple([one for one in (yield from _all_schedules()) if is_due(one, now)])
 
 
 def _promote_due(limit: int, now: Millis) -> Plan[int]:
@@ -425,6 +426,7 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
         if record.id not in known:
             yield from _give_back(ending, record, "release", operation.keep_ms)
     yield from ending.write()
+    yield Ask(sql.ORDER_OF_HEIR, (operation.worker, operation.heir))
     # What is left with the worker is what it knows it has.
     yield Ask("UPDATE job SET worker = ? WHERE worker = ?", (operation.heir, operation.worker))
     yield Ask("DELETE FROM worker WHERE worker = ?", (operation.worker,))
@@ -433,7 +435,13 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
 
 def _beat(worker: str, now: Millis) -> Plan[ops.Beat]:
     asked = yield Ask(sql.CANCELLING, (worker,))
-    return ops.Beat(now, alive=True, cancelling=tuple([id for (id,) in asked]))
+    ((id, word),) = yield Ask(sql.ORDER, (worker,))
+    return ops.Beat(
+        now,
+        alive=True,
+        cancelling=tuple([id for (id,) in asked]),
+        order=None if id is None else ops.Order(id, word),
+    )
 
 
 def _depart(operation: ops.Depart, now: Millis) -> Plan[int]:
@@ -504,7 +512,8 @@ def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
 
 # Schedules
 
-_SCHEDULE = "name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone"
+_SCHEDULE: Final = ", ".join(ops.Schedule.__struct_fields__)
+_MARKS: Final = ", ".join("?" for _ in ops.Schedule.__struct_fields__)
 
 
 def _all_schedules() -> Plan[tuple[ops.Schedule, ...]]:
@@ -517,24 +526,13 @@ def _one_schedule(name: str) -> Plan[ops.Schedule | None]:
     return ops.Schedule(*rows[0]) if rows else None
 
 
-def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[ops.Schedule]:
-    new = operation.schedule
-    old = yield from _one_schedule(new.name)
-    if old is not None and old.ticks == new.ticks:
-        new = replace(new, next_at=old.next_at)
-    values = (
-        new.name,
-        new.job_type,
-        new.queue,
-        new.priority,
-        new.payload,
-        new.next_at,
-        new.cron,
-        new.every_ms,
-        new.timezone,
-    )
-    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-    return new
+def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[bool]:
+    old = yield from _one_schedule(operation.schedule.name)
+    new = with_last(operation.schedule, old)
+    if old != operation.over:
+        return old == new
+    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES ({_MARKS})", astuple(new))
+    return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, now: Millis) -> Plan[bool]:
@@ -551,7 +549,11 @@ def _fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
         "UPDATE schedule SET next_at = ? WHERE name = ? AND next_at = ? RETURNING name",
         (operation.next_at, operation.name, operation.tick),
     )
-    if moved:
+    if moved and operation.job is not None:
+        yield Ask(
+            "UPDATE schedule SET fired_at = ?, last_job = ? WHERE name = ?",
+            (now, operation.job.id, operation.name),
+        )
         yield from _enqueue(ops.Enqueue((operation.job,)), now)
     return bool(moved)
 
@@ -623,6 +625,15 @@ def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
         doomed = doomed + (yield Ask(sql.DUE_IN, (operation.queue, operation.limit - len(doomed))))
     yield Do(sql.FORGET, doomed)
     return len(doomed)
+
+
+def _instruct(operation: ops.Instruct, now: Millis) -> Plan[tuple[str, ...]]:
+    known = yield Ask(sql.BEATING, (now,))
+    asked = operation.workers
+    told = [name for (name,) in known if asked is None or name in asked]
+    order = operation.order
+    yield Do(sql.INSTRUCT, [(order.id, order.word, name) for name in told])
+    return tuple(told)
 
 
 def _take(operation: ops.Take, now: Millis) -> Plan[Record | None]:
@@ -775,6 +786,25 @@ def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     return ops.Snapshot(now, loads, told, workers)
 
 
+def _explain(operation: ops.Explain, now: Millis) -> Plan[ops.Facts | None]:
+    found = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    if not found:
+        return None
+    record = found[0]
+    paused = yield Ask("SELECT queue FROM paused WHERE queue = ?", (record.queue,))
+    ahead = 0
+    if record.status == "pending" and record.due is None and not record.parked:
+        values = (record.queue, record.priority, record.id, ops.AHEAD)
+        ((ahead,),) = yield Ask(sql.AHEAD, values)
+    workers: list[ops.Holding] = []
+    for worker, info, expires in (yield Ask(sql.ALIVE, (now, ops.ALIVE))):
+        ((held,),) = yield Ask("SELECT count(*) FROM job WHERE worker = ?", (worker,))
+        some = yield Ask(sql.GLIMPSES, (worker, ops.GLIMPSES))
+        glimpses = tuple([ops.Glimpse(*row) for row in some])
+        workers.append(ops.Holding(worker, info, expires, held, glimpses))
+    return ops.Facts(now, record, bool(paused), ahead, tuple(workers))
+
+
 def _series(operation: ops.Series, now: Millis) -> Plan[tuple[ops.Tally, ...]]:
     rows = yield Ask(sql.SERIES, (operation.since(now), operation.queue))
     return tuple([ops.Tally(minute, Counters(*row)) for minute, *row in rows])
@@ -812,6 +842,7 @@ _LOOKS = {
     ops.DeadLetters,
     ops.History,
     ops.Stats,
+    ops.Explain,
     ops.Series,
     ops.Schedules,
 }
@@ -839,6 +870,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,
@@ -848,5 +880,6 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.DeadLetters: _dead_letters,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

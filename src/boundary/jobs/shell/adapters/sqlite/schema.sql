@@ -1,4 +1,4 @@
--- The store's tables, schema version 2.
+-- The store's tables, schema version 3.
 --
 -- A job is one row. Where it stands is told by one of three columns, each with an index of only
 -- the rows that have it: `position` (ready: its place in the lane of its queue and priority, any
@@ -47,7 +47,10 @@ CREATE INDEX uncommon ON job (status, seq) WHERE status IN ('failed', 'cancelled
 CREATE TABLE worker (
     worker  TEXT    NOT NULL PRIMARY KEY,
     expires INTEGER NOT NULL,
-    info    BLOB    NOT NULL DEFAULT x''
+    info    BLOB    NOT NULL DEFAULT x'',
+    -- The latest order given to it.
+    order_id BLOB,
+    word     TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE counter (
@@ -73,16 +76,22 @@ CREATE TABLE paused (
     queue TEXT NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
+-- One without a next tick is paused.
 CREATE TABLE schedule (
-    name     TEXT    NOT NULL PRIMARY KEY,
-    job_type TEXT    NOT NULL,
-    queue    TEXT    NOT NULL,
-    priority INTEGER NOT NULL,
-    payload  BLOB    NOT NULL,
-    next_at  INTEGER NOT NULL,
-    cron     TEXT,
-    every_ms INTEGER,
-    timezone TEXT    NOT NULL
+    name        TEXT    NOT NULL PRIMARY KEY,
+    job_type    TEXT    NOT NULL,
+    queue       TEXT    NOT NULL,
+    priority    INTEGER NOT NULL,
+    payload     BLOB    NOT NULL,
+    next_at     INTEGER,
+    cron        TEXT,
+    every_ms    INTEGER,
+    timezone    TEXT    NOT NULL,
+    misfire     TEXT    NOT NULL DEFAULT 'once',
+    misfire_cap INTEGER NOT NULL DEFAULT 100,
+    declared    BLOB    NOT NULL DEFAULT x'',
+    fired_at    INTEGER,
+    last_job    BLOB
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tick ON schedule (next_at);

@@ -131,6 +131,14 @@ BEAT = (
     "INSERT INTO worker (worker, expires, info) VALUES (?, ?, ?) "
     "ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, info = excluded.info"
 )
+ORDER = "SELECT order_id, word FROM worker WHERE worker = ?"
+ORDER_OF_HEIR = (
+    "UPDATE worker SET (order_id, word) = (old.order_id, old.word) "
+    "FROM (SELECT order_id, word FROM worker WHERE worker = ?) AS old "
+    "WHERE worker = ? AND old.order_id IS NOT NULL"
+)
+BEATING = "SELECT worker FROM worker WHERE expires > ? AND info <> x'' ORDER BY worker"
+INSTRUCT = "UPDATE worker SET order_id = ?, word = ? WHERE worker = ?"
 REPORT = (
     "UPDATE job SET progress = ? WHERE id = ? AND token = ? AND status = 'running' RETURNING seq"
 )
@@ -186,6 +194,16 @@ DEAD_LETTERS = (
     "AND (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR job_type = ?2) "
     "ORDER BY completed DESC, seq DESC LIMIT ?3"
 )
+AHEAD = """
+SELECT count(*) FROM (
+    SELECT 1 FROM job WHERE queue = ?1 AND position IS NOT NULL AND (priority, position) < (
+        ?2, (SELECT position FROM job WHERE id = ?3)
+    )
+    LIMIT ?4
+)
+"""
+ALIVE = "SELECT worker, info, expires FROM worker WHERE expires > ? ORDER BY worker LIMIT ?"
+GLIMPSES = "SELECT id, job_type, queue, started FROM job WHERE worker = ? ORDER BY id LIMIT ?"
 READY_COUNTS = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL GROUP BY queue"
 DUE_COUNTS = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL GROUP BY queue"
 RUNNING_COUNTS = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL GROUP BY queue"

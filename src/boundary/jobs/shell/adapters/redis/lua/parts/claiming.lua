@@ -135,23 +135,23 @@ local function first_of(key)
   return first[2] and tonumber(first[2])
 end
 
--- Schedules whose tick is due, as (name, tick, body).
+-- Schedules whose tick is due (schedules.lua).
 local function due_ticks()
   local found = {}
   local names = call('ZRANGE', P .. 'ticks', '-inf', now, 'BYSCORE', 'WITHSCORES')
   for i = 1, #names, 2 do
-    found[#found + 1] = {names[i], names[i + 1], call('HGET', P .. 'schedules', names[i])}
+    found[#found + 1] = schedule(names[i], names[i + 1])
   end
   table.sort(found, function(a, b) return a[1] < b[1] end)
   return found
 end
 
--- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, and the jobs: id, record,
--- id, record.
+-- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, the jobs (id, record, id,
+-- record), and whether somebody watches.
 local function claim(ask)
   local expires = tonumber(call('ZSCORE', P .. 'workers', ask.worker) or nil)
   if not expires and not ask.join then
-    return {now, 0, -1, '', {}, {}}
+    return {now, 0, -1, '', {}, {}, 0}
   end
   -- While half of a lease is left a claim leaves it alone (operations.lease_end).
   if not expires or 2 * (expires - now) < ask.lease then
@@ -171,5 +171,6 @@ local function claim(ask)
   local ticks = (tick and tick <= now) and due_ticks() or {}
   local due = ask.promote > 0 and first_of(P .. 'due') or nil
   local soonest = math.min(tick or math.huge, due or math.huge)
-  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks, out.written}
+  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks, out.written,
+    watched()}
 end

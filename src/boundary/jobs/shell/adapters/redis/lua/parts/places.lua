@@ -187,6 +187,7 @@ end
 local function forget_worker(worker)
   call('ZREM', P .. 'workers', worker)
   call('HDEL', P .. 'info', worker)
+  call('HDEL', P .. 'orders', worker)
 end
 
 -- The worker's hold ends no sooner than this.
@@ -195,6 +196,11 @@ local function hold_until(worker, expires)
   if expires > had then
     call('ZADD', P .. 'workers', expires, worker)
   end
+end
+
+-- The latest order given to this worker: 16 bytes id, then the word; '': none.
+local function order_of(worker)
+  return call('HGET', P .. 'orders', worker) or ''
 end
 
 -- Of the jobs this worker holds, those that were asked to stop.
