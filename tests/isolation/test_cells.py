@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -424,6 +425,40 @@ def test_an_idle_process_that_dies_is_replaced(jobs: Jobs) -> None:
     assert after != pid
     assert found is not None
     assert (found.crash_count, found.retry_count) == (0, 0)
+
+
+def test_without_a_process_to_be_had_the_job_waits_for_another_chance(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is the machine's fault: no attempt is counted, and other jobs go on."""
+    job = isolated(jobs, handlers.add).enqueue(a=1, b=2)
+
+    @jobs.handler
+    async def fine() -> str:
+        return "fine"
+
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with working(jobs):
+        eventually("it is put off", lambda: (found := jobs.find(job.id)) and found.execute_at, 20)
+        assert jobs.result(fine.enqueue().id, timeout=5) == "fine"
+    found = jobs.find(job.id)
+    assert found is not None
+    assert (found.status, found.retry_count, found.crash_count) == ("pending", 0, 0)
+    assert "/nowhere/python" in caplog.text
+
+
+def test_a_module_that_only_the_worker_can_import_fails_with_that(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = types.ModuleType("made_up_here")
+    exec("def works(): return 1", made.__dict__)
+    monkeypatch.setitem(sys.modules, "made_up_here", made)
+    job = isolated(jobs, made.works, max_retries=0).enqueue()
+    jobs.worker().run_until_empty()
+    error = done(jobs, job).error
+    assert error is not None
+    assert (error.type, error.message) == ("ModuleNotFoundError", "No module named 'made_up_here'")
+    assert "cannot import made_up_here" in caplog.text
 
 
 # What is refused

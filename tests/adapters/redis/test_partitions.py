@@ -67,6 +67,16 @@ def join(door: Backend, worker: str) -> None:
     assert door.execute(ops.Heartbeat(worker, 30_000, b"", join=True)).alive
 
 
+def test_a_limit_of_a_queue_holds_over_all_partitions(door: Backend) -> None:
+    fill(door)
+    join(door, "w1")
+    limits = (("default", 5), ("other", 1))
+    assert len(door.execute(ops.Claim("w1", None, 50, 30_000, limits=limits)).jobs) == 5
+    assert len(door.execute(ops.Claim("w1", None, 3, 30_000, limits=limits)).jobs) == 3
+    none = (("default", 0),)
+    assert door.execute(ops.Claim("w1", None, 50, 30_000, limits=none)).jobs == ()
+
+
 def test_jobs_are_spread_claimed_once_and_settled(door: Backend) -> None:
     ids = fill(door)
     assert {partition_of(id, PARTITIONS) for id in ids} == set(range(PARTITIONS))
