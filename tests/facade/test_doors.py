@@ -33,7 +33,7 @@ from boundary.jobs import (
     UsageError,
 )
 from boundary.jobs import Context as Ctx
-from boundary.jobs.core.operations import Claim, Schedule
+from boundary.jobs.core.operations import Claim
 from boundary.jobs.shell import ids
 from boundary.jobs.shell.context import Context
 from boundary.jobs.testing.clock import FakeClock
@@ -383,20 +383,6 @@ def test_schedules_in_the_store(jobs: Jobs, clock: FakeClock) -> None:
         jobs.schedule("x", handler="h", cron="61 * * * *")
     with pytest.raises(TypeError):
         jobs.schedule("x", handler=handler, every=1)
-
-
-def test_a_missed_series_fires_once_for_its_latest_tick(jobs: Jobs) -> None:
-    start = round(NOW.timestamp() * 1000)
-    hourly = Schedule("h", "add", "default", 2, b"", start, cron="0 * * * *")
-    late = start + 3 * 3_600_000 + 5
-    fire = jobs.registry.tick(hourly, late)
-    assert (fire.tick, fire.next_at) == (start, start + 4 * 3_600_000)
-    assert fire.job.id == ids.of_tick("h", start + 3 * 3_600_000)
-    assert fire == jobs.registry.tick(hourly, late + 1)
-    often = Schedule("e", "add", "default", 2, b"", start, every_ms=1000)
-    fire = jobs.registry.tick(often, start + 2_500)
-    assert (fire.next_at, fire.job.id) == (start + 3000, ids.of_tick("e", start + 2000))
-    assert UUID(bytes=fire.job.id).version == 7
 
 
 def test_cron_above_a_handler(jobs: Jobs) -> None:

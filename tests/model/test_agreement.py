@@ -278,19 +278,33 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(NAMES),
-        next_in=spans,
+        next_in=st.none() | spans,
         cron=st.sampled_from([None, "0 8 * * *"]),
-        timezone=st.sampled_from(["UTC", "Europe/Amsterdam"]),
+        misfire=st.sampled_from(["skip", "once", "all"]),
+        declared=blobs,
+        stale=st.sampled_from([False, False, False, True]),
     )
-    def put_schedule(self, name: str, next_in: int, cron: str | None, timezone: str) -> None:
-        every = None if cron else 500
-        next_at = self.clock.now() + next_in
-        self.agree(PutSchedule(Schedule(name, "t", "mail", 1, b"", next_at, cron, every, timezone)))
+    def put_schedule(
+        self,
+        name: str,
+        next_in: int | None,
+        cron: str | None,
+        misfire: Any,
+        declared: bytes,
+        *,
+        stale: bool,
+    ) -> None:
+        """A new one, an edit, a pause, or one by somebody who saw another."""
+        next_at = None if next_in is None else self.clock.now() + next_in
+        new = Schedule(name, "t", "mail", 1, b"", next_at, cron, None if cron else 500)
+        new = replace(new, misfire=misfire, declared=declared)
+        over = new if stale else self.state.schedules.get(name)
+        self.agree(PutSchedule(new, over))
 
-    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=new_jobs)
-    def fire(self, name: str, off: int, job: NewJob) -> None:
+    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=st.none() | new_jobs)
+    def fire(self, name: str, off: int, job: NewJob | None) -> None:
         known = self.state.schedules.get(name)
-        tick = known.next_at if known else self.clock.now()
+        tick = (known.next_at if known else None) or self.clock.now()
         self.agree(Fire(name, tick + off, self.clock.now() + 400, job))
 
     @rule(

@@ -121,14 +121,14 @@ def test_quiet_and_unquiet_take_effect_within_a_second(floor: Floor) -> None:
         "both are quiet", lambda: [one.status for one in floor.jobs.workers()] == ["quiet"] * 2
     )
     job = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
-    assert floor.jobs.unquiet() == 2
+    assert floor.jobs.unquiet_workers() == 2
     assert floor.jobs.result(job.id, timeout=1.0) is None
     eventually(
         "neither is quiet",
         lambda: not any(one.status == "quiet" for one in floor.jobs.workers()),
         patience=1.0,
     )
-    assert floor.jobs.quiet() == 2
+    assert floor.jobs.quiet_workers() == 2
     eventually(
         "both are quiet again",
         lambda: [one.status for one in floor.jobs.workers()] == ["quiet"] * 2,
@@ -137,7 +137,7 @@ def test_quiet_and_unquiet_take_effect_within_a_second(floor: Floor) -> None:
     waiting = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
     time.sleep(1.5)  # longer than any look for work
     assert status(floor, waiting) == "pending"
-    assert floor.jobs.unquiet() == 2
+    assert floor.jobs.unquiet_workers() == 2
     assert floor.jobs.result(waiting.id, timeout=1.0) is None
     process.terminate()
     assert process.wait(10) == 0
@@ -147,12 +147,12 @@ def test_quiet_and_unquiet_take_effect_within_a_second(floor: Floor) -> None:
 def test_draining_one_through_the_store_leaves_the_other(floor: Floor) -> None:
     process = supervisor(floor)
     one, other = floor.jobs.workers()
-    assert floor.jobs.drain(one.id) == 1
+    assert floor.jobs.drain_workers(one.id) == 1
     eventually("it has left", lambda: pids(floor) == {other.pid})
     eventually("it has ended", lambda: not is_alive(one.pid))
-    assert floor.jobs.drain(str(other.pid)) == 1
+    assert floor.jobs.drain_workers(str(other.pid)) == 1
     assert process.wait(10) == 0, floor.log()
-    assert floor.jobs.drain() == 0
+    assert floor.jobs.drain_workers() == 0
 
 
 @pytest.mark.timeout(90)
@@ -174,7 +174,7 @@ def test_a_rolling_restart_under_load_has_no_gap(floor: Floor) -> None:
         eventually("all are new", lambda: not first & pids(floor), patience=30)
         second = pids(floor)
         eventually("the second has come", lambda: len(pids(floor)) == 2, patience=30)
-        assert floor.jobs.restart() == 2
+        assert floor.jobs.restart_workers() == 2
         eventually("all are new again", lambda: not second & pids(floor), patience=30)
     finally:
         stop.set()

@@ -46,8 +46,9 @@ from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft
-from boundary.jobs.shell.flows import JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import JobPage
 from boundary.jobs.shell.registry import Handler
+from boundary.jobs.shell.schedule_flows import ScheduleInfo
 from boundary.jobs.version import __version__ as __version__
 
 __all__ = [

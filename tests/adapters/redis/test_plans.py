@@ -35,6 +35,8 @@ OPERATIONS: list[ops.Operation[Any]] = [
     ops.Prune(),
     ops.Schedules(),
     ops.RemoveSchedule("s"),
+    ops.PutSchedule(ops.Schedule("s", "send", "mail", 2, b"", NOW, cron="@daily")),
+    ops.Fire("s", NOW, NOW + 1, new("a")),
     ops.Cancel((ident("a"),), None),
     ops.Retry((ident("a"),)),
     ops.Delete((ident("a"),)),
@@ -150,6 +152,25 @@ def test_records_of_the_first_format_are_read() -> None:
     )
     assert records.decode(RECORD.id, static + state) == running
     assert records.encode_static(running) + records.encode_state(running) == static + state
+
+
+GOLDEN_SCHEDULE = (
+    "001f93ab2a2f35202a202a202a202ac0b04575726f70652f416d7374657264616d97a473656e64a4"
+    "6d61696c01c4077061796c6f6164ab2a2f35202a202a202a202ac0b04575726f70652f416d7374657264616d"
+)
+"""A schedule as it was stored before it had a misfire policy. It must be read for ever."""
+
+
+def test_schedules_of_the_first_format_are_read() -> None:
+    stored = bytes.fromhex(GOLDEN_SCHEDULE)
+    asking = plans.plan(ops.Schedules(), plans.Partitions())
+    next(asking)
+    with pytest.raises(StopIteration) as end:
+        asking.send([[[b"old", str(NOW).encode(), stored, None]]])
+    old = ops.Schedule(
+        "old", "send", "mail", 1, b"payload", NOW, cron="*/5 * * * *", timezone="Europe/Amsterdam"
+    )
+    assert end.value.value == (old,)
 
 
 def test_scripts_know_every_event_by_which_a_hold_ends() -> None:

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from boundary.jobs import BackendUnavailable, StoreFormatError, StoreFull
 from boundary.jobs.core.operations import (
@@ -20,7 +21,10 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     Interest,
+    PutSchedule,
     Reclaim,
+    Schedule,
+    Schedules,
     Search,
     Series,
     Stats,
@@ -210,19 +214,9 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     connection.close()
 
 
-def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """The columns of each table, and the text of each index."""
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        named = connection.execute("SELECT type, name, sql FROM sqlite_schema").fetchall()
-        return {
-            name: connection.execute(f"PRAGMA table_info({name})").fetchall() or [(sql,)]
-            for _, name, sql in named
-        }
-
-
-@pytest.mark.parametrize("version", range(1, opening.SCHEMA))
-def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: int) -> None:
-    """`schemas/N.sql` is the schema as version N made it: never change one."""
+def older(path: Path, version: int, *statements: str) -> None:
+    """A file as the library of that schema left it; `schemas/N.sql` is never to be changed."""
+    path.touch(mode=0o600)
     script = (Path(__file__).parent / "schemas" / f"{version}.sql").read_text()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(script)
@@ -233,7 +227,22 @@ def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: in
             "VALUES (?, 'send', 'default', 2, x'', 1, 1, 1)",
             (job(1).id,),
         )
+        for statement in statements:
+            connection.execute(statement)
         connection.commit()
+
+
+def shape(path: Path) -> set[tuple[object, ...]]:
+    """Every table and index with its columns."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT type, name FROM sqlite_schema").fetchall()
+        columns = 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)'
+        return {(*kind, *connection.execute(columns, (kind[1],)).fetchall()) for kind in names}
+
+
+@pytest.mark.parametrize("version", range(1, opening.SCHEMA))
+def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: int) -> None:
+    older(path, version)
     door = SqliteStore(path).blocking()
     (found,) = door.execute(Find((job(1).id,)))
     assert found is not None
@@ -243,7 +252,23 @@ def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: in
     new = SqliteStore(fresh).blocking()
     new.execute(Time())
     new.close()
-    assert tables(path) == tables(fresh)
+    assert shape(path) == shape(fresh)
+
+
+def test_a_file_of_the_second_schema_keeps_its_schedules(path: Path) -> None:
+    rows = (
+        "('beat', 'ping', 'default', 2, x'', 7, NULL, 500, 'UTC')",
+        "('report', 'make', 'reports', 1, x'01ff', 9, '0 8 * * *', NULL, 'Europe/Amsterdam')",
+    )
+    older(path, 2, *(f"INSERT INTO schedule VALUES {row}" for row in rows))
+    door = SqliteStore(path).blocking()
+    beat = Schedule("beat", "ping", "default", 2, b"", 7, every_ms=500)
+    report = Schedule(
+        "report", "make", "reports", 1, b"\x01\xff", 9, "0 8 * * *", timezone="Europe/Amsterdam"
+    )
+    assert door.execute(Schedules()) == (beat, report)
+    assert door.execute(PutSchedule(replace(beat, next_at=None), beat))
+    door.close()
 
 
 OPEN = """

@@ -79,6 +79,7 @@ from boundary.jobs.core.operations import (
     lease_end,
     queue_order,
 )
+from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 
@@ -266,7 +267,7 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
         jobs,
         _next_due(state, promoting=operation.promote > 0),
         _cancelling(state, holder),
-        tuple(one for _, one in sorted(state.schedules.items()) if one.next_at <= now),
+        tuple(one for _, one in sorted(state.schedules.items()) if is_due(one, now)),
     )
 
 
@@ -321,7 +322,7 @@ def _cancelling(state: State, holder: Holder) -> tuple[bytes, ...]:
 
 
 def _next_due(state: State, *, promoting: bool) -> Millis | None:
-    ticks = [one.next_at for one in state.schedules.values()]
+    ticks = [one.next_at for one in state.schedules.values() if one.next_at is not None]
     first = _first_due(state) if promoting else None
     if first is not None:
         ticks.append(first)
@@ -503,13 +504,13 @@ def _prune(state: State, operation: Prune, now: Millis) -> int:
 # Schedules
 
 
-def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> Schedule:
-    new = operation.schedule
-    old = state.schedules.get(new.name)
-    if old is not None and old.ticks == new.ticks:
-        new = replace(new, next_at=old.next_at)
+def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> bool:
+    old = state.schedules.get(operation.schedule.name)
+    new = with_last(operation.schedule, old)
+    if old != operation.over:
+        return old == new
     state.schedules[new.name] = new
-    return new
+    return True
 
 
 def _remove_schedule(state: State, operation: RemoveSchedule, now: Millis) -> bool:
@@ -524,8 +525,11 @@ def _fire(state: State, operation: Fire, now: Millis) -> bool:
     entry = state.schedules.get(operation.name)
     if entry is None or entry.next_at != operation.tick:
         return False
-    state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
-    _admit(state, operation.job, now)
+    entry = state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
+    if operation.job is not None:
+        fired = replace(entry, fired_at=now, last_job=operation.job.id)
+        state.schedules[entry.name] = fired
+        _admit(state, operation.job, now)
     return True
 
 

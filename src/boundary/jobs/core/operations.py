@@ -106,14 +106,26 @@ def queue_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != DEFAULT_QUEUE, name))
 
 
+Misfire: TypeAlias = Literal["skip", "once", "all"]
+"""What becomes of ticks nobody fired in time: none, the latest, each (`core.schedules.due`)."""
+
+MISFIRE_CAP = 100
+"""How many missed ticks ``all`` makes up for unless told otherwise."""
+
+
 class Schedule(Struct, frozen=True):
     """A standing order: make such a job at each tick.
 
     Exactly one of `cron` and `every_ms` is set.
 
     Attributes:
-        next_at: The next tick.
+        next_at: The next tick; None: it is paused.
         job_type, queue, priority, payload: What each tick enqueues.
+        misfire: What becomes of missed ticks.
+        misfire_cap: How many of them ``all`` makes up for, the latest.
+        declared: Of one that code declared, what tells that declaration from others; else empty.
+        fired_at: When a job was last made for it.
+        last_job: That job's id.
     """
 
     name: str
@@ -121,10 +133,15 @@ class Schedule(Struct, frozen=True):
     queue: str
     priority: int
     payload: bytes
-    next_at: Millis
+    next_at: Millis | None
     cron: str | None = None
     every_ms: int | None = None
     timezone: str = "UTC"
+    misfire: Misfire = "once"
+    misfire_cap: int = MISFIRE_CAP
+    declared: bytes = b""
+    fired_at: Millis | None = None
+    last_job: bytes | None = None
 
     @property
     def ticks(self) -> tuple[str | None, int | None, str]:
@@ -352,14 +369,16 @@ class Prune(Operation[int], frozen=True):
 # Schedules
 
 
-class PutSchedule(Operation[Schedule], frozen=True):
-    """The schedule of this name is as given; the answer is what is stored.
+class PutSchedule(Operation[bool], frozen=True):
+    """The schedule of this name is as given, if it was `over` (None: if none had the name).
 
-    If one with the same `cron`, `every_ms` and `timezone` stands there, its `next_at` stays: a
-    restart neither skips nor repeats a tick.
+    Whether it stands as given now. `fired_at` and `last_job` are the store's: they stay as they
+    are, whatever `schedule` says. What to put is decided in `core.schedules`; who is answered
+    False looks again and decides again.
     """
 
     schedule: Schedule
+    over: Schedule | None = None
 
 
 class RemoveSchedule(Operation[bool], frozen=True):
@@ -376,13 +395,14 @@ class Fire(Operation[bool], frozen=True):
     """The tick `tick` of a schedule is done: `job` is enqueued and the next tick is `next_at`.
 
     Only if the schedule still stands at `tick`, so each tick fires once, however many workers
-    try. Whether it fired now.
+    try, and none of a paused one. Its `fired_at` is now and its `last_job` this one. Without a
+    job the tick is passed over, and these stay. Whether it was done now.
     """
 
     name: str
     tick: Millis
     next_at: Millis
-    job: NewJob
+    job: NewJob | None
 
 
 # What operators ask

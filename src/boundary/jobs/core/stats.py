@@ -107,6 +107,7 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
         running: The jobs it holds.
         job_types: Those it has handlers for, by name; None: it did not say, or they are too many
             to say (`TYPES_TOLD`).
+        schedules: The schedules its code declares.
     """
 
     id: str
@@ -119,6 +120,7 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     seen_until: datetime
     running: tuple[UUID, ...] = ()
     job_types: tuple[str, ...] | None = None
+    schedules: tuple[str, ...] = ()
 
 
 class JobStats(Struct, frozen=True, kw_only=True):
@@ -177,6 +179,7 @@ class WorkerNote(Struct, frozen=True):
     started_at: datetime
     job_types: tuple[str, ...] | None = None
     phase: WorkerPhase = "running"
+    schedules: tuple[str, ...] = ()
 
     def serves(self, queue: str) -> bool:
         """Whether it takes jobs of this queue."""
@@ -199,10 +202,11 @@ def encode_worker(
     started_at: datetime,
     job_types: tuple[str, ...] = (),
     phase: WorkerPhase = "running",
+    schedules: tuple[str, ...] = (),
 ) -> bytes:
     """What a worker says of itself with each heartbeat."""
     told = tuple(sorted(job_types)) if len(job_types) <= TYPES_TOLD else None
-    note = WorkerNote(queues, concurrency, host, pid, started_at, told, phase)
+    note = WorkerNote(queues, concurrency, host, pid, started_at, told, phase, schedules)
     return msgspec.msgpack.encode(note)
 
 
@@ -236,4 +240,5 @@ def worker_info(
         seen_until=seen_until,
         running=running,
         job_types=said.job_types,
+        schedules=said.schedules,
     )

@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
-from boundary.jobs.shell import flows, operators
+from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
+from boundary.jobs.shell import flows, operators, schedule_flows
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
+from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 
 if TYPE_CHECKING:
     import asyncio
@@ -162,20 +164,20 @@ class AsyncJobs:
         """As `Jobs.resume`."""
         return await self._run(flows.set_paused(queue, paused=False))
 
-    async def quiet(self, worker: str | None = None) -> int:
-        """As `Jobs.quiet`."""
+    async def quiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.quiet_workers`."""
         return await self._run(operators.instruct("quiet", worker))
 
-    async def unquiet(self, worker: str | None = None) -> int:
-        """As `Jobs.unquiet`."""
+    async def unquiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.unquiet_workers`."""
         return await self._run(operators.instruct("unquiet", worker))
 
-    async def drain(self, worker: str | None = None) -> int:
-        """As `Jobs.drain`."""
+    async def drain_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.drain_workers`."""
         return await self._run(operators.instruct("drain", worker))
 
-    async def restart(self, worker: str | None = None) -> int:
-        """As `Jobs.restart`."""
+    async def restart_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.restart_workers`."""
         return await self._run(operators.instruct("restart", worker))
 
     async def purge(self, queue: str) -> int:
@@ -191,21 +193,41 @@ class AsyncJobs:
         cron: str | None = None,
         every: float | timedelta | None = None,
         timezone: str = "UTC",
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+        paused: bool | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """As `Jobs.schedule`."""
         draft = self._jobs.draft(handler, args, given)
-        return await self._run(
-            flows.schedule(name, draft, cron=cron, every=every, timezone=timezone)
+        rule = schedule_flows.rule_of(
+            cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
         )
+        return await self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+
+    async def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+        """As `Jobs.edit_schedule`."""
+        return await self._run(schedule_flows.edit_schedule(name, edits))
+
+    async def pause_schedule(self, name: str) -> ScheduleInfo | None:
+        """As `Jobs.pause_schedule`."""
+        return await self._run(schedule_flows.pause_schedule(name))
+
+    async def resume_schedule(self, name: str) -> ScheduleInfo | None:
+        """As `Jobs.resume_schedule`."""
+        return await self._run(schedule_flows.resume_schedule(name))
+
+    async def fire_schedule(self, name: str) -> Job | None:
+        """As `Jobs.fire_schedule`."""
+        return await self._run(schedule_flows.fire_schedule(name, self._jobs.new_id))
 
     async def unschedule(self, name: str) -> bool:
         """As `Jobs.unschedule`."""
-        return await self._run(flows.unschedule(name))
+        return await self._run(schedule_flows.unschedule(name))
 
     async def schedules(self) -> list[ScheduleInfo]:
         """As `Jobs.schedules`."""
-        return await self._run(flows.schedules())
+        return await self._run(schedule_flows.schedules())
 
     async def close(self) -> None:
         """This loop's connections are closed; further calls open them again."""

@@ -27,19 +27,20 @@ from typing import (
     overload,
 )
 
-from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, operators, options
+from boundary.jobs.shell import connect, flows, operators, options, schedule_flows
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.driving import drive
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
-from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
+from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
+from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -241,26 +242,83 @@ class Jobs:
         self.registry.add(made)
         return made
 
-    def cron(self, expression: str, *, timezone: str = "UTC") -> Callable[[H], H]:
+    def cron(
+        self,
+        expression: str,
+        *,
+        timezone: str = "UTC",
+        name: str | None = None,
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+    ) -> Callable[[H], H]:
         """The handler below runs at each tick, once, however many workers there are.
 
-        The schedule is named after the job type; workers put it into the store when they start.
+        Workers put the schedule into the store when they start.
+        What an operator pauses or edits stays so until the declaration here changes (a pause: until
+        it is resumed).
 
         Args:
             expression: Five fields, six with seconds first, or an alias such as ``@daily``.
             timezone: The IANA zone whose local time ticks.
+            name: The schedule's; None: the job type, then that with ``.2`` and so on.
+            misfire: What becomes of ticks no worker fired in time: ``once`` (one job, for the
+                latest), ``skip`` (none, if the latest is more than a minute ago) or ``all`` (a
+                job each, for the latest `misfire_cap`).
+            misfire_cap: 1 to 1,000.
 
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
+            UsageError: Something else is.
         """
-        from boundary.jobs.core import cron as crons  # here: few programs have schedules
+        return self._declare(
+            "cron",
+            name,
+            schedule_flows.rule_of(
+                cron=expression,
+                every=None,
+                timezone=timezone,
+                misfire=misfire,
+                misfire_cap=misfire_cap,
+            ),
+        )
 
-        crons.checked(expression, timezone, wire.at(self._clock.now()))
+    def every(
+        self,
+        interval: float | timedelta,
+        *,
+        name: str | None = None,
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+    ) -> Callable[[H], H]:
+        """The handler below runs once each interval, however many workers there are.
+
+        As `cron`, but by an interval in seconds or as a timedelta; it begins when the first worker
+        puts it into the store.
+
+        Raises:
+            UsageError: Something is not what it may be.
+        """
+        return self._declare(
+            "every",
+            name,
+            schedule_flows.rule_of(
+                cron=None,
+                every=interval,
+                timezone="UTC",
+                misfire=misfire,
+                misfire_cap=misfire_cap,
+            ),
+        )
+
+    def _declare(self, door: str, name: str | None, rule: Rule) -> Callable[[H], H]:
+        from boundary.jobs.core import schedules  # here: few programs have schedules
+
+        schedules.first_tick(rule.cron, rule.every_ms, rule.timezone, self._clock.now())
 
         def declare(handler: H) -> H:
             if not isinstance(cast("object", handler), Handler):
-                raise UsageError("put @jobs.cron above @jobs.handler, not below")
-            self.registry.declare(handler, expression, timezone)
+                raise UsageError(f"put @jobs.{door} above @jobs.handler, not below")
+            self.registry.declare(handler, rule, name)
             return handler
 
         return declare
@@ -322,6 +380,10 @@ class Jobs:
         )
 
     # Jobs come in
+
+    def new_id(self) -> bytes:
+        """The id of a job to come."""
+        return self._new_id()
 
     def drafting(self, job_type: str, chosen: Options) -> Drafting:
         """A maker of drafts under this door's ids and limits."""
@@ -519,10 +581,10 @@ class Jobs:
         """Workers serve the queue again. Whether that is a change."""
         return self._run(flows.set_paused(queue, paused=False))
 
-    def quiet(self, worker: str | None = None) -> int:
+    def quiet_workers(self, worker: str | None = None) -> int:
         """The worker claims nothing more, and goes on with what it has; None: all. How many.
 
-        Within a second; it stays so until `unquiet`. What is told to a worker is told to one
+        Within a second; it stays so until `unquiet_workers`. What is told to a worker is told to one
         process; a supervisor with several has as many workers.
 
         Args:
@@ -530,18 +592,18 @@ class Jobs:
         """
         return self._run(operators.instruct("quiet", worker))
 
-    def unquiet(self, worker: str | None = None) -> int:
+    def unquiet_workers(self, worker: str | None = None) -> int:
         """The worker claims jobs again; None: all. How many."""
         return self._run(operators.instruct("unquiet", worker))
 
-    def drain(self, worker: str | None = None) -> int:
+    def drain_workers(self, worker: str | None = None) -> int:
         """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
 
         Nobody starts in its place. How many were told.
         """
         return self._run(operators.instruct("drain", worker))
 
-    def restart(self, worker: str | None = None) -> int:
+    def restart_workers(self, worker: str | None = None) -> int:
         """The worker is replaced by a new process, without a gap in service; None: all.
 
         One that runs alone ends what it has and starts anew; a worker that a program runs in
@@ -562,6 +624,9 @@ class Jobs:
         cron: str | None = None,
         every: float | timedelta | None = None,
         timezone: str = "UTC",
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+        paused: bool | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """Such a job is enqueued at each tick, once, however many workers there are.
@@ -572,21 +637,65 @@ class Jobs:
             cron: Five fields, six with seconds first, or an alias, in the local time of
                 `timezone`; or
             every: an interval, in seconds or as a timedelta.
+            misfire: What becomes of ticks no worker fired in time, as with `cron`.
+            misfire_cap: How many of them ``all`` makes up for, 1 to 1,000.
+            paused: Whether it is paused; None: as it was, a new one is not.
 
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
             UsageError: Something else is.
         """
         draft = self.draft(handler, args, given)
-        return self._run(flows.schedule(name, draft, cron=cron, every=every, timezone=timezone))
+        rule = schedule_flows.rule_of(
+            cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
+        )
+        return self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+
+    def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+        """The schedule is as before but for the edits. None: there is none of this name.
+
+        One that ticks the same afterwards keeps its next tick. One that code declares stays as
+        edited until its declaration changes.
+
+        Raises:
+            CronError: The expression or the zone is wrong, or it never ticks.
+            UsageError: Something else is.
+        """
+        return self._run(schedule_flows.edit_schedule(name, edits))
+
+    def pause_schedule(self, name: str) -> ScheduleInfo | None:
+        """It does not tick until it is resumed. None: there is none of this name."""
+        return self._run(schedule_flows.pause_schedule(name))
+
+    def resume_schedule(self, name: str) -> ScheduleInfo | None:
+        """It ticks again, from now on: nothing of what it slept through is made up for.
+
+        None: there is none of this name.
+        """
+        return self._run(schedule_flows.resume_schedule(name))
+
+    def fire_schedule(self, name: str) -> Job | None:
+        """One of its jobs waits now, as stored; its ticks stay as they are, paused or not.
+
+        None: there is none of this name.
+        """
+        return self._run(schedule_flows.fire_schedule(name, self.new_id))
 
     def unschedule(self, name: str) -> bool:
-        """No schedule has this name. Whether one had."""
-        return self._run(flows.unschedule(name))
+        """No schedule has this name. Whether one had.
+
+        One that code declares is back when the next worker starts; pause it instead.
+        """
+        return self._run(schedule_flows.unschedule(name))
 
     def schedules(self) -> list[ScheduleInfo]:
-        """All schedules, by name."""
-        return self._run(flows.schedules())
+        """All schedules, by name; `upcoming` of each tells when it fires."""
+        return self._run(schedule_flows.schedules())
+
+    def declared_schedules(self) -> list[ScheduleInfo]:
+        """The schedules declared in code, by name, as if they began now; no store is asked."""
+        found = self.registry.schedules(self._clock.now())
+        return [schedule_flows.shown(one) for one in sorted(found, key=lambda one: one.name)]
 
     # Tests
 

@@ -106,6 +106,8 @@ class Executor:
     """Slots for `concurrency` jobs. Everything but `progress` is called on its event loop.
 
     Args:
+        addresses: Where processes find the handlers that run in one of their own, by job type;
+            one that is not here runs in this process.
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
@@ -148,6 +150,7 @@ class Executor:
         self._slots: set[asyncio.Task[None]] = set()
         self._threads = threads(self._loop, self._call_blocking, self._finish)
         self._bridge = threads(self._loop, _call_bridged, _resolve)
+        self._addresses = addresses
         self._cells = Cells(addresses, result_limit)
         self._pid = os.getpid()
         self._yielded = self._time()
@@ -307,7 +310,10 @@ class Executor:
 
     def _on_loop(self, run: Run) -> bool:
         handler = run.handler
-        return handler.is_async or handler.isolation is not None or bool(self._registry.middleware)
+        return handler.is_async or self._is_isolated(handler) or bool(self._registry.middleware)
+
+    def _is_isolated(self, handler: Handler[..., Any]) -> bool:
+        return handler.job_type in self._addresses
 
     def _context(self, run: Run) -> Context:
         def extend(seconds: float) -> None:
@@ -413,7 +419,7 @@ class Executor:
                 task.uncancel()
 
     async def _awaited(self, run: Run) -> Any:
-        if run.handler.isolation is not None:
+        if self._is_isolated(run.handler):
             return await self._cells.call(run.handler, run.record, _Ear(run, self))
         return await run.handler.function(**self._arguments(run))
 
@@ -441,7 +447,7 @@ class Executor:
         assert context is not None
 
         async def innermost(_: Context | None = None) -> Any:
-            if run.handler.is_async or run.handler.isolation is not None:
+            if run.handler.is_async or self._is_isolated(run.handler):
                 return await self._awaited(run)
             return await self._in_thread(run)
 
@@ -598,7 +604,7 @@ class Executor:
         elif run.context is None and not self._on_loop(run):
             # A blocking handler without a context cannot hear of it: nothing to wait for.
             grace = 0.0
-        if run.handler.isolation is not None:
+        if self._is_isolated(run.handler):
             grace = sum(patience(run)) + KILL_GRACE
         self._loop.call_later(grace, self._give_up, run)
 

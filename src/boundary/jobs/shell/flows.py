@@ -34,23 +34,17 @@ from boundary.jobs.core.operations import (
     Interest,
     Operation,
     Purge,
-    PutSchedule,
-    RemoveSchedule,
     Retry,
-    Schedule,
-    Schedules,
     Search,
     Series,
     SetPaused,
     Snapshot,
     Stats,
-    Time,
     Topic,
 )
-from boundary.jobs.core.priority import name as priority_name
-from boundary.jobs.core.records import JSON, Job, Priority, Status
+from boundary.jobs.core.records import JSON, Job, Status
 from boundary.jobs.core.stats import Counters, JobStats, MinuteStats, QueueStats, WorkerInfo
-from boundary.jobs.core.wire import Millis, Record
+from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import (
     IllegalTransition,
     JobCancelled,
@@ -61,7 +55,6 @@ from boundary.jobs.errors import (
 )
 from boundary.jobs.shell.draft import Draft, jobs_of
 from boundary.jobs.shell.options import as_id, as_instant, as_span
-from boundary.jobs.shell.registry import schedule_of
 
 R = TypeVar("R")
 
@@ -105,27 +98,6 @@ class JobPage(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.jobs)
-
-
-class ScheduleInfo(Struct, frozen=True, kw_only=True):
-    """A standing order for jobs.
-
-    Attributes:
-        cron: Its expression, in the local time of `timezone`; or
-        every: its interval.
-        next_at: Its next tick.
-        args: What each job is given.
-    """
-
-    name: str
-    job_type: str
-    queue: str
-    priority: Priority
-    args: dict[str, JSON]
-    cron: str | None
-    every: timedelta | None
-    timezone: str
-    next_at: datetime
 
 
 def ask(operation: Operation[R]) -> Flow[R]:
@@ -475,67 +447,3 @@ def purge(queue: str) -> Flow[int]:
     while gone := (yield from ask(Purge(name))):
         count += gone
     return count
-
-
-# Schedules
-
-
-def schedule(
-    name: str,
-    draft: Draft,
-    *,
-    cron: str | None,
-    every: float | timedelta | None,
-    timezone: str,
-) -> Flow[ScheduleInfo]:
-    """A job like this draft is enqueued at each tick, once, however many workers there are."""
-    checked_name("schedule", name)
-    if (cron is None) == (every is None):
-        raise UsageError("give cron (an expression) or every (an interval), one of the two")
-    every_ms = None if every is None else as_span("every", every, 1)
-    now = yield from ask(Time())
-    stored = yield from ask(
-        PutSchedule(
-            schedule_of(
-                name,
-                draft,
-                cron=cron,
-                every_ms=every_ms,
-                timezone=timezone,
-                next_at=_first_tick(cron, every_ms, timezone, now),
-            )
-        )
-    )
-    return _info(stored)
-
-
-def _first_tick(cron: str | None, every_ms: int | None, timezone: str, now: Millis) -> Millis:
-    if cron is not None:
-        from boundary.jobs.core import cron as crons  # here: few callers make schedules
-
-        return wire.millis(crons.next_tick(cron, timezone, wire.at(now)))
-    return now + (every_ms or 0)
-
-
-def unschedule(name: str) -> Flow[bool]:
-    """No schedule has this name. Whether one had."""
-    return (yield from ask(RemoveSchedule(checked_name("schedule", name))))
-
-
-def schedules() -> Flow[list[ScheduleInfo]]:
-    """All schedules, by name."""
-    return [_info(one) for one in (yield from ask(Schedules()))]
-
-
-def _info(one: Schedule) -> ScheduleInfo:
-    return ScheduleInfo(
-        name=one.name,
-        job_type=one.job_type,
-        queue=one.queue,
-        priority=priority_name(one.priority),
-        args=wire.decode_payload(one.payload).args,
-        cron=one.cron,
-        every=None if one.every_ms is None else timedelta(milliseconds=one.every_ms),
-        timezone=one.timezone,
-        next_at=wire.at(one.next_at),
-    )

@@ -235,8 +235,9 @@ class Desk:
             executor = OneRun(
                 self._registry.copy(_in_this_process),
                 concurrency=1,
-                addresses={},
                 keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
+                # In the caller's process, whatever a worker would do.
+                addresses={},
                 max_unhandled_ms=self._settings.workers.max_unhandled,
                 max_crashes=self._settings.workers.max_crashes,
                 result_limit=self._settings.payload_limit,

@@ -43,6 +43,7 @@ def describe_worker(
     *,
     began: Millis,
     phase: WorkerPhase,
+    schedules: tuple[str, ...] = (),
 ) -> bytes:
     """What a worker says of itself, for `Stats` and `Explain`."""
     return encode_worker(
@@ -53,6 +54,7 @@ def describe_worker(
         started_at=at(began),
         job_types=tuple(job_types),
         phase=phase,
+        schedules=schedules,
     )
 
 

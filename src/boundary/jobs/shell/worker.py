@@ -50,30 +50,30 @@ from boundary.jobs.core.operations import (
     Heartbeat,
     Inherit,
     Prune,
-    PutSchedule,
     Reclaim,
     Report,
     Settle,
     SettleAndClaim,
     Settled,
-    Time,
 )
 from boundary.jobs.core.outcome import Keep
-from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
-from boundary.jobs.shell import loops, memory
+from boundary.jobs.errors import BackendError, BackendUnavailable, CronError, UsageError
+from boundary.jobs.shell import loops, memory, schedule_flows
 from boundary.jobs.shell.clock import SystemClock
+from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.journal import Journal
 from boundary.jobs.shell.pulse import Pulse, describe_worker
+from boundary.jobs.shell.registry import fires_of
 from boundary.jobs.shell.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from boundary.jobs.core.operations import Operation, Outcome, Schedule
+    from boundary.jobs.core.operations import Fire, Operation, Outcome, Schedule
     from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
@@ -87,6 +87,9 @@ log = logging.getLogger("boundary.jobs")
 SWEEP_MS = 5_000
 CROWD_MS = 200
 """How long jobs on their last chance are put off while another of them runs."""
+
+REFIRE_MS = 1_000.0
+"""How long a tick that could not be fired is left alone."""
 
 LONGEST_EAR = 2.0
 """Seconds an idle worker relies on being told: a connection that died tells nothing."""
@@ -283,7 +286,8 @@ class Shift:
         self._offset: float = worker.clock.now() - self._now()
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
-        self._firing: set[tuple[str, Millis]] = set()
+        self._firing: set[tuple[str, Millis | None]] = set()
+        self._puzzling: set[str] = set()
         self._journal = Journal()
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -550,10 +554,17 @@ class Shift:
     async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
         self._offset = claimed.now - self._now()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
+        if due is not None and claimed.ticks:
+            # They are fired below, and then it is noticed. Where that fails, not at once again.
+            due = max(due, REFIRE_MS)
         if not claimed.alive:
             self._arrived(effect, 0, None)
             self._tell(Disowned(self._now()))
             return
+        if self._burst:
+            # It would leave before they are fired.
+            for one in claimed.ticks:
+                await self._fire(one)
         jobs = await self._without_crowd(claimed.jobs)
         if self._state.quiet:
             # It was told so while it waited for work with a claim that could not be taken back.
@@ -564,7 +575,7 @@ class Shift:
         self._journal.claimed(jobs)
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
-        for one in claimed.ticks:
+        for one in () if self._burst else claimed.ticks:
             self._spawn(self._fire(one))
 
     async def _without_crowd(self, jobs: tuple[Record, ...]) -> tuple[Record, ...]:
@@ -616,9 +627,7 @@ class Shift:
         while True:
             try:
                 await self._backend.execute(self._heartbeat(join=True))
-                now = await self._backend.execute(Time())
-                for declared in self._worker.registry.schedules(now):
-                    await self._backend.execute(PutSchedule(declared))
+                await self._declare()
                 return
             except BackendError as error:
                 if self._burst:
@@ -626,6 +635,16 @@ class Shift:
                 log.warning("waiting for the store: %s", error)
                 await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
                 wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+
+    async def _declare(self) -> None:
+        registry = self._worker.registry
+        if not registry.declared:
+            return
+        for one in await drive_async(schedule_flows.declare(registry.schedules), self._backend):
+            if one.origin == "edited":
+                log.info("schedule %s stands as it was edited, not as the code says", one.name)
+            if one.paused:
+                log.info("schedule %s is paused", one.name)
 
     async def _depart(self) -> None:
         for task in list(self._tasks):
@@ -680,18 +699,32 @@ class Shift:
             self._tell(Weighed(self._now(), memory.resident()))
 
     async def _fire(self, schedule: Schedule) -> None:
-        """This tick's job is enqueued, by this worker or another."""
+        """Jobs for the ticks that are due are enqueued, by this worker or another."""
         key = (schedule.name, schedule.next_at)
         if key in self._firing:
             return
         self._firing.add(key)
         try:
-            fire = self._worker.registry.tick(schedule, self._store_now())
-            if await self._try(fire):
-                log.info("schedule %s fired", schedule.name, extra={"job_type": schedule.job_type})
-                self._tell(Noticed(self._now()))
+            for fire in fires_of(schedule, self._store_now()):
+                fired = await self._try(fire)
+                if fired is None:
+                    return
+                if not fired:
+                    break
+                self._say_fired(schedule, fire)
+            self._tell(Noticed(self._now()))
+        except CronError as error:
+            if schedule.name not in self._puzzling:
+                self._puzzling.add(schedule.name)
+                log.error("schedule %s cannot tick here: %s", schedule.name, error)  # noqa: TRY400 - a record is at fault
         finally:
             self._firing.discard(key)
+
+    def _say_fired(self, schedule: Schedule, fire: Fire) -> None:
+        if fire.job is None:
+            log.warning("schedule %s: missed ticks are skipped", schedule.name)
+        else:
+            log.info("schedule %s fired", schedule.name, extra={"job_type": schedule.job_type})
 
     def _renew(self) -> None:
         """Lost leases: whatever runs is stopped and not handed in; a new name, a fresh start."""
@@ -723,6 +756,7 @@ class Shift:
             self._worker.registry.handlers,
             began=self._began,
             phase=self._phase(),
+            schedules=self._worker.registry.declared,
         )
         return Heartbeat(self._incarnation, lease, info, join)
 

@@ -16,15 +16,14 @@ from boundary.jobs.core.operations import (
     Claimed,
     Depart,
     Prune,
-    PutSchedule,
     Reclaim,
     Settle,
     Stats,
-    Time,
 )
 from boundary.jobs.shell.flows import Flow, ask
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.inline import Ended, Perform, hand_on, settle
+from boundary.jobs.shell.registry import fires_of
 from boundary.jobs.testing.mishaps import Kill, Mishaps
 
 if TYPE_CHECKING:
@@ -50,13 +49,6 @@ class Bench(NamedTuple):
     at_least_once: bool
     raising: bool
     limit: int
-
-
-def put_schedules(registry: Registry) -> Flow[None]:
-    """Schedules declared in code are in the store, as when a worker starts."""
-    now = yield from ask(Time())
-    for declared in registry.schedules(now):
-        yield from ask(PutSchedule(declared))
 
 
 def drain(bench: Bench) -> Flow[list[Job]]:
@@ -111,7 +103,9 @@ def _take_turns(bench: Bench, ran: list[Job]) -> Flow[Claimed]:
 
 def _fire(bench: Bench, claimed: Claimed) -> Flow[int]:
     for schedule in claimed.ticks:
-        yield from ask(bench.registry.tick(schedule, claimed.now))
+        for fire in fires_of(schedule, claimed.now):
+            if not (yield from ask(fire)):
+                break
     return len(claimed.ticks)
 
 

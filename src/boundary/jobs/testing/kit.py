@@ -18,13 +18,13 @@ from msgspec.structs import replace
 from boundary.jobs.core import wire
 from boundary.jobs.core.operations import Enqueue, Find, Fire, Operation
 from boundary.jobs.errors import ResultTimeout, UsageError
-from boundary.jobs.shell import loops
+from boundary.jobs.shell import loops, schedule_flows
 from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.driving import drive, drive_async
 from boundary.jobs.shell.inline import AsyncInlineBackend, Desk, InlineBackend
 from boundary.jobs.shell.options import Isolation, Options
-from boundary.jobs.shell.registry import Handler
+from boundary.jobs.shell.registry import Handler, Rule
 from boundary.jobs.testing import draining, idempotency, matching
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.mishaps import Fail, Kill, Mishaps
@@ -57,7 +57,7 @@ class WatchedStore(MemoryStore):
         if isinstance(operation, Enqueue):
             fresh = cast("Any", reply).fresh
             self._note([one.id for one, new in zip(operation.jobs, fresh, strict=True) if new])
-        elif isinstance(operation, Fire) and reply:
+        elif isinstance(operation, Fire) and operation.job is not None and reply:
             self._note([operation.job.id])
         return reply
 
@@ -101,7 +101,7 @@ class JobsKit(Jobs):
         self.store = self.watched
         if jobs is not None:
             self.registry = jobs.registry.copy(self._mishaps.instrumented)
-        self._run(draining.put_schedules(self.registry))
+        self._run(schedule_flows.declare(self.registry.schedules))
 
     # Handlers of a test's own
 
@@ -117,26 +117,23 @@ class JobsKit(Jobs):
         self.registry.handlers[made.job_type] = self._mishaps.instrumented(made)
         return made
 
-    def cron(self, expression: str, *, timezone: str = "UTC") -> Callable[[H], H]:
-        """As `Jobs.cron`; it ticks from now on."""
-        declare = super().cron(expression, timezone=timezone)
+    def _declare(self, door: str, name: str | None, rule: Rule) -> Callable[[H], H]:
+        """As of `Jobs`; a schedule ticks from now on."""
+        declare = super()._declare(door, name, rule)
 
         def declared(handler: H) -> H:
             declare(handler)
-            self._run(draining.put_schedules(self.registry))
+            self._run(schedule_flows.declare(self.registry.schedules))
             return handler
 
         return declared
 
     # Running
 
-    def drain(  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
-        self, *, raising: bool = False, limit: int = MOST_RUNS
-    ) -> list[Job]:
+    def drain(self, *, raising: bool = False, limit: int = MOST_RUNS) -> list[Job]:
         """Everything that is ready has run, in the order a worker would take it.
 
-        Jobs that come in meanwhile run too; what is due later, retries included, does not. (The
-        order to a worker that `Jobs.drain` gives has nobody to obey it in a test.)
+        Jobs that come in meanwhile run too; what is due later, retries included, does not.
 
         Args:
             raising: Raise what a handler raises, once that is its job's outcome. Otherwise it is

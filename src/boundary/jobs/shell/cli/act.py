@@ -43,11 +43,16 @@ def enqueue(
     }
     given = {name: value for name, value in options.items() if value is not None}
     with terminal.jobs() as jobs:
-        job = jobs.enqueue(job_type, _object(args), **cast("EnqueueOptions", given))
+        job = jobs.enqueue(job_type, json_object(args), **cast("EnqueueOptions", given))
     terminal.json(job) if as_json else terminal.out.print(f"enqueued {job.id} in {job.queue}")
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The arguments a JSON text holds.
+
+    Raises:
+        UsageError: It is not an object.
+    """
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
@@ -165,7 +170,7 @@ def restart(context: typer.Context, worker: Worker = None) -> None:
 
 def _instruct(terminal: Terminal, word: Word, worker: str | None, one: str, many: str) -> None:
     with terminal.jobs() as jobs:
-        told: int = getattr(jobs, word)(worker)
+        told: int = getattr(jobs, f"{word}_workers")(worker)
         if told == 0:
             alive = ", ".join(f"{row.host}:{row.pid}" for row in jobs.workers()) or "none"
             whom = "no worker" if worker is None else f"no worker {worker}"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from boundary.jobs.errors import JobsError
-from boundary.jobs.shell.cli import act, look
+from boundary.jobs.shell.cli import act, look, standing
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.doctor import doctor
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
@@ -34,12 +34,20 @@ COMMANDS = {
         look.search,
         look.show,
         look.why,
-        look.schedules,
+        standing.schedules,
         look.top,
         doctor,
     ),
     "Act": (act.enqueue, act.retry, act.cancel, act.delete, act.pause, act.resume, act.purge),
     "Tell workers": (act.quiet, act.unquiet, act.drain, act.restart),
+    "Schedule": (
+        standing.schedule,
+        standing.edit_schedule,
+        standing.pause_schedule,
+        standing.resume_schedule,
+        standing.fire_schedule,
+        standing.unschedule,
+    ),
 }
 
 for panel, commands in COMMANDS.items():

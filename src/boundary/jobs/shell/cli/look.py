@@ -51,14 +51,6 @@ def workers(context: typer.Context, as_json: Json = False) -> None:
     terminal.json(found) if as_json else terminal.out.print(tables.workers(found))
 
 
-def schedules(context: typer.Context, as_json: Json = False) -> None:
-    """Standing orders, by their next tick."""
-    terminal: Terminal = context.obj
-    with terminal.jobs() as jobs:
-        found = jobs.schedules()
-    terminal.json(found) if as_json else terminal.out.print(tables.schedules(found))
-
-
 def failed(context: typer.Context, limit: Limit = 20, as_json: Json = False) -> None:
     """The dead letters: jobs that failed for good, newest first."""
     terminal: Terminal = context.obj

@@ -7,7 +7,7 @@ a store is shown as text: no control characters, no markup.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
-    from boundary.jobs.shell.flows import ScheduleInfo
 
 STYLES = {
     "pending": "cyan",
@@ -175,31 +174,6 @@ def _note(job: Job) -> Text:
         said = f"{job.progress.fraction:.0%} {job.progress.message or ''}"
         return text(said, "blue")
     return text(job.reason or "", "dim")
-
-
-def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
-    """Standing orders by their next tick."""
-    if not rows:
-        return Text("no schedule is set", style="dim")
-    return table(
-        "Schedules",
-        ("name", "type", "queue", "when", "zone", "next"),
-        (
-            (
-                row.name,
-                row.job_type,
-                row.queue,
-                row.cron or _every(row.every),
-                row.timezone,
-                local(row.next_at),
-            )
-            for row in sorted(rows, key=lambda one: one.next_at)
-        ),
-    )
-
-
-def _every(interval: timedelta | None) -> str:
-    return "-" if interval is None else f"every {span(interval.total_seconds())}"
 
 
 def why(one: Why) -> RenderableType:

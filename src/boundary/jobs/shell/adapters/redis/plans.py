@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core import wire
+from boundary.jobs.core.schedules import with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
@@ -432,7 +433,11 @@ def _prune(operation: ops.Prune, partitions: Partitions) -> Plan[int]:
 
 
 def _body(schedule: ops.Schedule) -> bytes:
-    return _encode(
+    """What the store keeps beside the name, the next tick and the last firing.
+
+    Two bytes, and as many as they say, are of an earlier form, and passed over.
+    """
+    return b"\0\0" + _encode(
         (
             schedule.job_type,
             schedule.queue,
@@ -441,26 +446,40 @@ def _body(schedule: ops.Schedule) -> bytes:
             schedule.cron,
             schedule.every_ms,
             schedule.timezone,
+            schedule.misfire,
+            schedule.misfire_cap,
+            schedule.declared,
         )
     )
 
 
-def _schedule(name: bytes, tick: bytes | int, stored: bytes) -> ops.Schedule:
+def _schedule(
+    name: bytes, tick: bytes | int | None, stored: bytes, fired: bytes | None
+) -> ops.Schedule:
     size = int.from_bytes(stored[:2], "big")
-    job_type, queue, priority, payload, cron, every_ms, timezone = msgspec.msgpack.decode(
-        stored[2 + size :]
-    )
-    next_at = int(float(tick))
-    return ops.Schedule(
-        name.decode(), job_type, queue, priority, payload, next_at, cron, every_ms, timezone
-    )
+    # An earlier form ends with the zone, a later one may have more than is known here.
+    job_type, queue, priority, payload, *rest = msgspec.msgpack.decode(stored[2 + size :])[:10]
+    next_at = None if tick is None else int(float(tick))
+    one = ops.Schedule(name.decode(), job_type, queue, priority, payload, next_at, *rest)
+    if fired is None:
+        return one
+    moment = int.from_bytes(fired[:8], "big", signed=True)
+    return replace(one, fired_at=moment, last_job=fired[8:])
 
 
-def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[ops.Schedule]:
-    new = operation.schedule
-    ask = _ask(name=new.name, next=new.next_at)
-    (next_at,) = yield [Call("put_schedule", (ask, _encode(new.ticks), _body(new)))]
-    return replace(new, next_at=next_at)
+def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[bool]:
+    new, over = operation.schedule, operation.over
+    while True:
+        (rows,) = yield [Call("schedules", (new.name,))]
+        old = _schedule(*rows[0]) if rows else None
+        if old != over:
+            return old == with_last(new, old)
+        was = None if old is None else old.next_at
+        ask = _ask(name=new.name, next=new.next_at, was=was)
+        stored = rows[0][2] if rows else b""
+        (done,) = yield [Call("put_schedule", (ask, stored, _body(new)))]
+        if done:
+            return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> Plan[bool]:
@@ -469,29 +488,27 @@ def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> P
 
 
 def _schedules(operation: ops.Schedules, partitions: Partitions) -> Plan[tuple[ops.Schedule, ...]]:
-    (rows,) = yield [Call("schedules")]
+    (rows,) = yield [Call("schedules", ("",))]
     return tuple(sorted((_schedule(*row) for row in rows), key=lambda one: one.name))
 
 
 def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
     ask = _ask(name=operation.name, tick=operation.tick, next=operation.next_at)
     job = operation.job
+    if job is None:
+        (passed,) = yield [Call("fire", (ask, b"", b""))]
+        return bool(passed)
     if partitions.of(job.id) == 0:
-        (fired,) = yield [Call("fire", (ask, records.admission(job)))]
+        (fired,) = yield [Call("fire", (ask, job.id, records.admission(job)))]
         return bool(fired)
     # Another partition: the job first. Its id is the tick's, so whoever repeats this makes no
     # second one.
-    (rows,) = yield [Call("schedules")]
-    if not _stands(rows, operation):
+    (rows,) = yield [Call("schedules", (operation.name,))]
+    if not rows or _schedule(*rows[0]).next_at != operation.tick:
         return False
     yield from _enqueue(ops.Enqueue((job,)), partitions)
-    (fired,) = yield [Call("fire", (ask, b""))]
+    (fired,) = yield [Call("fire", (ask, job.id, b""))]
     return bool(fired)
-
-
-def _stands(rows: Iterable[Any], operation: ops.Fire) -> bool:
-    known = {one.name: one.next_at for one in (_schedule(*row) for row in rows)}
-    return known.get(operation.name) == operation.tick
 
 
 # What operators ask

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import chain
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.operations import cursor_position, lease_end, queue_order
+from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.shell.adapters.sqlite import statements as sql
@@ -292,7 +293,7 @@ def _handed_over(row: Row, worker: str, now: Millis) -> Record:
 
 
 def _due_schedules(now: Millis) -> Plan[tuple[ops.Schedule, ...]]:
-    return tuple([one for one in (yield from _all_schedules()) if one.next_at <= now])
+    return tuple([one for one in (yield from _all_schedules()) if is_due(one, now)])
 
 
 def _promote_due(limit: int, now: Millis) -> Plan[int]:
@@ -510,7 +511,8 @@ def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
 
 # Schedules
 
-_SCHEDULE = "name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone"
+_SCHEDULE: Final = ", ".join(ops.Schedule.__struct_fields__)
+_MARKS: Final = ", ".join("?" for _ in ops.Schedule.__struct_fields__)
 
 
 def _all_schedules() -> Plan[tuple[ops.Schedule, ...]]:
@@ -523,24 +525,13 @@ def _one_schedule(name: str) -> Plan[ops.Schedule | None]:
     return ops.Schedule(*rows[0]) if rows else None
 
 
-def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[ops.Schedule]:
-    new = operation.schedule
-    old = yield from _one_schedule(new.name)
-    if old is not None and old.ticks == new.ticks:
-        new = replace(new, next_at=old.next_at)
-    values = (
-        new.name,
-        new.job_type,
-        new.queue,
-        new.priority,
-        new.payload,
-        new.next_at,
-        new.cron,
-        new.every_ms,
-        new.timezone,
-    )
-    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-    return new
+def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[bool]:
+    old = yield from _one_schedule(operation.schedule.name)
+    new = with_last(operation.schedule, old)
+    if old != operation.over:
+        return old == new
+    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES ({_MARKS})", astuple(new))
+    return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, now: Millis) -> Plan[bool]:
@@ -557,7 +548,11 @@ def _fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
         "UPDATE schedule SET next_at = ? WHERE name = ? AND next_at = ? RETURNING name",
         (operation.next_at, operation.name, operation.tick),
     )
-    if moved:
+    if moved and operation.job is not None:
+        yield Ask(
+            "UPDATE schedule SET fired_at = ?, last_job = ? WHERE name = ?",
+            (now, operation.job.id, operation.name),
+        )
         yield from _enqueue(ops.Enqueue((operation.job,)), now)
     return bool(moved)
 

@@ -76,16 +76,22 @@ CREATE TABLE paused (
     queue TEXT NOT NULL PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
+-- One without a next tick is paused.
 CREATE TABLE schedule (
-    name     TEXT    NOT NULL PRIMARY KEY,
-    job_type TEXT    NOT NULL,
-    queue    TEXT    NOT NULL,
-    priority INTEGER NOT NULL,
-    payload  BLOB    NOT NULL,
-    next_at  INTEGER NOT NULL,
-    cron     TEXT,
-    every_ms INTEGER,
-    timezone TEXT    NOT NULL
+    name        TEXT    NOT NULL PRIMARY KEY,
+    job_type    TEXT    NOT NULL,
+    queue       TEXT    NOT NULL,
+    priority    INTEGER NOT NULL,
+    payload     BLOB    NOT NULL,
+    next_at     INTEGER,
+    cron        TEXT,
+    every_ms    INTEGER,
+    timezone    TEXT    NOT NULL,
+    misfire     TEXT    NOT NULL DEFAULT 'once',
+    misfire_cap INTEGER NOT NULL DEFAULT 100,
+    declared    BLOB    NOT NULL DEFAULT x'',
+    fired_at    INTEGER,
+    last_job    BLOB
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tick ON schedule (next_at);

@@ -4,6 +4,6 @@
 -- Returns  as parts/claiming.lua says
 -- Cost     O(jobs taken + lanes with entries)
 --@flags allow-oom
---@include core names clock events record lanes log places claiming
+--@include core names clock events record lanes log places schedules claiming
 
 return claim(cmsgpack.unpack(ARGV[2]))

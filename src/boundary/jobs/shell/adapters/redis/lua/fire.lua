@@ -1,7 +1,8 @@
 -- A tick of a schedule is done: its job waits, and the schedule stands at its next tick.
 --
 -- ARGV[2]  {name, tick, next}
--- ARGV[3]  the job, as parts/admitting.lua reads it; empty: it is in another partition
+-- ARGV[3]  the job's id; empty: the tick is passed over
+-- ARGV[4]  the job, as parts/admitting.lua reads it; empty: it is in another partition, or none
 -- Returns  1 if the schedule stood at that tick
 -- Cost     O(log schedules)
 --@flags
@@ -11,8 +12,11 @@ local ask = cmsgpack.unpack(ARGV[2])
 if tonumber(call('ZSCORE', P .. 'ticks', ask.name) or nil) ~= ask.tick then
   return 0
 end
+if #ARGV[4] > 0 then
+  admit(ARGV[4])
+end
 if #ARGV[3] > 0 then
-  admit(ARGV[3])
+  call('HSET', P .. 'fired', ask.name, pack('>i8', now) .. ARGV[3])
 end
 call('ZADD', P .. 'ticks', ask.next, ask.name)
 return 1

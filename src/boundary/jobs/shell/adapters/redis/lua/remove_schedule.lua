@@ -7,4 +7,5 @@
 --@include core names clock events record lanes log places
 
 call('ZREM', P .. 'ticks', ARGV[2])
+call('HDEL', P .. 'fired', ARGV[2])
 return call('HDEL', P .. 'schedules', ARGV[2])

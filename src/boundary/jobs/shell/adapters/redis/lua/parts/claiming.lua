@@ -134,12 +134,12 @@ local function first_of(key)
   return first[2] and tonumber(first[2])
 end
 
--- Schedules whose tick is due, as (name, tick, body).
+-- Schedules whose tick is due (schedules.lua).
 local function due_ticks()
   local found = {}
   local names = call('ZRANGE', P .. 'ticks', '-inf', now, 'BYSCORE', 'WITHSCORES')
   for i = 1, #names, 2 do
-    found[#found + 1] = {names[i], names[i + 1], call('HGET', P .. 'schedules', names[i])}
+    found[#found + 1] = schedule(names[i], names[i + 1])
   end
   table.sort(found, function(a, b) return a[1] < b[1] end)
   return found
