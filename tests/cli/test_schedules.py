@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from boundary.jobs import Jobs
-from boundary.jobs.core.operations import Heartbeat
+from boundary.jobs.core.operations import Heartbeat, PutSchedule, Schedule
 from boundary.jobs.core.stats import encode_worker
 from boundary.jobs.shell.cli.app import run
+from boundary.jobs.testing.contract.words import PAYLOAD
 
 TASKS = """
 from boundary.jobs import Jobs
@@ -207,4 +208,26 @@ def test_an_orphan_is_shown_and_said(say: Say, jobs: Jobs) -> None:
     assert "orphaned" in said
     assert "boundary-jobs unschedule forgotten" in said
     assert json.loads(say("schedules", "--json"))[0]["orphaned"] is True
+    assert "declares forgotten any more" in say("doctor")
     assert "puts it back" not in say("unschedule", "forgotten", "--yes")
+
+
+def test_the_doctor_sees_ticks_that_nobody_fires(say: Say, jobs: Jobs) -> None:
+    jobs.schedule("fine", every=60, handler="h")
+    assert "schedules" not in say("doctor")
+    backend = jobs.store.blocking()
+    backend.execute(PutSchedule(Schedule("late", "h", "default", 2, PAYLOAD, 1, every_ms=5)))
+    backend.close()
+    assert "late should have ticked" in say("doctor", code=1)
+
+
+def test_a_zone_that_is_unknown_here_spoils_no_table(say: Say, jobs: Jobs) -> None:
+    jobs.schedule("fine", every=60, handler="h")
+    lost = Schedule("lost", "h", "default", 2, PAYLOAD, 10**13, "@daily", timezone="Mars/Olympus")
+    backend = jobs.store.blocking()
+    backend.execute(PutSchedule(lost))
+    backend.close()
+    assert "2286-11-20 17:46:40 UTC" in say("schedules")
+    told = say("schedules", "--next", "2")
+    assert "lost is left out" in told
+    assert told.count("fine") == 2

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from boundary.jobs import CronError, InvalidName, Jobs, ScheduleInfo, UsageError
-from boundary.jobs.core.operations import Claim, Heartbeat, PutSchedule
-from boundary.jobs.shell import schedule_flows
+from boundary.jobs.core.operations import Claim, Heartbeat, PutSchedule, Schedule
+from boundary.jobs.shell import ids, schedule_flows
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.pulse import describe_worker
 from boundary.jobs.shell.registry import fires_of
@@ -216,6 +218,28 @@ def test_after_hours_without_a_worker(
     clock.advance(HOUR / 2)
     start_worker(jobs)
     assert len(jobs.history("h", 50)) == made + 1
+
+
+def test_a_series_is_one_fire_a_tick_each_where_the_last_one_ended() -> None:
+    one = Schedule("e", "add", "q", 1, b"p", 1_000, every_ms=1_000, misfire="all", misfire_cap=3)
+    fires = fires_of(one, 5_500)
+    assert [(fire.tick, fire.next_at) for fire in fires] == [
+        (1_000, 4_000),
+        (4_000, 5_000),
+        (5_000, 6_000),
+    ]
+    made = [fire.job for fire in fires if fire.job is not None]
+    assert [job.id for job in made] == [ids.of_tick("e", tick) for tick in (3_000, 4_000, 5_000)]
+    assert {UUID(bytes=job.id).version for job in made} == {7}
+    assert {(job.job_type, job.queue, job.priority, job.payload) for job in made} == {
+        ("add", "q", 1, b"p")
+    }
+    assert fires_of(one, 5_400) == fires, "whoever looks, and when, makes the same jobs"
+    (once,) = fires_of(replace(one, misfire="once"), 5_500)
+    assert once.job is not None
+    assert (once.tick, once.next_at, once.job.id) == (1_000, 6_000, ids.of_tick("e", 5_000))
+    (skip,) = fires_of(replace(one, misfire="skip", every_ms=200_000), 100_000)
+    assert (skip.tick, skip.next_at, skip.job) == (1_000, 201_000, None)
 
 
 # Declared in code

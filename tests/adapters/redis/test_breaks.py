@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import gc
 import socket
 import subprocess
 import sys
@@ -309,6 +310,24 @@ def test_an_ear_that_is_closed_at_once_leaves_no_connection(opened, server):
         await asyncio.to_thread(until, lambda: left() == 0, "connections are left", 2)
 
     asyncio.run(main())
+
+
+def test_an_ear_over_tls_is_closed_with_its_loop(opened):
+    """What is left open is found by the collector, whose warnings are errors here."""
+    with TlsServer() as server:
+        store = opened(f"rediss://localhost:{server.port}?ssl_ca_certs={server.authority.ca}")
+
+        async def main():
+            door = store.asynchronous()
+            for topic in (Topic.WORK, Topic.RESULT):
+                ear = await door.listen(Interest(topic))
+                await ear.wait(0.01)
+                await ear.close()
+            await door.close()
+
+        for _ in range(20):
+            asyncio.run(main())
+        gc.collect()
 
 
 # Ctrl-C

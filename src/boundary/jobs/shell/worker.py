@@ -57,23 +57,23 @@ from boundary.jobs.core.operations import (
     Settled,
 )
 from boundary.jobs.core.outcome import Keep
-from boundary.jobs.errors import BackendError, BackendUnavailable, CronError, UsageError
+from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
 from boundary.jobs.shell import loops, memory, schedule_flows
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
+from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.journal import Journal
 from boundary.jobs.shell.pulse import Pulse, describe_worker
-from boundary.jobs.shell.registry import fires_of
 from boundary.jobs.shell.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from boundary.jobs.core.operations import Fire, Operation, Outcome, Schedule
+    from boundary.jobs.core.operations import Operation, Outcome
     from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
@@ -87,9 +87,6 @@ log = logging.getLogger("boundary.jobs")
 SWEEP_MS = 5_000
 CROWD_MS = 200
 """How long jobs on their last chance are put off while another of them runs."""
-
-REFIRE_MS = 1_000.0
-"""How long a tick that could not be fired is left alone."""
 
 LONGEST_EAR = 2.0
 """Seconds an idle worker relies on being told: a connection that died tells nothing."""
@@ -286,8 +283,7 @@ class Shift:
         self._offset: float = worker.clock.now() - self._now()
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
-        self._firing: set[tuple[str, Millis | None]] = set()
-        self._puzzling: set[str] = set()
+        self._firing = Firing(self._try, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._journal = Journal()
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -564,7 +560,7 @@ class Shift:
         if self._burst:
             # It would leave before they are fired.
             for one in claimed.ticks:
-                await self._fire(one)
+                await self._firing.fire(one)
         jobs = await self._without_crowd(claimed.jobs)
         if self._state.quiet:
             # It was told so while it waited for work with a claim that could not be taken back.
@@ -576,7 +572,7 @@ class Shift:
         self._executor.add(jobs)
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
-            self._spawn(self._fire(one))
+            self._spawn(self._firing.fire(one))
 
     async def _without_crowd(self, jobs: tuple[Record, ...]) -> tuple[Record, ...]:
         """The jobs to run here: of those on their last chance, one at a time.
@@ -697,34 +693,6 @@ class Shift:
             pass
         if self._worker.setup.max_memory:
             self._tell(Weighed(self._now(), memory.resident()))
-
-    async def _fire(self, schedule: Schedule) -> None:
-        """Jobs for the ticks that are due are enqueued, by this worker or another."""
-        key = (schedule.name, schedule.next_at)
-        if key in self._firing:
-            return
-        self._firing.add(key)
-        try:
-            for fire in fires_of(schedule, self._store_now()):
-                fired = await self._try(fire)
-                if fired is None:
-                    return
-                if not fired:
-                    break
-                self._say_fired(schedule, fire)
-            self._tell(Noticed(self._now()))
-        except CronError as error:
-            if schedule.name not in self._puzzling:
-                self._puzzling.add(schedule.name)
-                log.error("schedule %s cannot tick here: %s", schedule.name, error)  # noqa: TRY400 - a record is at fault
-        finally:
-            self._firing.discard(key)
-
-    def _say_fired(self, schedule: Schedule, fire: Fire) -> None:
-        if fire.job is None:
-            log.warning("schedule %s: missed ticks are skipped", schedule.name)
-        else:
-            log.info("schedule %s fired", schedule.name, extra={"job_type": schedule.job_type})
 
     def _renew(self) -> None:
         """Lost leases: whatever runs is stopped and not handed in; a new name, a fresh start."""

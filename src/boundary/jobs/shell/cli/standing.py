@@ -7,7 +7,7 @@ tick (`core.schedules`).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
@@ -17,11 +17,12 @@ import typer
 from rich.text import Text
 
 from boundary.jobs.core.operations import MISFIRE_CAP
+from boundary.jobs.errors import CronError
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.act import Yes, json_object
 from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.run import load
-from boundary.jobs.shell.cli.terminal import Terminal
+from boundary.jobs.shell.cli.terminal import Terminal, say_error
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def schedules(
     terminal: Terminal = context.obj
     found = _found(terminal, target)
     if following is not None:
-        times = list(islice(_timeline(found, following), following))
+        times = _timeline(terminal, found, following)
         if as_json:
             terminal.json([{"at": at, **_brief(one)} for at, one in times])
         else:
@@ -90,10 +91,18 @@ def _found(terminal: Terminal, target: str | None) -> list[ScheduleInfo]:
         return jobs.schedules()
 
 
-def _timeline(found: Sequence[ScheduleInfo], count: int) -> Iterator[tuple[datetime, ScheduleInfo]]:
-    """The ticks of all of them, as they come; of each no more than `count`."""
-    lines = ([(at, one) for at in one.upcoming(count)] for one in found)
-    return heapq.merge(*lines, key=lambda tick: (tick[0], tick[1].name))
+def _timeline(
+    terminal: Terminal, found: Sequence[ScheduleInfo], count: int
+) -> list[tuple[datetime, ScheduleInfo]]:
+    """The next `count` ticks of all of them, as they come."""
+    lines: list[list[tuple[datetime, ScheduleInfo]]] = []
+    for one in found:
+        try:
+            lines.append([(at, one) for at in one.upcoming(count)])
+        except CronError as error:  # put by a program that knows more than is known here
+            say_error(terminal.err, f"schedule {one.name} is left out: {error.message}")
+    ticks = heapq.merge(*lines, key=lambda tick: (tick[0], tick[1].name))
+    return list(islice(ticks, count))
 
 
 def _brief(one: ScheduleInfo) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from boundary.jobs.shell.adapters.redis.hearing import (
 )
 from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
 from boundary.jobs.shell.adapters.redis.terms import Command
-from boundary.jobs.shell.adapters.redis.wires import AsyncWire
+from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
 
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
@@ -194,6 +194,7 @@ class AsyncTokenListener(AsyncContext):
         self._closing.set_result(None)
         for one in self._tokens:
             if one.taking is not None:
+                abort(one.connection)  # a farewell over TLS may outlive the loop
                 one.taking.cancel()
                 with contextlib.suppress(asyncio.CancelledError, *FAILURES):
                     await one.taking
@@ -326,6 +327,8 @@ class AsyncEars:
         if self._resting is not None:
             self._resting.cancel()
         if task is not None:
+            if self._connection is not None:
+                abort(self._connection)  # as above
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

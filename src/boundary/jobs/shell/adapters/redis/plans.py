@@ -70,6 +70,9 @@ SEARCHED: Final = 1_000
 SCANNED: Final = 5_000
 """The same for cheaper looks."""
 
+HOLD_MS: Final = 5_000
+"""How long a tick waits for the worker that began to fire it into another partition."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _OUTCOME = Layout(">16sIdI")
 
@@ -493,21 +496,19 @@ def _schedules(operation: ops.Schedules, partitions: Partitions) -> Plan[tuple[o
 
 
 def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
-    ask = _ask(name=operation.name, tick=operation.tick, next=operation.next_at)
-    job = operation.job
-    if job is None:
-        (passed,) = yield [Call("fire", (ask, b"", b""))]
-        return bool(passed)
-    if partitions.of(job.id) == 0:
-        (fired,) = yield [Call("fire", (ask, job.id, records.admission(job)))]
-        return bool(fired)
-    # Another partition: the job first. Its id is the tick's, so whoever repeats this makes no
-    # second one.
-    (rows,) = yield [Call("schedules", (operation.name,))]
-    if not rows or _schedule(*rows[0]).next_at != operation.tick:
-        return False
-    yield from _enqueue(ops.Enqueue((job,)), partitions)
-    (fired,) = yield [Call("fire", (ask, job.id, b""))]
+    name, tick, job = operation.name, operation.tick, operation.job
+    held: bool | None = None
+    if job is not None and partitions.of(job.id) > 0:
+        # Who holds the tick alone enqueues its job; if that worker dies before the tick is done,
+        # another one begins again, and while the job is stored it makes no second one.
+        (held,) = yield [Call("fire", (_ask(name=name, tick=tick, hold=HOLD_MS), b"", b""))]
+        if not held:
+            return False
+        yield from _enqueue(ops.Enqueue((job,)), partitions)
+    ask = _ask(name=name, tick=tick, next=operation.next_at, held=held)
+    id = b"" if job is None else job.id
+    here = b"" if job is None or held else records.admission(job)
+    (fired,) = yield [Call("fire", (ask, id, here))]
     return bool(fired)
 
 

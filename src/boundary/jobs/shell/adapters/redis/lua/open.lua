@@ -8,7 +8,7 @@
 
 local types = {clock = 'string', seq = 'string', job = 'hash', gone = 'hash', pieces = 'set', tuned = 'set', counters = 'hash',
   scheduled = 'hash', stale = 'hash', broken = 'hash', info = 'hash', orders = 'hash', schedules = 'hash',
-  fired = 'hash',
+  fired = 'hash', firing = 'hash',
   lanes = 'set', paused = 'set', stopping = 'set', keeps = 'set', workers = 'zset', due = 'zset',
   ticks = 'zset', dead = 'zset', wake = 'zset', format = 'string'}
 for key, wanted in pairs(types) do

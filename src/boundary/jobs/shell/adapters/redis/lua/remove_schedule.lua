@@ -8,4 +8,5 @@
 
 call('ZREM', P .. 'ticks', ARGV[2])
 call('HDEL', P .. 'fired', ARGV[2])
+call('HDEL', P .. 'firing', ARGV[2])
 return call('HDEL', P .. 'schedules', ARGV[2])
