@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import copy
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import AsyncBackend, AsyncListener, Backend, Clock, Listener
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.draft import Draft
-    from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.registry import Registry
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -233,7 +232,7 @@ class Desk:
 
         async with self._lifespan() as state:
             executor = OneRun(
-                self._registry.copy(_in_this_process),
+                self._registry,
                 concurrency=1,
                 keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 # In the caller's process, whatever a worker would do.
@@ -259,15 +258,6 @@ class Desk:
     def _lifespan(self) -> AbstractAsyncContextManager[Any]:
         lifespan = self._registry.lifespan
         return contextlib.nullcontext() if lifespan is None else lifespan()
-
-
-def _in_this_process(handler: Handler[..., Any]) -> Handler[..., Any]:
-    """A handler that asks for a process of its own is run like any other here."""
-    if handler.isolation is None:
-        return handler
-    made = copy.copy(handler)
-    made.isolation = None
-    return made
 
 
 def _since(record: Record, loop: asyncio.AbstractEventLoop) -> Callable[[], Millis]:
