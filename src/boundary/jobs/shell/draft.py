@@ -42,8 +42,8 @@ class Drafting:
     def __init__(
         self, job_type: str, options: Options, new_id: Callable[[], bytes], limit: int
     ) -> None:
-        self.job_type = job_type
-        self.options = options
+        self.job_type: str = job_type
+        self.options: Options = options
         self._new_id = new_id
         self._limit = limit
         self._payload = (

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 HOG = 0.001
 """Seconds a slot goes on without a turn for the rest of the loop."""
@@ -89,17 +89,17 @@ class Run:
     def __init__(
         self, record: Record, payload: Payload, handler: Handler[..., Any], started: float
     ) -> None:
-        self.record = record
-        self.payload = payload
-        self.handler = handler
-        self.started = started
-        self.finished = started
+        self.record: Record = record
+        self.payload: Payload = payload
+        self.handler: Handler[..., Any] = handler
+        self.started: float = started
+        self.finished: float = started
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.deadline: float | None = None
-        self.stop = ""
-        self.ended = False
-        self.given_up = False
+        self.stop: str = ""
+        self.ended: bool = False
+        self.given_up: bool = False
 
 
 class Executor:
@@ -664,9 +664,9 @@ class Bridged:
     __slots__ = ("answer", "arguments", "run")
 
     def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
-        self.run = run
-        self.arguments = arguments
-        self.answer = answer
+        self.run: Run = run
+        self.arguments: dict[str, Any] = arguments
+        self.answer: asyncio.Future[Any] = answer
 
     @property
     def given_up(self) -> bool:

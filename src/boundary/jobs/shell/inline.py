@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 HOLD_MS = 3_600_000
 """The lease of a run that nobody renews; a caller that dies in it leaves the job for so long."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.wire import Millis
     from boundary.jobs.ports import Backend, Listener, Store
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 BEATS = 3
 """Heartbeats in the time of one lease."""

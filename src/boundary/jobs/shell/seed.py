@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 class Pool:
@@ -48,8 +48,8 @@ class Pool:
     ) -> None:
         chosen = settings or Settings()
         self.backend: Backend = store.blocking()
-        self.clock = clock or SystemClock()
-        self.terms = Terms(
+        self.clock: Clock = clock or SystemClock()
+        self.terms: Terms = Terms(
             chosen.workers.lease,
             chosen.retention.finished,
             chosen.retention.dead,

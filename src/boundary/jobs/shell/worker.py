@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SWEEP_MS = 5_000
 CROWD_MS = 200
@@ -146,8 +146,8 @@ class Worker:
         self.store = store
         self.registry = registry
         self.settings = settings
-        self.clock = clock or SystemClock()
-        self.setup = replace(
+        self.clock: Clock = clock or SystemClock()
+        self.setup: dispatcher.Setup = replace(
             _setup(settings, queues, weights, concurrency),
             max_jobs=_limit("max_jobs", max_jobs, settings.workers.max_jobs),
             max_memory=_limit("max_memory", max_memory, settings.workers.max_memory),

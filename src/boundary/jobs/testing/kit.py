@@ -24,7 +24,7 @@ from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.driving import drive, drive_async
 from boundary.jobs.shell.inline import AsyncInlineBackend, Desk, InlineBackend
 from boundary.jobs.shell.options import Isolation, Options
-from boundary.jobs.shell.registry import Handler, Rule
+from boundary.jobs.shell.registry import Handler, Registry, Rule
 from boundary.jobs.testing import draining, idempotency, matching
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.mishaps import Fail, Kill, Mishaps
@@ -91,16 +91,16 @@ class JobsKit(Jobs):
         clock: FakeClock | None = None,
         at_least_once: bool = False,
     ) -> None:
-        self.clock = clock or FakeClock()
+        self.clock: FakeClock = clock or FakeClock()
         settings = None if jobs is None else replace(jobs.settings, url="memory://")
         super().__init__("memory://", config=settings, clock=self.clock, inline=False)
         self._mishaps = Mishaps()
         self._at_least_once = at_least_once
         self._deaths: dict[bytes, int] = {}
-        self.watched = WatchedStore(self.clock)
+        self.watched: WatchedStore = WatchedStore(self.clock)
         self.store = self.watched
         if jobs is not None:
-            self.registry = jobs.registry.copy(self._mishaps.instrumented)
+            self.registry: Registry = jobs.registry.copy(self._mishaps.instrumented)
         self._run(schedule_flows.declare(self.registry.schedules))
 
     # Handlers of a test's own

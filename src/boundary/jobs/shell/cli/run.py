@@ -21,7 +21,7 @@ from boundary.jobs.shell.child import Line
 from boundary.jobs.shell.cli.processes import supervise, work_alone, work_as_child
 from boundary.jobs.shell.cli.terminal import USAGE, Terminal
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 def worker(

@@ -69,10 +69,11 @@ class Ear:
     def __init__(self, folder: Path, topic: Topic) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         name = f"{topic.value}.{secrets.token_hex(8)}"
-        hidden, self.path = folder / f".{name}", folder / name
+        hidden = folder / f".{name}"
+        self.path: Path = folder / name
         os.mkfifo(hidden, 0o600)
         try:
-            self.fd = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
+            self.fd: int = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             hidden.unlink()
             raise
