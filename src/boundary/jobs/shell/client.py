@@ -141,11 +141,11 @@ class Jobs:
         clock: Clock | None = None,
         inline: bool | Literal["raise"] | None = None,
     ) -> None:
-        self.settings = _settings(url, namespace, config)
+        self.settings: Settings = _settings(url, namespace, config)
         self._inline = _checked_inline(self.settings.inline if inline is None else inline)
         connect.checked_url(self.settings.url)
-        self.registry = Registry()
-        self.aio = AsyncJobs(self)
+        self.registry: Registry = Registry()
+        self.aio: AsyncJobs = AsyncJobs(self)
         self._clock = clock or SystemClock()
         self._store_clock = clock
         self._new_id = Ids(self._clock).new

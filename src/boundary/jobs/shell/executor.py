@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.telemetry.tracing import Processing
     from boundary.jobs.shell.threads import MakeThreads
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 HOG = 0.001
 """Seconds a slot goes on without a turn for the rest of the loop."""
@@ -103,11 +103,11 @@ class Run:
     def __init__(
         self, record: Record, payload: Payload, handler: Handler[..., Any], started: float
     ) -> None:
-        self.record = record
-        self.payload = payload
-        self.handler = handler
-        self.started = started
-        self.finished = started
+        self.record: Record = record
+        self.payload: Payload = payload
+        self.handler: Handler[..., Any] = handler
+        self.started: float = started
+        self.finished: float = started
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.deadline: float | None = None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import Backend, Listener, Store
     from boundary.jobs.shell.flows import Flow, Step
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 BEATS = 3
 """Heartbeats in the time of one lease."""

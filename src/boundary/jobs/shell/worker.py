@@ -95,7 +95,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SWEEP_MS = 5_000
 CROWD_MS = 200
