@@ -740,7 +740,7 @@ def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
     names = {*counts, *state.counters, *state.paused}
     if operation.queue is not None:
         names &= {operation.queue}
-    loads = [_load(name, counts, paused=name in state.paused) for name in sorted(names)]
+    loads = [_load(state, name, counts) for name in sorted(names)]
     counters = [state.counters[name] for name in sorted(names) if name in state.counters]
     return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
 
@@ -788,9 +788,11 @@ def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
     )
 
 
-def _load(name: str, counts: dict[str, list[int]], *, paused: bool) -> QueueLoad:
+def _load(state: State, name: str, counts: dict[str, list[int]]) -> QueueLoad:
     ready, scheduled, running = counts.get(name, [0, 0, 0])
-    return QueueLoad(name, ready, scheduled, running, paused)
+    first = [state.jobs[next(iter(lane))] for lane in state.lanes.get(name, ()) if lane]
+    oldest = min(map(wire.ready_since, first), default=None)
+    return QueueLoad(name, ready, scheduled, running, name in state.paused, oldest)
 
 
 def _load_kind(record: Record) -> int | None:

@@ -634,13 +634,19 @@ class History(Operation[tuple[Record, ...]], frozen=True):
 
 
 class QueueLoad(Struct, frozen=True):
-    """How many jobs of a queue are ready, wait for an instant, and run."""
+    """How many jobs of a queue are ready, wait for an instant, and run.
+
+    Attributes:
+        oldest: Of the jobs that are first in line, one for each priority, the instant since which
+            one has been ready the longest: it came in, or its `execute_at`; None: none is ready.
+    """
 
     queue: str
     ready: int
     scheduled: int
     running: int
     paused: bool
+    oldest: Millis | None = None
 
 
 class WorkerRow(Struct, frozen=True):

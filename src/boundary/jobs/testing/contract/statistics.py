@@ -10,7 +10,9 @@ from boundary.jobs.core.operations import (
     SERIES,
     Cancel,
     Claim,
+    Delete,
     Heartbeat,
+    Promote,
     Prune,
     QueueLoad,
     Series,
@@ -57,7 +59,28 @@ class StatsCases:
         yield from enqueue("c", priority=LOW)
         yield from enqueue("later", delay_ms=HOUR)
         yield from enqueue("parked", parked=True)
-        assert (yield from load()) == QueueLoad("default", 3, 2, 2, paused=False)
+        oldest = clock.now()
+        assert (yield from load()) == QueueLoad("default", 3, 2, 2, paused=False, oldest=oldest)
+
+    @on_both_doors
+    def test_since_when_the_first_in_line_is_ready(self, clock: FakeClock) -> Case:
+        assert (yield from load()).oldest is None
+        began = clock.now()
+        yield from enqueue("low", priority=LOW)
+        clock.advance(10)
+        yield from enqueue("a b")
+        yield from enqueue("soon", delay_ms=5_000, queue="mail")
+        assert (yield from load()).oldest == began
+        assert (yield from load("mail")).oldest is None
+        clock.advance(7)
+        yield Promote()
+        assert (yield from load("mail")).oldest == began + 15_000
+        yield Cancel(idents("low"), None)
+        assert (yield from load()).oldest == began + 10_000
+        yield Delete(idents("a"))
+        assert (yield from load()).oldest == began + 10_000
+        yield Delete(idents("b"))
+        assert (yield from load()).oldest is None
 
     @on_both_doors
     def test_every_queue_that_has_something_by_name(self, clock: FakeClock) -> Case:
@@ -69,7 +92,7 @@ class StatsCases:
         assert snapshot.loads == (
             QueueLoad("counted", 0, 0, 0, paused=False),
             QueueLoad("paused", 0, 0, 0, paused=True),
-            QueueLoad("z", 1, 0, 0, paused=False),
+            QueueLoad("z", 1, 0, 0, paused=False, oldest=clock.now()),
         )
         assert snapshot.counters == (Counters("counted", succeeded=1),)
 

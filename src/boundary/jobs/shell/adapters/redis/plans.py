@@ -10,7 +10,7 @@ are yielded together go out together, and their replies become one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from struct import Struct as Layout
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -741,13 +741,17 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     replies = yield _everywhere(partitions, "stats", operation.queue or "")
     now = 0
     loads: dict[str, list[int]] = {}
+    oldest: dict[str, Millis] = {}
     counters: dict[str, Counters] = {}
     workers: dict[str, ops.WorkerRow] = {}
     for told, rows, counts, known in replies:
         now = max(now, told)
-        for queue, *numbers in rows:
-            here = loads.setdefault(queue.decode(), [0, 0, 0, 0])
-            loads[queue.decode()] = [old + new for old, new in zip(here, numbers, strict=True)]
+        for queue, *numbers, since in rows:
+            name = queue.decode()
+            here = loads.setdefault(name, [0, 0, 0, 0])
+            loads[name] = [old + new for old, new in zip(here, numbers, strict=True)]
+            if since >= 0:
+                oldest[name] = min(since, oldest.get(name, since))
         for name, number in zip(counts[::2], counts[1::2], strict=True):
             _add(counters, name.decode(), int(number))
         for row in known:
@@ -757,7 +761,7 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
         names &= {operation.queue}
     return ops.Snapshot(
         now,
-        tuple([_load(name, loads.get(name, [0, 0, 0, 0])) for name in sorted(names)]),
+        tuple([_load(name, loads.get(name, [0, 0, 0, 0]), oldest) for name in sorted(names)]),
         tuple([counters[name] for name in sorted(names & counters.keys())]),
         tuple([workers[name] for name in sorted(workers)]),
     )
@@ -842,9 +846,9 @@ def _join(
     workers[name] = ops.WorkerRow(name, info, until, tuple(sorted(held)))
 
 
-def _load(name: str, numbers: Sequence[int]) -> ops.QueueLoad:
+def _load(name: str, numbers: Sequence[int], oldest: Mapping[str, Millis]) -> ops.QueueLoad:
     ready, scheduled, running, paused = numbers
-    return ops.QueueLoad(name, ready, scheduled, running, paused > 0)
+    return ops.QueueLoad(name, ready, scheduled, running, paused > 0, oldest.get(name))
 
 
 _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {

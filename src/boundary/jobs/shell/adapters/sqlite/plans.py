@@ -774,15 +774,16 @@ def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     names = {*ready, *due, *running, *counters, *paused}
     if operation.queue is not None:
         names &= {operation.queue}
-    loads = tuple(
-        ops.QueueLoad(
-            name, ready.get(name, 0), due.get(name, 0), running.get(name, 0), name in paused
-        )
-        for name in sorted(names)
-    )
+    loads: list[ops.QueueLoad] = []
+    for name in sorted(names):
+        oldest = None
+        if name in ready:
+            ((oldest,),) = yield Ask(sql.OLDEST, (name,))
+        numbers = (ready.get(name, 0), due.get(name, 0), running.get(name, 0))
+        loads.append(ops.QueueLoad(name, *numbers, name in paused, oldest))
     told = tuple(counters[name] for name in sorted(names) if name in counters)
     workers = () if operation.queue is not None else (yield from _worker_rows())
-    return ops.Snapshot(now, loads, told, workers)
+    return ops.Snapshot(now, tuple(loads), told, workers)
 
 
 def _explain(operation: ops.Explain, now: Millis) -> Plan[ops.Facts | None]:

@@ -194,6 +194,13 @@ DEAD_LETTERS = (
     "AND (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR job_type = ?2) "
     "ORDER BY completed DESC, seq DESC LIMIT ?3"
 )
+OLDEST = """
+WITH lane (priority) AS (VALUES (0), (1), (2), (3))
+SELECT min(max(job.created, coalesce(job.execute_at, 0))) FROM lane CROSS JOIN job ON job.seq = (
+    SELECT seq FROM job WHERE queue = ? AND priority = lane.priority AND position IS NOT NULL
+    ORDER BY position LIMIT 1
+)
+"""
 AHEAD = """
 SELECT count(*) FROM (
     SELECT 1 FROM job WHERE queue = ?1 AND position IS NOT NULL AND (priority, position) < (

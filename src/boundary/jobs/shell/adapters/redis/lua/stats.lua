@@ -1,9 +1,10 @@
 -- Queues, counters and workers.
 --
 -- ARGV[2]  queue; empty: all
--- Returns  now; {queue, ready, scheduled, running, paused} each; counters as a flat list of names
---          and numbers; {worker, info, expires, ids} each
--- Cost     O(lanes + queues + jobs that run)
+-- Returns  now; {queue, ready, scheduled, running, paused, since when the first in line that waits
+--          longest is ready (or -1)} each; counters as a flat list of names and numbers;
+--          {worker, info, expires, ids} each
+-- Cost     O(lanes + queues + jobs that run + entries left behind at the heads of lanes)
 --@flags allow-oom
 --@include core names clock events record lanes log places
 
@@ -13,10 +14,31 @@ local loads = {}
 local function at(queue)
   local load = loads[queue]
   if not load then
-    load = {queue, 0, 0, 0, 0}
+    load = {queue, 0, 0, 0, 0, -1}
     loads[queue] = load
   end
   return load
+end
+
+-- Since when the first ready job of the lane is ready.
+local function ready_since(lane)
+  local last, entries = -1, nil
+  repeat
+    entries = call('LRANGE', P .. 'ready:' .. lane, last - 99, last)
+    for i = #entries, 1, -1 do
+      local job = load(sub(entries[i], 1, 16))
+      if job and is_ready(job) and job.lane == lane and entry(job) == entries[i] then
+        return math.max(job.created, job.execute)
+      end
+    end
+    last = last - 100
+  until #entries < 100
+end
+
+local function note_oldest(load, since)
+  if since and (load[6] < 0 or since < load[6]) then
+    load[6] = since
+  end
 end
 
 for _, lane in ipairs(call('SMEMBERS', P .. 'lanes')) do
@@ -24,6 +46,7 @@ for _, lane in ipairs(call('SMEMBERS', P .. 'lanes')) do
   local ready = call('LLEN', P .. 'ready:' .. lane) - stale
   if ready > 0 then
     at(queue_of(lane))[2] = at(queue_of(lane))[2] + ready
+    note_oldest(at(queue_of(lane)), ready_since(lane))
   end
 end
 local scheduled = call('HGETALL', P .. 'scheduled')
