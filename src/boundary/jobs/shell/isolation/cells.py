@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.isolation.keeper import Ear
     from boundary.jobs.shell.registry import Handler
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 TRIES = 3
 """Cells a job is given to before the death of each, with nothing begun, counts against it."""
@@ -57,6 +57,11 @@ class Cells:
         self._closed = False
         if addresses:
             self.warm()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the processes there are."""
+        return tuple(cell.pid for cell in self._all if cell.pid is not None)
 
     def warm(self) -> None:
         """One cell stands by, soon."""

@@ -1,10 +1,9 @@
 -- Queues, counters and workers.
 --
 -- ARGV[2]  queue; empty: all
--- Returns  now; {queue, ready, scheduled, running, paused, since when the first in line that waits
---          longest is ready (or -1)} each; counters as a flat list of names and numbers;
---          {worker, info, expires, ids} each
--- Cost     O(lanes + queues + jobs that run + entries left behind at the heads of lanes)
+-- Returns  now; {queue, ready, scheduled, running, paused, oldest or -1} each; counters as a flat list of names
+--          and numbers; {worker, info, expires, ids} each
+-- Cost     O(lanes + queues + jobs that run)
 --@flags allow-oom
 --@include core names clock events record lanes log places
 
@@ -20,24 +19,15 @@ local function at(queue)
   return load
 end
 
--- Since when the first ready job of the lane is ready.
-local function ready_since(lane)
-  local last, entries = -1, nil
-  repeat
-    entries = call('LRANGE', P .. 'ready:' .. lane, last - 99, last)
-    for i = #entries, 1, -1 do
-      local job = load(sub(entries[i], 1, 16))
-      if job and is_ready(job) and job.lane == lane and entry(job) == entries[i] then
-        return math.max(job.created, job.execute)
-      end
+-- Since when the next job of a lane is ready; of a lane with very many entries left behind nobody
+-- knows.
+local function ready_since(lane, stale)
+  local entries = call('LRANGE', P .. 'ready:' .. lane, stale > 0 and -250 or -1, -1)
+  for i = #entries, 1, -1 do
+    local job = load(sub(entries[i], 1, 16))
+    if job and is_ready(job) and entry(job) == entries[i] and job.lane == lane then
+      return job.updated
     end
-    last = last - 100
-  until #entries < 100
-end
-
-local function note_oldest(load, since)
-  if since and (load[6] < 0 or since < load[6]) then
-    load[6] = since
   end
 end
 
@@ -45,8 +35,11 @@ for _, lane in ipairs(call('SMEMBERS', P .. 'lanes')) do
   local stale = tonumber(call('HGET', P .. 'stale', lane) or 0)
   local ready = call('LLEN', P .. 'ready:' .. lane) - stale
   if ready > 0 then
-    at(queue_of(lane))[2] = at(queue_of(lane))[2] + ready
-    note_oldest(at(queue_of(lane)), ready_since(lane))
+    local load, since = at(queue_of(lane)), ready_since(lane, stale)
+    load[2] = load[2] + ready
+    if since and (load[6] < 0 or since < load[6]) then
+      load[6] = since
+    end
   end
 end
 local scheduled = call('HGETALL', P .. 'scheduled')

@@ -11,7 +11,7 @@ end
 local function set_aside(id, lane, record)
   call('HSET', P .. 'broken', id, string.char(#lane) .. lane .. record)
   call('HDEL', JOB, id)
-  count(queue_of(lane), 'failed', 1, 0)
+  count(queue_of(lane), 'unreadable', 'failed', 1, 0, 0)
 end
 
 -- The record of a job that is taken, if it is there to be taken.
@@ -105,16 +105,17 @@ local function pick(ask, out)
   if #order == 0 then
     return
   end
-  local ahead, served = ask.ahead or {}, {}
+  local ahead, limits, served = ask.ahead or {}, ask.limits or {}, {}
   for _, queue in ipairs(ask.queues or order) do
     local paused = call('SISMEMBER', P .. 'paused', queue) == 1
     if not paused and not served[queue] then
       served[queue] = true
       local behind = 0
+      local most = #out.ids + (limits[queue] or math.huge)
       for priority = 0, 3 do
         local lane = queue .. ':' .. priority
         if has[lane] then
-          local room = ask.slots + (ahead[queue] or 0) - #out.ids
+          local room = math.min(ask.slots + (ahead[queue] or 0), most) - #out.ids
           if room > 0 then
             behind = behind + take(lane, room, ask.worker, out)
           else
