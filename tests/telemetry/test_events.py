@@ -113,7 +113,7 @@ def test_a_dead_letter_is_told_with_its_error_and_its_new_life(jobs: Jobs) -> No
         assert (again.type, again.delay, again.worker) == ("retrying", timedelta(0), None)
         jobs.worker().run_until_empty()
         told(following, 1)
-        assert jobs.retry_failed() == 1
+        assert jobs.retry_failed().count == 1
         (again,) = told(following, 1)
         assert (again.type, again.job_id) == ("retrying", job.id)
 

@@ -84,7 +84,7 @@ def test_names_somebody_invents_do_not_fill_the_memory() -> None:
         record = replace(RECORD, job_type=f"t{number}")
         counted(ended(Outcome(bytes(16), 1, "succeed", duration_ms=1), record=record))
     assert len(counted.ran) == meter.KINDS + 1
-    assert counted.runs["other", "other", "succeeded"] == 50
+    assert counted.ran[meter.OTHER].ends == {"succeed": 50}
 
 
 def test_a_subscriber_that_fails_harms_nobody(caplog) -> None:

@@ -66,7 +66,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
         type: What. `enqueued`: it is stored, and waits. `started`: a worker holds it, and runs it as
             soon as a slot is free. `progress`: its handler said how far it is. `succeeded`.
             `retrying`: a run failed, the next one is due after `delay`; or an operator lets it run
-            again (`delay` 0). `released`: it goes back to its queue unfinished, put off by its
+            again (`error` None). `released`: it goes back to its queue unfinished, put off by its
             handler, by a worker that stops, or taken from one that was lost. `failed`: for good, by
             its handler's word. `dead`: for good, it is a dead letter. `cancelled`.
         at: When, by the store's clock.
@@ -240,7 +240,15 @@ def _cancelled(happening: Cancelled) -> list[Row]:
 
 
 def _retried(happening: Retried) -> list[Row]:
-    return [replace(_of_job("retrying", job, happening.at), delay_ms=0) for job in happening.jobs]
+    at = happening.at
+    return [
+        replace(_of_job("retrying", job, at), delay_ms=_until(job, at)) for job in happening.jobs
+    ]
+
+
+def _until(job: Job, at: Millis) -> int:
+    """For how many ms the job waits."""
+    return 0 if job.execute_at is None else max(0, wire.millis(job.execute_at) - at)
 
 
 def _of_job(kind: str, job: Job, at: Millis) -> Row:

@@ -111,6 +111,11 @@ class Record(Struct, frozen=True, gc=False):
     prune_at: Millis | None = None
 
 
+def ready_since(record: Record) -> Millis:
+    """When a ready job was so first: it came in, or the instant it was told to wait for."""
+    return max(record.created, record.execute_at or 0)
+
+
 RetryFields: TypeAlias = tuple[
     BackoffStrategy, Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)], bool
 ]

@@ -279,7 +279,10 @@ def edit(
     verdict = yield from ask(Edit(record.id, record.token, record.updated, data, act))
     if verdict == "refused":
         raise _not_to_edit(record)
-    return (yield from find(job_id))
+    job = yield from find(job_id)
+    if record.status == "failed" and job is not None:
+        yield Tell(Retried(wire.millis(job.updated_at), (job,)))
+    return job
 
 
 def _not_to_edit(record: Record) -> IllegalTransition:

@@ -753,7 +753,9 @@ class Shift:
         wait = dispatcher.BACKOFF_MS / 1000
         while True:
             try:
-                await self._backend.execute(self._heartbeat(join=True))
+                beat = await self._backend.execute(self._heartbeat(join=True))
+                self._telemetry.watched(beat.watched)
+                self._telemetry.contact()
                 await self._declare()
                 return
             except BackendError as error:

@@ -25,8 +25,12 @@ log = logging.getLogger("boundary.jobs")
 UNTOLD: Final = 10_000
 """Events kept while the store does not take them; older ones are lost."""
 
-AT_ONCE: Final = 500
+AT_ONCE: Final = 2_000
 """Events in one announcement."""
+
+PACE: Final = 0.05
+"""Seconds between announcements, unless there are so many events: the first goes out at once, what
+a busy worker tells goes out together."""
 
 
 class Announcer:
@@ -42,6 +46,7 @@ class Announcer:
         self._rows: deque[events.Row] = deque()
         self._numbered = Numbered()
         self._task: asyncio.Task[None] | None = None
+        self._next = 0.0
 
     def __repr__(self) -> str:
         return "the announcer of events"
@@ -55,7 +60,11 @@ class Announcer:
             self._task = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
+        time = asyncio.get_running_loop().time
         while self._rows:
+            if len(self._rows) < AT_ONCE and (wait := self._next - time()) > 0:
+                await asyncio.sleep(wait)
+            self._next = time() + PACE
             if (surplus := len(self._rows) - UNTOLD) > 0:
                 self._numbered.skip(surplus)
                 for _ in range(surplus):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from collections import Counter
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from boundary.jobs.core.operations import Peek, Stats
+from boundary.jobs.core.events import ENDS
+from boundary.jobs.core.operations import Stats
 from boundary.jobs.errors import BackendError
 
 if TYPE_CHECKING:
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.registry import CollectorRegistry
 
-    from boundary.jobs.core.operations import QueueLoad, Snapshot
-    from boundary.jobs.core.wire import Record
+    from boundary.jobs.core.operations import Snapshot
     from boundary.jobs.ports import Backend, Store
     from boundary.jobs.shell.telemetry.meter import Meter, Tally
 
@@ -29,17 +30,7 @@ L = TypeVar("L", bound=tuple[str, ...])
 FRESH: Final = 5.0
 """Seconds for which what was seen of the store is shown again: scrapes do not load it."""
 
-LINE: Final = 100
-"""So many jobs at the head of a queue are looked at for the one that waits longest."""
-
 P: Final = "boundary_jobs"
-
-
-class Seen(NamedTuple):
-    """What is in the store: the load of each queue, and how many seconds the oldest job waits."""
-
-    loads: tuple[QueueLoad, ...]
-    oldest: Mapping[str, float]
 
 
 class StoreLook:
@@ -49,10 +40,10 @@ class StoreLook:
         self._store = store
         self._backend: Backend | None = None
         self._lock = threading.Lock()
-        self._seen: Seen | None = None
+        self._seen: Snapshot | None = None
         self._until = 0.0
 
-    def seen(self) -> Seen | None:
+    def seen(self) -> Snapshot | None:
         """What is there, some seconds old at most; None: the store does not answer."""
         with self._lock:
             if time.monotonic() >= self._until:
@@ -60,29 +51,19 @@ class StoreLook:
                 self._until = time.monotonic() + FRESH
             return self._seen
 
-    def _look(self) -> Seen | None:
+    def _look(self) -> Snapshot | None:
         if self._backend is None:
             self._backend = self._store.blocking()
         try:
-            snapshot = self._backend.execute(Stats())
-            return Seen(snapshot.loads, dict(self._oldest(self._backend, snapshot)))
+            return self._backend.execute(Stats())
         except BackendError:
             return None
-
-    def _oldest(self, backend: Backend, snapshot: Snapshot) -> Iterator[tuple[str, float]]:
-        for load in snapshot.loads:
-            since = map(_ready_since, backend.execute(Peek(load.queue, LINE)) if load.ready else ())
-            yield load.queue, max(snapshot.now - min(since, default=snapshot.now), 0) / 1000
 
     def close(self) -> None:
         """Its connections are let go."""
         with self._lock:
             if self._backend is not None:
                 self._backend.close()
-
-
-def _ready_since(record: Record) -> int:
-    return max(record.created, record.execute_at or 0)
 
 
 class Exposition:
@@ -123,8 +104,12 @@ class Exposition:
         meter = self._meter
         labels = ("job_type", "queue", "outcome")
         runs = CounterMetricFamily(f"{P}_runs", "Runs, by what became of them.", labels=labels)
-        for kind, count in meter.runs.items():
-            runs.add_metric(kind, count)
+        for kind, row in meter.ran.items():
+            ends: Counter[str] = Counter()
+            for event, count in row.ends.items():
+                ends[ENDS[event]] += count
+            for outcome, count in ends.items():
+                runs.add_metric((*kind, outcome), count)
         yield runs
         yield _histogram("run_seconds", "How long runs took.", labels[:2], meter.ran)
         yield _histogram(
@@ -173,7 +158,7 @@ class Exposition:
         )
         oldest = GaugeMetricFamily(
             f"{P}_queue_oldest_seconds",
-            "How long the oldest ready job of a queue waits, of the next hundred in line.",
+            "How long the oldest ready job waits, of those first in line for each priority.",
             labels=("queue",),
         )
         paused = GaugeMetricFamily(
@@ -183,7 +168,8 @@ class Exposition:
             depth.add_metric((load.queue, "ready"), load.ready)
             depth.add_metric((load.queue, "scheduled"), load.scheduled)
             depth.add_metric((load.queue, "running"), load.running)
-            oldest.add_metric((load.queue,), seen.oldest.get(load.queue, 0.0))
+            since = seen.now if load.oldest is None else load.oldest
+            oldest.add_metric((load.queue,), max(seen.now - since, 0) / 1000)
             paused.add_metric((load.queue,), load.paused)
         yield from (depth, oldest, paused)
 

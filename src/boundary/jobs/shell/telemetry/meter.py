@@ -12,17 +12,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from threading import Lock
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from boundary.jobs.core.events import ENDS
 from boundary.jobs.core.happenings import Answered, Ended, LeaseLost, Started
+from boundary.jobs.core.wire import ready_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from boundary.jobs.core.happenings import Happening
-    from boundary.jobs.core.operations import Outcome
-    from boundary.jobs.core.wire import Record
 
 RUN: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
 WAIT: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400)
@@ -63,12 +61,24 @@ class Tally:
         return rows
 
 
+class Runs(Tally):
+    """Runs of one kind: how long they took, and how many came to each end."""
+
+    __slots__ = ("ends",)
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        super().__init__(bounds)
+        self.ends: dict[str, int] = {}
+
+
+T = TypeVar("T", bound=Tally)
+
+
 class Meter:
     """A subscriber that counts.
 
     Attributes:
-        runs: How many runs, by job type, queue and what became of them.
-        ran: How long they took.
+        ran: Runs, by job type and queue.
         waited: How long jobs were ready before a worker had them.
         answers: How long the store took, by operation; `unanswered`: how often it failed.
         lease_losses: How often the store gave what this worker held to others.
@@ -78,8 +88,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.runs: Counter[tuple[str, str, str]] = Counter()
-        self.ran: dict[Kind, Tally] = {}
+        self.ran: dict[Kind, Runs] = {}
         self.waited: dict[Kind, Tally] = {}
         self.answers: dict[str, Tally] = {}
         self.unanswered: Counter[str] = Counter()
@@ -106,30 +115,27 @@ class Meter:
                     pass
 
     def _count_ends(self, happening: Ended) -> None:
-        runs, ran = self.runs, self.ran
+        ran = self.ran
         for (record, outcome), counts in zip(happening.runs, happening.accepted, strict=True):
             if not counts:
                 self.refused += 1
                 continue
-            kind = (record.job_type, record.queue)
-            tally = ran.get(kind)
-            if tally is None:
-                kind, tally = _found(ran, kind, RUN)
-            if _was_run(record, outcome):
-                tally.add(outcome.duration_ms / 1000)
-            runs[(*kind, ENDS[outcome.event])] += 1
+            row = ran.get((record.job_type, record.queue))
+            if row is None:
+                row = _found(ran, (record.job_type, record.queue), Runs, RUN)
+            event, ms = outcome.event, outcome.duration_ms
+            row.ends[event] = row.ends.get(event, 0) + 1
+            if ms or event == "succeed":  # its handler was called
+                row.counts[bisect_left(RUN, ms / 1000)] += 1
+                row.total += ms / 1000
 
     def _count_starts(self, happening: Started) -> None:
         waited, now = self.waited, happening.at
         for record in happening.records:
-            kind = (record.job_type, record.queue)
-            tally = waited.get(kind)
+            tally = waited.get((record.job_type, record.queue))
             if tally is None:
-                _, tally = _found(waited, kind, WAIT)
-            since = record.created
-            if record.execute_at is not None and record.execute_at > since:
-                since = record.execute_at
-            tally.add(max(now - since, 0) / 1000)
+                tally = _found(waited, (record.job_type, record.queue), Tally, WAIT)
+            tally.add(max(now - ready_since(record), 0) / 1000)
 
     def _count_answer(self, happening: Answered) -> None:
         name = happening.operation
@@ -142,16 +148,11 @@ class Meter:
         tally.add(happening.seconds)
 
 
-def _found(tallies: dict[Kind, Tally], kind: Kind, bounds: Sequence[float]) -> tuple[Kind, Tally]:
+def _found(tallies: dict[Kind, T], kind: Kind, make: type[T], bounds: Sequence[float]) -> T:
     """The tally of a kind that has none yet, or the one of all for which there is no room."""
     if len(tallies) >= KINDS:
         kind = OTHER
     found = tallies.get(kind)
     if found is None:
-        found = tallies[kind] = Tally(bounds)
-    return kind, found
-
-
-def _was_run(record: Record, outcome: Outcome) -> bool:
-    """Whether its handler was called, so that its duration means something."""
-    return outcome.duration_ms > 0 or outcome.event == "succeed"
+        found = tallies[kind] = make(bounds)
+    return found
