@@ -656,10 +656,11 @@ class Shift:
             for one in claimed.ticks:
                 await self._firing.fire(one)
         jobs = await self._without_crowd(claimed.jobs)
-        if self._state.quiet:
-            # It was told so while it waited for work with a claim that could not be taken back.
-            back = [outcome.released(one, self._keep.finished) for one in jobs]
-            self._executor.put_back(list(zip(jobs, back, strict=True)))
+        if self._state.quiet or self._state.phase != "running":
+            # It was told so while it waited for work with a claim that could not be taken back. The
+            # work may be what it has just released itself. The last first keeps their order.
+            back = [(one, outcome.released(one, self._keep.finished)) for one in reversed(jobs)]
+            self._executor.put_back(back)
             jobs = ()
         self._arrived(effect, jobs, due)
         if jobs:
