@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 VARIABLE = "BOUNDARY_JOBS_SUPERVISED"
 """Says a process that it is a child: its number, its slot, whether it succeeds

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import copy
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -65,12 +64,12 @@ if TYPE_CHECKING:
     )
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.draft import Draft
-    from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.registry import Registry
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 HOLD_MS = 3_600_000
 """The lease of a run that nobody renews; a caller that dies in it leaves the job for so long."""
@@ -247,7 +246,7 @@ class Desk:
 
         async with self._lifespan() as state:
             executor = OneRun(
-                self._registry.copy(_in_this_process),
+                self._registry,
                 concurrency=1,
                 addresses={},
                 whole_process=False,
@@ -273,15 +272,6 @@ class Desk:
     def _lifespan(self) -> AbstractAsyncContextManager[Any]:
         lifespan = self._registry.lifespan
         return contextlib.nullcontext() if lifespan is None else lifespan()
-
-
-def _in_this_process(handler: Handler[..., Any]) -> Handler[..., Any]:
-    """A handler that asks for a process of its own is run like any other here."""
-    if handler.isolation is None:
-        return handler
-    made = copy.copy(handler)
-    made.isolation = None
-    return made
 
 
 def _since(record: Record, loop: asyncio.AbstractEventLoop) -> Callable[[], Millis]:

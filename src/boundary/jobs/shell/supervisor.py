@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.supervision import Effect, Event
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 LEVELS = {
     "info": logging.INFO,

@@ -24,7 +24,7 @@ from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.driving import drive, drive_async
 from boundary.jobs.shell.inline import AsyncInlineBackend, Desk, InlineBackend
 from boundary.jobs.shell.options import Isolation, Options
-from boundary.jobs.shell.registry import Handler, Rule
+from boundary.jobs.shell.registry import Handler, Registry, Rule
 from boundary.jobs.testing import draining, idempotency, matching
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.mishaps import Fail, Kill, Mishaps
@@ -91,16 +91,16 @@ class JobsKit(Jobs):
         clock: FakeClock | None = None,
         at_least_once: bool = False,
     ) -> None:
-        self.clock = clock or FakeClock()
+        self.clock: FakeClock = clock or FakeClock()
         settings = None if jobs is None else replace(jobs.settings, url="memory://")
         super().__init__("memory://", config=settings, clock=self.clock, inline=False)
         self._mishaps = Mishaps()
         self._at_least_once = at_least_once
         self._deaths: dict[bytes, int] = {}
-        self.watched = WatchedStore(self.clock)
+        self.watched: WatchedStore = WatchedStore(self.clock)
         self.store = self.watched
         if jobs is not None:
-            self.registry = jobs.registry.copy(self._mishaps.instrumented)
+            self.registry: Registry = jobs.registry.copy(self._mishaps.instrumented)
         self._run(schedule_flows.declare(self.registry.schedules))
 
     # Handlers of a test's own
@@ -133,8 +133,7 @@ class JobsKit(Jobs):
     def drain(self, *, raising: bool = False, limit: int = MOST_RUNS) -> list[Job]:
         """Everything that is ready has run, in the order a worker would take it.
 
-        Jobs that come in meanwhile run too; what is due later, retries included, does not. (The
-        order to a worker that `Jobs.drain` gives has nobody to obey it in a test.)
+        Jobs that come in meanwhile run too; what is due later, retries included, does not.
 
         Args:
             raising: Raise what a handler raises, once that is its job's outcome. Otherwise it is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.doctor import doctor
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="boundary-jobs",
     no_args_is_help=True,
     add_completion=False,
@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (going.worker, going.demo, going.bench),
     "Look": (
         look.stats,
@@ -34,11 +34,22 @@ COMMANDS = {
         look.search,
         look.show,
         look.why,
+        look.audit,
         standing.schedules,
         look.top,
         doctor,
     ),
-    "Act": (act.enqueue, act.retry, act.cancel, act.delete, act.pause, act.resume, act.purge),
+    "Act": (
+        act.enqueue,
+        act.retry,
+        act.cancel,
+        act.delete,
+        act.edit,
+        act.pause,
+        act.resume,
+        act.purge,
+        act.undo,
+    ),
     "Tell workers": (act.quiet, act.unquiet, act.drain, act.restart),
     "Schedule": (
         standing.schedule,
@@ -50,9 +61,9 @@ COMMANDS = {
     ),
 }
 
-for panel, commands in COMMANDS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
+for _panel, _commands in COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def _say_version(asked: bool) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.child import Line
     from boundary.jobs.shell.worker import Worker
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 class Alone:
@@ -36,7 +36,7 @@ class Alone:
         self.succeeds = False
         self._worker = worker
         self._notify = Notify()
-        self.again = False
+        self.again: bool = False
 
     def ready(self) -> None:
         """The store knows this worker."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.isolation.keeper import Ear
     from boundary.jobs.shell.registry import Handler
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 TRIES = 3
 """Cells a job is given to before the death of each, with nothing begun, counts against it."""

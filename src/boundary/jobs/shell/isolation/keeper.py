@@ -26,7 +26,7 @@ from boundary.jobs.shell.isolation.words import Begin, Boot, Frames, Gibberish, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 REAPED = 1.0
 """Seconds a process that was killed has to be gone."""
@@ -100,9 +100,9 @@ class Keeper(asyncio.Protocol):
         self._sentence = ""
         self._hung_up = False
         self._buried = False
-        self.ready = False
-        self.runs = 0
-        self.spoiled = False
+        self.ready: bool = False
+        self.runs: int = 0
+        self.spoiled: bool = False
 
     @property
     def alive(self) -> bool:

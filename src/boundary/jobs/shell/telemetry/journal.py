@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.operations import Outcome
     from boundary.jobs.core.wire import Record
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SECOND = 1_000
 

@@ -66,7 +66,7 @@ class RedisBackend:
     """`ports.Backend` over Redis. Threads that enqueue at once share calls."""
 
     def __init__(self, terms: Terms) -> None:
-        self.driver = Driver(terms)
+        self.driver: Driver = Driver(terms)
         self.begin_anew()
         FORKED.add(self)
 
@@ -164,7 +164,7 @@ class AsyncRedisBackend:
     """`ports.AsyncBackend` over Redis. Tasks that enqueue at once share calls."""
 
     def __init__(self, terms: Terms) -> None:
-        self.driver = AsyncDriver(terms)
+        self.driver: AsyncDriver = AsyncDriver(terms)
         self._gathered: list[_Gathered] = []
         self._enqueuing = False
         self._task: asyncio.Task[None] | None = None

@@ -65,7 +65,7 @@ class Acquaintance:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.nodes = Nodes(terms.address)
+        self.nodes: Nodes = Nodes(terms.address)
         self.opened: set[int] = set()
         self.turn = 0
 

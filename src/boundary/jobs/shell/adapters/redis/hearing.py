@@ -351,8 +351,8 @@ class ChannelListener(Context):
     def __init__(self, ears: Ears, interest: Interest) -> None:
         self._ears = ears
         self.interest = interest
-        self.told = False
-        self.closed = False
+        self.told: bool = False
+        self.closed: bool = False
 
     def wait(self, timeout: float) -> bool:
         """As `ports.Listener.wait`; False at once when closed."""

@@ -101,8 +101,8 @@ class SqliteStore:
     def __init__(
         self, path: str | Path, *, clock: Clock | None = None, timeout: float = TIMEOUT
     ) -> None:
-        self.path = Path(path).absolute()
-        self.clock = clock or SystemClock()
+        self.path: Path = Path(path).absolute()
+        self.clock: Clock = clock or SystemClock()
         self.timeout = timeout
 
     @property
@@ -129,11 +129,11 @@ class Entry:
     __slots__ = ("error", "operation", "reply", "settled", "waiter")
 
     def __init__(self, operation: Operation[Any], waiter: asyncio.Future[None] | None) -> None:
-        self.operation = operation
-        self.waiter = waiter
+        self.operation: Operation[Any] = operation
+        self.waiter: asyncio.Future[None] | None = waiter
         self.reply: Any = None
         self.error: BaseException | None = None
-        self.settled = False
+        self.settled: bool = False
 
     def answer(self) -> Any:
         """The reply, or the error raised."""
@@ -146,8 +146,8 @@ class Engine:
     """One connection, used by one thread at a time, that runs operations in transactions."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self.path = store.path
-        self.notices = store.path.with_name(store.path.name + "-notices")
+        self.path: Path = store.path
+        self.notices: Path = store.path.with_name(store.path.name + "-notices")
         self._folder = str(self.notices)
         self._clock = store.clock
         self._timeout = store.timeout

@@ -93,7 +93,7 @@ class Ear:
         hidden, self.path = folder / f".{name}", folder / name
         os.mkfifo(hidden, 0o600)
         try:
-            self.fd = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
+            self.fd: int = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             hidden.unlink()
             raise
