@@ -280,6 +280,7 @@ class Executor:
 
     def abandon(self) -> None:
         """Stop what runs and release it; handlers get a last moment to unwind."""
+        self._cells.wind_down()
         for run in list(self._running.values()):
             run.stop = ""
             self._ask_to_stop(run, "abandon", LAST_GRACE)
