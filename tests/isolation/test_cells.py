@@ -288,6 +288,13 @@ def test_a_request_to_stop_reaches_it(jobs: Jobs, name: str, tmp_path: Path) -> 
     assert note.read_text() == "heeded"
 
 
+def test_a_process_that_has_to_start_takes_nothing_of_the_timeout(jobs: Jobs) -> None:
+    """Starting an interpreter and importing takes longer than this handler may."""
+    job = isolated(jobs, handlers.sleeps, timeout=0.1, max_retries=0).enqueue(seconds=0)
+    jobs.worker().run_until_empty()
+    assert jobs.result(job.id) == "slept"
+
+
 def test_more_time_on_request(jobs: Jobs) -> None:
     job = isolated(jobs, handlers.extends, timeout=0.4, max_retries=0).enqueue()
     with working(jobs):

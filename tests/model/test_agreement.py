@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import (
     BATCH,
+    Announce,
     Cancel,
     Claim,
     Claimed,
@@ -123,6 +124,7 @@ claims = st.builds(
     ahead=aheads,
     promote=st.sampled_from([BATCH, BATCH, BATCH, 0, 1]),
     join=st.sampled_from([True] * 5 + [False]),
+    limits=st.sampled_from([(), (), (), (("mail", 1),), (("default", 0), ("mail", 2))]),
 )
 
 
@@ -261,6 +263,10 @@ class Agreement(RuleBasedStateMachine):
         if held := self.held():
             record = held[place % len(held)]
             self.agree(Report(record.id, record.token - stale, progress))
+
+    @rule(frame=blobs)
+    def announce(self, frame: bytes) -> None:
+        self.agree(Announce((frame,)))
 
     @rule(place=st.integers(0, 7), keep_ms=keeps)
     def stop_one_that_runs(self, place: int, keep_ms: int | None) -> None:

@@ -261,7 +261,7 @@ def test_sigttin_tells_what_runs_and_where(floor: Floor) -> None:
 def test_a_worker_whose_loop_is_blocked_leaves_in_time_and_gives_its_jobs_back(
     floor: Floor,
 ) -> None:
-    job = floor.jobs.enqueue("hogs", {})
+    job = floor.jobs.enqueue("hogs", {"seconds": 30})
     worker = floor.worker(BOUNDARY_JOBS_WORKERS_SHUTDOWN_TIMEOUT="300")
     eventually("it runs", lambda: starts(floor), patience=20)
     asked = time.monotonic()

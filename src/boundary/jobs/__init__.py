@@ -5,6 +5,7 @@ What belongs here: the public names. What does not: code.
 
 from __future__ import annotations
 
+from boundary.jobs.core.events import Event, EventType
 from boundary.jobs.core.records import (
     FailedRun,
     Job,
@@ -64,6 +65,8 @@ __all__ = [
     "Draft",
     "DuplicateHandler",
     "EnqueueUncertain",
+    "Event",
+    "EventType",
     "FailedRun",
     "Handler",
     "IllegalTransition",

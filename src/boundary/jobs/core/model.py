@@ -26,6 +26,7 @@ from boundary.jobs.core.operations import (
     GLIMPSES,
     MINUTE,
     SERIES,
+    Announce,
     Beat,
     Cancel,
     Claim,
@@ -273,10 +274,11 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
 
 def _pick(state: State, operation: Claim) -> list[bytes]:
     """The ids to hand over, in order; their lanes still hold them."""
-    ahead = dict(operation.ahead)
+    ahead, limits = dict(operation.ahead), dict(operation.limits)
     picked: list[bytes] = []
     for name in _served(state, operation):
         room = operation.slots + ahead.get(name, 0) - len(picked)
+        room = min(room, limits.get(name, room))
         if room <= 0 or name in state.paused:
             continue
         picked.extend(_first(_waiting(state, name), room))
@@ -459,6 +461,11 @@ def _report(state: State, operation: Report, now: Millis) -> bool:
         return False
     state.jobs[operation.id] = replace(record, progress=operation.progress)
     return True
+
+
+def _announce(state: State, operation: Announce, now: Millis) -> bool:
+    """Who watches is no part of a state."""
+    return False
 
 
 # Duties any worker may carry out
@@ -814,6 +821,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Inherit: _inherit,
     Depart: _depart,
     Report: _report,
+    Announce: _announce,
     Promote: _promote,
     Reclaim: _reclaim,
     Prune: _prune,

@@ -362,6 +362,14 @@ def error_of(trail: bytes) -> JobError | None:
     return None if error is None else JobError(*error)
 
 
+def reason_of(trail: bytes) -> str | None:
+    """Why the latest run ended or was put off, if it says so and can be read."""
+    try:
+        return decode_trail(trail).reason
+    except RecordError:
+        return None
+
+
 def decode_progress(data: bytes) -> tuple[float, str | None]:
     """What `encode_progress` wrote: fraction and message."""
     return _decode_progress(data)

@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, stats, wire
+from boundary.jobs.core.happenings import Admitted, Cancelled, Happening, Retried
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
@@ -40,7 +41,9 @@ from boundary.jobs.core.operations import (
     SetPaused,
     Snapshot,
     Stats,
+    Time,
     Topic,
+    Verdict,
 )
 from boundary.jobs.core.records import JSON, Job, Status
 from boundary.jobs.core.stats import Counters, JobStats, MinuteStats, QueueStats, WorkerInfo
@@ -77,7 +80,14 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
-Step: TypeAlias = Operation[Any] | Listen | Wait
+class Tell(Struct, frozen=True):
+    """Tell of it: here, and those who watch the store, if somebody does or may."""
+
+    happening: Happening
+    watched: bool = True
+
+
+Step: TypeAlias = Operation[Any] | Listen | Wait | Tell
 Flow: TypeAlias = Generator[Step, Any, R]
 JobId: TypeAlias = UUID | str
 
@@ -130,7 +140,10 @@ def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
     reply = yield from ask(Enqueue(tuple([one.new for one in drafts])))
     jobs = jobs_of(drafts, reply.now)
     if all(reply.fresh):
+        yield Tell(Admitted(reply.now, tuple([one.new for one in drafts])), reply.watched)
         return jobs
+    new = [one.new for one, fresh in zip(drafts, reply.fresh, strict=True) if fresh]
+    yield Tell(Admitted(reply.now, tuple(new)), reply.watched)
     again = [place for place, fresh in enumerate(reply.fresh) if not fresh]
     found = yield from ask(Find(tuple([drafts[place].new.id for place in again])))
     for place, record in zip(again, found, strict=True):
@@ -211,6 +224,8 @@ def cancel(job_id: JobId, keep_ms: int) -> Flow[Job | None]:
     if verdict == "missing":
         return None
     job = (yield from find(job_id)) or replace(before, status="cancelled")
+    if verdict == "done":
+        yield Tell(Cancelled(wire.millis(job.updated_at), (job,)))
     if verdict == "refused":
         raise IllegalTransition(
             f"job {job.id} is {job.status}, there is nothing left to cancel",
@@ -226,6 +241,8 @@ def retry(job_id: JobId) -> Flow[Job | None]:
     if verdict == "missing":
         return None
     job = yield from find(job_id)
+    if verdict == "done" and job is not None:
+        yield Tell(Retried(wire.millis(job.updated_at), (job,)))
     if verdict == "refused" and job is not None:
         raise IllegalTransition(
             f"job {job.id} is {job.status}; only a failed job can be retried",
@@ -255,15 +272,22 @@ def retry_failed(queue: str | None, job_type: str | None, limit: int | None) -> 
     count = 0
     while limit is None or count < limit:
         page = yield from ask(search)
-        dead = [record.id for record in page.records if record.ending in lifecycle.DEAD]
+        dead = [record for record in page.records if record.ending in lifecycle.DEAD]
         dead = dead if limit is None else dead[: limit - count]
         if dead:
-            verdicts = yield from ask(Retry(tuple(dead)))
+            verdicts = yield from ask(Retry(tuple([record.id for record in dead])))
             count += verdicts.count("done")
+            yield from _tell_retried(dead, verdicts)
         if page.cursor is None:
             break
         search = replace(search, cursor=page.cursor)
     return count
+
+
+def _tell_retried(records: list[Record], verdicts: tuple[Verdict, ...]) -> Flow[None]:
+    done = [one for one, verdict in zip(records, verdicts, strict=True) if verdict == "done"]
+    now = yield from ask(Time())
+    yield Tell(Retried(now, tuple([replace(wire.job_of(one), retry_count=0) for one in done])))
 
 
 def delete(job_id: JobId) -> Flow[bool]:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import happenings, lifecycle, wire
 from boundary.jobs.core.operations import (
     Claim,
     Claimed,
@@ -41,10 +41,11 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer
 from boundary.jobs.shell import flows, loops
-from boundary.jobs.shell.executor import Executor, Run, labels
-from boundary.jobs.shell.flows import Flow, ask
+from boundary.jobs.shell.executor import Executor, Run
+from boundary.jobs.shell.flows import Flow, Tell, ask
 from boundary.jobs.shell.ids import incarnation
-from boundary.jobs.shell.journal import Journal
+from boundary.jobs.shell.logs import labels
+from boundary.jobs.shell.telemetry.journal import Journal
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
@@ -52,7 +53,15 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.records import Job
     from boundary.jobs.core.wire import Millis, Record
-    from boundary.jobs.ports import AsyncBackend, AsyncListener, Backend, Clock, Listener
+    from boundary.jobs.ports import (
+        AsyncBackend,
+        AsyncListener,
+        AsyncWatcher,
+        Backend,
+        Clock,
+        Listener,
+        Watcher,
+    )
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.draft import Draft
     from boundary.jobs.shell.registry import Registry
@@ -129,6 +138,7 @@ def _run(job: Job, terms: Terms) -> Flow[Job]:
     if record is None:  # a worker was quicker
         return (yield from flows.find(job.id)) or job
     try:
+        yield Tell(happenings.Started(record.started or record.updated, worker, (record,)))
         ended = yield from ask(Perform(record))
         done = yield from settle(record, ended, worker)
     finally:
@@ -142,7 +152,11 @@ def settle(record: Record, ended: Ended, worker: str) -> Flow[Job]:
     if ended.progress:
         yield from ask(Report(record.id, record.token, ended.progress))
     settled = yield from ask(Settle(worker, (ended.outcome,)))
-    Journal().settled([(record, ended.outcome)], settled.accepted)
+    runs = ((record, ended.outcome),)
+    errors = {} if ended.error is None else {record.id: ended.error}
+    happening = happenings.Ended(settled.now, worker, runs, settled.accepted, errors)
+    Journal()(happening)
+    yield Tell(happening)
     if ended.error is not None and not isinstance(ended.error, Steer):
         log.error("%s raised", record.job_type, exc_info=ended.error, extra=labels(record))
     (stored,) = yield from ask(Find((record.id,)))
@@ -234,9 +248,10 @@ class Desk:
             executor = OneRun(
                 self._registry,
                 concurrency=1,
-                keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 # In the caller's process, whatever a worker would do.
                 addresses={},
+                whole_process=False,
+                keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 max_unhandled_ms=self._settings.workers.max_unhandled,
                 max_crashes=self._settings.workers.max_crashes,
                 result_limit=self._settings.payload_limit,
@@ -333,6 +348,10 @@ class InlineBackend:
         """As `ports.Backend.listen`."""
         return self._backend.listen(interest)
 
+    def watch(self) -> Watcher:
+        """As `ports.Backend.watch`."""
+        return self._backend.watch()
+
     def close(self) -> None:
         """As `ports.Backend.close`."""
         self._backend.close()
@@ -354,6 +373,10 @@ class AsyncInlineBackend:
     async def listen(self, interest: Interest) -> AsyncListener:
         """As `ports.AsyncBackend.listen`."""
         return await self._backend.listen(interest)
+
+    async def watch(self) -> AsyncWatcher:
+        """As `ports.AsyncBackend.watch`."""
+        return await self._backend.watch()
 
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
         """As `ports.AsyncBackend.claim_when_told`."""

@@ -24,6 +24,7 @@ from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.options import EnqueueOptions, Isolation, Options
 
 if TYPE_CHECKING:
+    from boundary.jobs.core.happenings import Happening
     from boundary.jobs.core.records import Job
     from boundary.jobs.shell.context import Context
     from boundary.jobs.shell.signature import Signature
@@ -219,12 +220,14 @@ class Registry:
         handlers: By job type.
         middleware: Around every run, the first outermost.
         lifespan: Opens what handlers find in `Context.state`.
+        subscribers: What the program has that takes note of what happens.
     """
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler[..., Any]] = {}
         self.middleware: list[Callable[..., Any]] = []
         self.lifespan: Lifespan | None = None
+        self.subscribers: list[Callable[[Happening], None]] = []
         self._declared: dict[str, Declared] = {}
 
     def copy(self, made_of: Callable[[Handler[..., Any]], Handler[..., Any]]) -> Registry:

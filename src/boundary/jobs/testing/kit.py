@@ -208,11 +208,11 @@ class JobsKit(Jobs):
                 f"{name} blocks and this thread has a running event loop; "
                 f"use `await jobs.a{name}(...)` here"
             )
-        return drive(flow, InlineBackend(self.store.blocking(), self._performing()))
+        return drive(flow, InlineBackend(self.store.blocking(), self._performing()), self.voice)
 
     async def _astepped(self, flow: Flow[R]) -> R:
         backend = AsyncInlineBackend(self.store.asynchronous(), self._performing())
-        return await drive_async(flow, backend)
+        return await drive_async(flow, backend, self.voice)
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = 0) -> JSON:
         """As `Jobs.result`, without waiting: nothing runs unless the test says so.

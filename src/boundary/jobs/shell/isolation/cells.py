@@ -58,6 +58,11 @@ class Cells:
         if addresses:
             self.warm()
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the processes there are."""
+        return tuple(cell.pid for cell in self._all if cell.pid is not None)
+
     def warm(self) -> None:
         """One cell stands by, soon."""
         if not self._closed and self._warming is None and not self._all:

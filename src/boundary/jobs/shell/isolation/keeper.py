@@ -59,6 +59,10 @@ class CellUnavailable(Exception):
 class Ear(Protocol):
     """What hears of a run under way."""
 
+    def begun(self) -> None:
+        """The handler is called now; before, its process may have had to start."""
+        ...
+
     def progress(self, fraction: float, message: str | None) -> None:
         """As `Context.progress`."""
         ...
@@ -305,19 +309,24 @@ class Keeper(asyncio.Protocol):
                     )
             case words.Said():
                 _log(word)
+            case _ if word.number == self._number and self._ear is not None:
+                self._hear_of_run(word, self._ear)
+            case _:
+                pass  # of a run that is over: a thread its handler left behind
+
+    def _hear_of_run(self, word: words.OfRun, ear: Ear) -> None:
+        match word:
             case words.Begun():
-                self._begun = self._begun or word.number == self._number
+                self._begun = True
+                ear.begun()
             case words.Progressed():
-                if word.number == self._number and self._ear is not None:
-                    self._ear.progress(word.fraction, word.message)
+                ear.progress(word.fraction, word.message)
             case words.Extended():
-                if word.number == self._number and self._ear is not None:
-                    self._ear.extend(word.seconds)
+                ear.extend(word.seconds)
             case _:
                 self.spoiled = self.spoiled or word.spoiled
-                answer = self._answer
-                if word.number == self._number and answer is not None and not answer.done():
-                    answer.set_result(word)
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(word)
 
     def _send(self, word: words.ToCell) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -128,7 +128,8 @@ class Steered(Struct, frozen=True, tag_field="word", tag="steered"):
 
 
 End: TypeAlias = Returned | Failed | Steered
-FromCell: TypeAlias = Ready | Begun | Progressed | Extended | Said | Returned | Failed | Steered
+OfRun: TypeAlias = Begun | Progressed | Extended | Returned | Failed | Steered
+FromCell: TypeAlias = Ready | Said | OfRun
 
 _encode = msgspec.msgpack.Encoder().encode
 _to_cell: msgspec.msgpack.Decoder[ToCell] = msgspec.msgpack.Decoder(ToCell)

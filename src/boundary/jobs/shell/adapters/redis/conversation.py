@@ -120,6 +120,15 @@ def execute(
             raise
 
 
+def say(calls: Sequence[Call], known: Acquaintance) -> Conversation[None]:
+    """These calls are made, which are no operation's.
+
+    Raises:
+        BackendError: As `faults` says.
+    """
+    yield from _together(calls, known)
+
+
 def locate(partition: int, known: Acquaintance) -> Conversation[Node]:
     """The node a partition's keys are on; asked for the time if nothing was asked of it yet."""
     node = known.nodes.of(partition)

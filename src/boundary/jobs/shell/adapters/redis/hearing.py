@@ -63,6 +63,11 @@ def is_meant(interest: Interest, channel: bytes, data: bytes) -> bool:
     return interest.job is None or interest.job in data
 
 
+def events_channel(terms: Terms) -> str:
+    """Where frames of events are told of; on every node of a cluster the same."""
+    return terms.key(0, "events")
+
+
 class Context:
     """What lets listeners be used in `with`."""
 

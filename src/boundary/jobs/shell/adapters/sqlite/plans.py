@@ -218,9 +218,10 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
         yield from _promote_due(operation.promote, now)
         ((due,),) = yield Ask(sql.NEXT_DUE)
     jobs: list[Record] = []
-    ahead = dict(operation.ahead)
+    ahead, limits = dict(operation.ahead), dict(operation.limits)
     for queue in (yield from _served(operation)):
         room = operation.slots + ahead.get(queue, 0) - len(jobs)
+        room = min(room, limits.get(queue, room))
         if room > 0:
             rows = yield Ask(sql.PICK, (queue, room))
             jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
