@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from boundary.jobs import Jobs
+from boundary.jobs.shell.cli.act import operator
 from boundary.jobs.shell.cli.app import run
 from tests.worker.conftest import eventually, working
 
@@ -46,7 +47,7 @@ def dead(jobs: Jobs, why: str = "no") -> str:
     return str(job.id)
 
 
-LOOKS = ["stats", "queues", "workers", "failed", "search", "schedules"]
+LOOKS = ["stats", "queues", "workers", "failed", "search", "schedules", "audit"]
 
 
 @pytest.mark.parametrize("command", LOOKS)
@@ -114,6 +115,46 @@ def test_retry_one_and_all(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[s
     assert jobs.failed() == []
 
 
+def test_by_cause_and_on_a_whole_group(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for why in ("first", "second", "third"):
+        dead(jobs, why)
+    assert run(["failed", "--by-cause", "--url", url]) == 0
+    assert "ValueError: third" in capsys.readouterr().out
+    assert run(["failed", "--by-cause", "--json", "--url", url]) == 0
+    (group,) = json.loads(capsys.readouterr().out)
+    assert group["count"] == 3
+    cause = group["fingerprint"]
+    retry = ["retry", "--group", cause, "--first", "1", "--rate", "60/min", "--yes"]
+    assert run([*retry, "--url", url]) == 0
+    assert "3 dead letters" in capsys.readouterr().out
+    assert (jobs.queue_stats("default").size, jobs.queue_stats("default").scheduled) == (1, 2)
+    assert run(["audit", "--json", "--url", url]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["entries"]
+    assert (entry["what"], entry["count"], entry["by"]) == ("retry", 3, operator())
+    assert run(["undo", entry["id"], "--url", url]) == 0
+    assert "3 are as they were" in capsys.readouterr().out
+    assert run(["undo", entry["id"], "--url", url]) == 1
+    assert run(["delete", "--group", cause, "--url", url]) == 2
+    assert run(["delete", "--group", cause, "--yes", "--url", url]) == 0
+    assert jobs.failed() == []
+    assert run(["audit", "--url", url]) == 0
+    assert "undone" in capsys.readouterr().out
+
+
+def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    id = dead(jobs, "this")
+    assert run(["edit", id, '{"why": "that"}', "--url", url]) == 0
+    said = capsys.readouterr().out
+    assert "is pending" in said
+    (job,) = jobs.search(status="pending")
+    assert job.args == {"why": "that"}
+    action = said.split()[-1]
+    assert run(["undo", action, "--url", url]) == 0
+    assert jobs.failed()[0].args == {"why": "this"}
+
+
 def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
     jobs.enqueue("works", {})
     assert run(["pause", "default", "--url", url]) == 0
@@ -128,6 +169,14 @@ def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
     [
         (["show", MISSING], 1, "no job"),
         (["show", "123"], 2, "no job id"),
+        (["retry", MISSING, "--group", "x"], 2, "--group"),
+        (["retry", "--group", "x", "--rate", "fast", "--yes"], 2, "is no rate"),
+        (["retry", "--group", "x", "--rate", "0", "--yes"], 2, "above 0"),
+        (["delete"], 2, "--group"),
+        (["edit", MISSING, "{}"], 1, "no job"),
+        (["edit", MISSING, "[]"], 2, "JSON object"),
+        (["undo", MISSING], 1, "no such act"),
+        (["audit", "--cursor", "x"], 2, "no job id"),
         (["retry", MISSING], 1, "no job"),
         (["enqueue", "works", "[1]"], 2, "JSON object"),
         (["enqueue", "wor ks"], 2, "job type"),

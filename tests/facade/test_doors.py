@@ -302,9 +302,9 @@ def test_retry_failed_takes_each_dead_letter_once(jobs: Jobs) -> None:
 
     jobs.enqueue_many(broken.job(n) for n in range(450))
     jobs.worker().run_until_empty()
-    assert jobs.retry_failed(queue="other") == 0
-    assert jobs.retry_failed(job_type="broken", limit=3) == 3
-    assert jobs.retry_failed() == 447
+    assert jobs.retry_failed(queue="other").count == 0
+    assert jobs.retry_failed(job_type="broken", limit=3).count == 3
+    assert jobs.retry_failed().count == 447
     assert jobs.queue_stats("default").size == 450
     assert jobs.purge("default") == 450
     assert jobs.failed() == []

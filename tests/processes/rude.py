@@ -73,7 +73,7 @@ def in_thread(how: str) -> object:
 @jobs.handler(max_retries=0)
 async def on_loop(how: str) -> object:
     if how == "take signals":
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         return None
     if how == "SystemExit in a task":

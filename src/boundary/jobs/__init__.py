@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from boundary.jobs.core.events import Event, EventType
 from boundary.jobs.core.records import (
+    Attempt,
     FailedRun,
     Job,
     JobError,
@@ -48,12 +49,18 @@ from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import JobPage
+from boundary.jobs.shell.hands import Action, AuditEntry
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.registry import Handler
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 from boundary.jobs.version import __version__ as __version__
 
 __all__ = [
+    "Action",
     "AsyncJobs",
+    "Attempt",
+    "AuditEntry",
+    "AuditPage",
     "BackendError",
     "BackendUnavailable",
     "BusyWith",
@@ -68,6 +75,7 @@ __all__ = [
     "Event",
     "EventType",
     "FailedRun",
+    "FailureGroup",
     "Handler",
     "IllegalTransition",
     "InvalidName",
@@ -99,6 +107,7 @@ __all__ = [
     "StoreFormatError",
     "StoreFull",
     "StoreRefused",
+    "UndoResult",
     "UnknownHandler",
     "UsageError",
     "Why",

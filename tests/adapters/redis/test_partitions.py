@@ -67,6 +67,16 @@ def join(door: Backend, worker: str) -> None:
     assert door.execute(ops.Heartbeat(worker, 30_000, b"", join=True)).alive
 
 
+def test_a_limit_of_a_queue_holds_over_all_partitions(door: Backend) -> None:
+    fill(door)
+    join(door, "w1")
+    limits = (("default", 5), ("other", 1))
+    assert len(door.execute(ops.Claim("w1", None, 50, 30_000, limits=limits)).jobs) == 5
+    assert len(door.execute(ops.Claim("w1", None, 3, 30_000, limits=limits)).jobs) == 3
+    none = (("default", 0),)
+    assert door.execute(ops.Claim("w1", None, 50, 30_000, limits=none)).jobs == ()
+
+
 def test_jobs_are_spread_claimed_once_and_settled(door: Backend) -> None:
     ids = fill(door)
     assert {partition_of(id, PARTITIONS) for id in ids} == set(range(PARTITIONS))
@@ -211,3 +221,60 @@ def test_a_worker_that_dies_firing_into_another_partition_holds_the_tick_for_a_w
     assert door.execute(fire) is True
     assert door.execute(ops.Find((far.id,)))[0] is not None
     assert door.execute(ops.RemoveSchedule("beat"))
+
+
+def act(name: bytes, what: ops.What, target: str = "it") -> ops.Act:
+    return ops.Act(name * 16, "ada", what, target, 60_000)
+
+
+def test_an_act_in_several_partitions_is_one_and_is_undone_as_one(door: Backend) -> None:
+    ids = tuple(sorted(fill(door)))
+    cancelling, undoing = act(b"1", "cancel"), act(b"9", "undo")
+    for start in range(0, JOBS, ops.BATCH):
+        door.execute(ops.Cancel(ids[start : start + ops.BATCH], None, cancelling))
+    assert door.execute(ops.SetPaused("default", True, act(b"2", "pause", "default")))
+    pause, cancel = door.execute(ops.Audit())
+    assert (pause.what, pause.count) == ("pause", 1)
+    assert (cancel.what, cancel.count, cancel.id) == ("cancel", JOBS, cancelling.id)
+    assert door.execute(ops.Audit(1)) == (pause,)
+    assert door.execute(ops.Audit(1, before=pause.id)) == (cancel,)
+    assert door.execute(ops.Undo(pause.id, undoing)) == ops.Undone("done", 1)
+    restored, left = 0, 1
+    while left:
+        undone = door.execute(ops.Undo(cancel.id, undoing, 40))
+        assert (undone.verdict, undone.skipped) == ("done", 0)
+        restored, left = restored + undone.restored, undone.left
+    assert restored == JOBS
+    (load,) = door.execute(ops.Stats("default")).loads
+    assert (load.ready, load.paused) == (JOBS, False)
+    assert door.execute(ops.Undo(cancel.id, undoing)).verdict == "already"
+
+
+def test_dead_letters_of_all_partitions_are_one_group(door: Backend, clock: FakeClock) -> None:
+    fill(door)
+    join(door, "w1")
+    while held := door.execute(ops.Claim("w1", None, ops.BATCH, 30_000)).jobs:
+        dead = tuple(ops.Outcome(one.id, one.token, "exhaust", cause="boom") for one in held)
+        door.execute(ops.Settle("w1", dead))
+    (group,) = door.execute(ops.Groups())
+    assert (group.cause, group.count, group.queues) == ("boom", JOBS, ("default",))
+    members = door.execute(ops.Members("boom", limit=250))
+    assert len(set(members)) == 250
+    delays = tuple(range(250))
+    assert set(door.execute(ops.Retry(members, delays))) == {"done"}
+    due = [one.due for one in door.execute(ops.Find(members[1:])) if one is not None]
+    assert due == [clock.now() + delay for delay in delays[1:]]
+    (left,) = door.execute(ops.Groups())
+    assert left.count == JOBS - 250
+
+
+def test_why_a_job_does_not_run_is_told_by_its_partition(door: Backend) -> None:
+    ids = sorted(fill(door))
+    join(door, "w1")
+    held = door.execute(ops.Claim("w1", None, 30, 30_000)).jobs
+    facts = door.execute(ops.Explain(ids[-1]))
+    assert facts is not None
+    (worker,) = facts.workers
+    assert worker.held == len(held)
+    assert len(worker.some) == ops.GLIMPSES
+    assert 0 <= facts.ahead < JOBS

@@ -19,6 +19,8 @@ from boundary.jobs.testing.contract.words import ident, new
 NOW = 1_767_225_600_000
 RECORD = Record(7, ident("a"), "send", "mail", 1, b"payload", NOW, NOW)
 
+ACT = ops.Act(ident("undo"), "ada", "undo", "x")
+
 OPERATIONS: list[ops.Operation[Any]] = [
     ops.Enqueue((new("a"), new("b", queue="mail"))),
     ops.Claim("w", None, 10, 1_000),
@@ -42,12 +44,17 @@ OPERATIONS: list[ops.Operation[Any]] = [
     ops.Delete((ident("a"),)),
     ops.SetPaused("mail", paused=True),
     ops.Purge("mail"),
+    ops.Edit(ident("a"), 0, 1, b""),
+    ops.Undo(ident("act"), ACT),
+    ops.Audit(),
     ops.Take(ident("a"), "w", 1_000),
     ops.Time(),
     ops.Find((ident("a"),)),
     ops.Peek("mail"),
     ops.Search(),
     ops.DeadLetters(),
+    ops.Groups(),
+    ops.Members("c"),
     ops.History("send"),
     ops.Stats(),
     ops.Explain(ident("a")),

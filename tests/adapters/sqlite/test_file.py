@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from boundary.jobs.core.operations import (
     Time,
     Topic,
 )
+from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import NewJob, Payload, encode_payload
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend, notices, opening, statements
 from boundary.jobs.testing import FakeClock
@@ -68,7 +70,7 @@ SEARCHED = {
     "PRUNE": (0, 9),
     "BY_ID": (b"",),
     "HAND_OVER": ("w", 0, 0, "[1]"),
-    "FINISH": ("completed", "succeed", 0, 0, b"", 0, 0, "[1]"),
+    "FINISH": ("completed", "succeed", 0, 0, b"", 0, 0, None, "[1]"),
     "HISTORY": ("send", 9),
     "PEEK": ("default", 9),
 }
@@ -215,44 +217,71 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
 
 
 def older(path: Path, version: int, *statements: str) -> None:
-    """A file as the library of that schema left it; `schemas/N.sql` is never to be changed."""
+    """A file as an older library made it, with a job, a dead letter and some counters.
+
+    `schemas/N.sql` is the schema as version N made it: never change one.
+    """
     path.touch(mode=0o600)
     script = (Path(__file__).parent / "schemas" / f"{version}.sql").read_text()
+    minute = time.time_ns() // 60_000_000_000 * 60_000
+    series = [
+        f"INSERT INTO series VALUES ({at}, 'mail', 2, 0, 1, 3.5)"
+        for at in (minute - 60_000, minute)
+    ]
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(script)
+        for statement in (
+            (
+                "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position)"
+                f" VALUES (x'{job(1).id.hex()}', 'send', 'mail', 2, x'', 1, 1, 1)"
+            ),
+            (
+                "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, "
+                f"completed, ending) VALUES (x'{job(2).id.hex()}', 'send', 'mail', 2, x'', 1, 1, "
+                "'failed', 5, 'exhaust')"
+            ),
+            "INSERT INTO counter VALUES ('mail', 3, 1, 0, 10.0)",
+            *(series if version == 2 else ()),
+            *statements,
+        ):
+            connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version}")
-        connection.execute(
-            "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position) "
-            "VALUES (?, 'send', 'default', 2, x'', 1, 1, 1)",
-            (job(1).id,),
-        )
-        for statement in statements:
-            connection.execute(statement)
         connection.commit()
 
 
-def shape(path: Path) -> set[tuple[object, ...]]:
-    """Every table and index with its columns."""
+def tables(path: Path) -> dict[str, object]:
+    """Every table with its columns, and every index with the names of what it is over."""
+    found: dict[str, object] = {}
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        names = connection.execute("SELECT type, name FROM sqlite_schema").fetchall()
-        columns = 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)'
-        return {(*kind, *connection.execute(columns, (kind[1],)).fetchall()) for kind in names}
+        for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
+            rows = connection.execute(f"PRAGMA {kind}_xinfo({name})").fetchall()
+            # A column that was added later stands at the end.
+            found[name] = (
+                sorted(row[1:6] for row in rows) if kind == "table" else [row[2] for row in rows]
+            )
+    return found
 
 
 @pytest.mark.parametrize("version", range(1, opening.SCHEMA))
-def test_a_file_of_an_older_version_becomes_one_of_today(path: Path, version: int) -> None:
+def test_an_older_file_is_brought_up_to_date(path: Path, version: int) -> None:
     older(path, version)
     door = SqliteStore(path).blocking()
-    (found,) = door.execute(Find((job(1).id,)))
-    assert found is not None
-    assert door.execute(Series()) == ()
+    waiting, dead = door.execute(Find((job(1).id, job(2).id)))
+    assert waiting is not None
+    assert dead is not None
+    assert (waiting.job_type, dead.ending) == ("send", "exhaust")
+    assert door.execute(Stats("mail")).counters == (Counters("mail", 3, 1, 0, 10.0),)
+    told = door.execute(Series(3))
+    assert [one.counters for one in told] == [Counters("mail", 2, 0, 1, 3.5)] * (version - 1) * 2
+    hourly = door.execute(Series(2, hourly=True))
+    assert sum(one.counters.succeeded for one in hourly) == 4 * (version - 1)
     door.close()
     fresh = path.with_name("fresh.db")
     new = SqliteStore(fresh).blocking()
     new.execute(Time())
     new.close()
-    assert shape(path) == shape(fresh)
+    assert tables(path) == tables(fresh)
 
 
 def test_a_file_of_the_second_schema_keeps_its_schedules(path: Path) -> None:

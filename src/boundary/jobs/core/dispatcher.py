@@ -325,7 +325,7 @@ def idle_claim(state: State, u: float) -> Exchange | None:
     It is answered as any other (`Arrived`), though `step` did not ask for it.
     """
     free = state.slots - state.held
-    if not _claims(state) or free <= 0 or state.hungry or state.asking:
+    if not claims(state) or free <= 0 or state.hungry or state.asking:
         return None
     queues, limits = _order(state.setup, u), _limits(state)
     return Exchange(claiming=True, slots=min(free, BATCH), queues=queues, limits=limits)
@@ -519,7 +519,8 @@ def _worn(state: State) -> str:
     return ""
 
 
-def _claims(state: State) -> bool:
+def claims(state: State) -> bool:
+    """Whether it takes jobs at all: it is neither quiet nor about to leave."""
     return state.phase == "running" and not state.quiet
 
 
@@ -533,7 +534,7 @@ def _ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]
     most = AT_ONCE if state.plenty else 1
     if len(state.asking) >= most or now < state.blocked_until:
         return state, ()
-    claim = _claim(state, u) if state.hungry and _claims(state) else None
+    claim = _claim(state, u) if state.hungry and claims(state) else None
     if claim is None and (not state.unsettled or state.asking):
         return state, ()
     exchange = claim or Exchange(claiming=False)
@@ -600,7 +601,7 @@ def _next_alarm(state: State) -> float:
         return min(again, state.deadline, state.quit_at)
     if state.asking:
         return min(state.sweep_at, _stale_at(state))
-    hungry = state.hungry and _claims(state)
+    hungry = state.hungry and claims(state)
     look = state.blocked_until if hungry or state.unsettled else state.look_at
     full = state.held >= state.slots and not state.unsettled
     idle = full or (state.quiet and not state.unsettled)

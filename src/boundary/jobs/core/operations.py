@@ -234,6 +234,9 @@ class Outcome(Struct, frozen=True, gc=False):
         retry_count: Replaces the record's.
         keep_ms: How long the record stays if this ends the job; 0: not at all; None: for good.
         duration_ms: How long the run took, for the statistics.
+        wait_ms: How long it was waited for, for the same.
+        cause: If this makes it a dead letter, the fingerprint of why (`core.causes`); empty: the
+            store names one by the ending.
     """
 
     id: bytes
@@ -244,6 +247,8 @@ class Outcome(Struct, frozen=True, gc=False):
     delay_ms: int = 0
     keep_ms: int | None = None
     duration_ms: float = 0.0
+    wait_ms: int = 0
+    cause: str = ""
 
 
 class Settled(Struct, frozen=True, gc=False):
@@ -259,7 +264,8 @@ class Settle(Operation[Settled], frozen=True):
 
     A job that was asked to stop and does not end by itself here (`fail`, `snooze`, `release`)
     becomes `cancelled`. Counters of the queue grow by succeeded (`succeed`), failed (`exhaust`,
-    `discard`, `quarantine`) and retried (`fail`), with the duration of each of these.
+    `discard`, `quarantine`) and retried (`fail`), with the duration and the wait of each of these;
+    so do those of the queue and job type in this minute and this hour.
     """
 
     worker: str
@@ -317,17 +323,21 @@ class Heartbeat(Operation[Beat], frozen=True):
 
 
 class Inherit(Operation[Beat], frozen=True):
-    """The worker goes on as `heir`, with the jobs in `ids`; what else it held is released.
+    """The worker goes on as `heir`, with the jobs in `known`; what else it held is released.
 
     For a worker that does not know whether its last claim took place: what that may have brought
     it goes back as by `Depart`, and the same claim, should it come late, is one of a worker nobody
     knows. Jobs keep their tokens, the heir its order. If the worker is not known the answer is about the heir: alive
     if this was done before.
+
+    Attributes:
+        known: (id, token) of each. A job may be held under a later token than the worker knows:
+            its outcome was accepted, and the claim of which nothing was heard brought it again.
     """
 
     worker: str
     heir: str
-    ids: tuple[bytes, ...]
+    known: tuple[tuple[bytes, int], ...]
     lease_ms: int
     info: bytes
     keep_ms: int | None
@@ -451,31 +461,115 @@ class Fire(Operation[bool], frozen=True):
 
 # What operators ask
 
+What: TypeAlias = Literal["cancel", "retry", "delete", "purge", "edit", "pause", "resume", "undo"]
+"""What an operator may do."""
+
+AUDIT = 10_000
+"""Entries the log keeps: the newest."""
+
+ASIDE = 10_000
+"""Most jobs of one act that callers ask to be kept aside for its undoing."""
+
+
+LEFT_BY: dict[str, frozenset[str]] = {
+    "cancel": frozenset({"cancelled"}),
+    "retry": frozenset({"pending"}),
+    "edit": frozenset({"pending", "retrying"}),
+}
+"""How a job stands that nobody has touched since such an act; others leave none."""
+
+
+class Act(Struct, frozen=True):
+    """That an operation is somebody's act, for the log. Several operations may be one act.
+
+    Attributes:
+        id: 16 bytes, unique; ids made later are larger (UUID version 7).
+        by: Who.
+        target: What it is done to, in words; of `pause` and `resume` the queue.
+        undo_ms: How long it can be undone; 0: not at all. One operation of an act with 0 makes the
+            whole act one that cannot be undone.
+    """
+
+    id: bytes
+    by: str
+    what: What
+    target: str
+    undo_ms: int = 0
+
+
+class Entry(Struct, frozen=True):
+    """An act in the log.
+
+    Attributes:
+        at: When its first operation took place.
+        count: Jobs it changed (or asked to stop); of `pause` and `resume` 1.
+        undo_until: Until when it can be undone; None: it cannot.
+        undone: When it was undone.
+    """
+
+    id: bytes
+    at: Millis
+    by: str
+    what: What
+    target: str
+    count: int
+    undo_until: Millis | None = None
+    undone: Millis | None = None
+
 
 class Cancel(Operation[tuple[Verdict, ...]], frozen=True):
     """Each job is `cancelled` if it waits (`done`), asked to stop if it runs (`requested`).
 
-    A finished one is `refused`.
+    A finished one is `refused`. (An operation with an `act` that changes something is in the log:
+    here, and in all below that take one. Undoing this one lets those wait again that waited.)
     """
 
     ids: tuple[bytes, ...]
     keep_ms: int | None
+    act: Act | None = None
 
 
 class Retry(Operation[tuple[Verdict, ...]], frozen=True):
     """Each failed job waits at the tail of its queue with a full new budget; others `refused`.
 
     `retry_count` and `crashes` are 0, `ending` is empty, `execute_at` and `completed` are none;
-    the trail stays.
+    the trail stays. Undoing it makes those dead letters again that have not begun.
+
+    Attributes:
+        delays: For each id how long (ms) it waits first; empty: none does.
     """
 
     ids: tuple[bytes, ...]
+    delays: tuple[int, ...] = ()
+    act: Act | None = None
+
+    def delay(self, place: int) -> int:
+        """That of the id at this place."""
+        return self.delays[place] if self.delays else 0
 
 
 class Delete(Operation[tuple[bool, ...]], frozen=True):
-    """No such jobs are stored, wherever they were. For each, whether it was."""
+    """No such jobs are stored, wherever they were. For each, whether it was.
+
+    Undoing it brings those back that did not run and whose id is not in use again.
+    """
 
     ids: tuple[bytes, ...]
+    act: Act | None = None
+
+
+class Edit(Operation[Verdict], frozen=True):
+    """This payload is the job's, if nothing happened to it since it had this token and `updated`.
+
+    One that waits keeps its place; a failed one is retried as by `Retry`. `refused`: it runs, ended
+    otherwise, or has changed meanwhile. Undoing it gives the job back what it had.
+    """
+
+    id: bytes
+    token: int
+    updated: Millis
+    payload: bytes
+    act: Act | None = None
 
 
 class SetPaused(Operation[bool], frozen=True):
@@ -483,16 +577,47 @@ class SetPaused(Operation[bool], frozen=True):
 
     queue: str
     paused: bool
+    act: Act | None = None
 
 
 class Purge(Operation[int], frozen=True):
     """Up to `limit` jobs of the queue that wait (ready, scheduled or retrying) are gone.
 
     First those that are ready, in the order of a claim, then by their instant. How many; call
-    again until it is 0.
+    again until it is 0. Undoing it brings them back.
     """
 
     queue: str
+    limit: int = BATCH
+    act: Act | None = None
+
+
+class Undone(Struct, frozen=True):
+    """What became of an undoing.
+
+    Attributes:
+        verdict: `done`; `missing` (no such act is known), `refused` (it cannot be undone), `late`,
+            or `already`.
+        restored: Jobs that are as they were; of a pause 1.
+        skipped: Jobs that have begun, ended or been changed by somebody else meanwhile.
+        left: Jobs still to do: ask again.
+    """
+
+    verdict: Literal["done", "missing", "refused", "late", "already"]
+    restored: int = 0
+    skipped: int = 0
+    left: int = 0
+
+
+class Undo(Operation[Undone], frozen=True):
+    """Up to `limit` jobs of an act are as they were before it, as far as they still may be.
+
+    A job that comes back waits at the tail of its queue, or for the instant it waited for, or is
+    the dead letter it was; to a search it is the newest. What a pause changed is changed back.
+    """
+
+    id: bytes
+    act: Act
     limit: int = BATCH
 
 
@@ -526,13 +651,29 @@ class Save(Operation[Verdict], frozen=True):
     status have is left out. Known id with the same status and token: payload, trail, progress,
     `started` and `updated` are replaced; `done`. Otherwise `refused`: a status changes by its
     own operation.
+
+    Attributes:
+        cause: As of an `Outcome`, for a dead letter.
     """
 
     record: Record
     lease_ms: int
+    cause: str = ""
 
 
 # What one can look at; none of these changes anything
+
+
+class Audit(Operation[tuple[Entry, ...]], frozen=True):
+    """What operators did, the latest act first.
+
+    Attributes:
+        before: Only acts with smaller ids than this one.
+        limit: 1 to 200.
+    """
+
+    limit: int = 50
+    before: bytes | None = None
 
 
 class Time(Operation[Millis], frozen=True):
@@ -628,6 +769,93 @@ class DeadLetters(Operation[tuple[Record, ...]], frozen=True):
     job_type: str | None = None
 
 
+GROUPS = 1_000
+"""Causes, each in a queue, that one answer looks at: those seen last."""
+
+
+class Group(Struct, frozen=True):
+    """Dead letters with one cause.
+
+    Attributes:
+        cause: Their fingerprint, as `core.causes` makes it.
+        job_type: Of all of them.
+        queues: In which they are, by name.
+        first, last: When the first and the last of them ended.
+        sample: The id of the last.
+    """
+
+    cause: str
+    job_type: str
+    queues: tuple[str, ...]
+    count: int
+    first: Millis
+    last: Millis
+    sample: bytes
+
+
+class GroupRow(Struct, frozen=True):
+    """The part of a group that is in one queue; `seq` is that of the last."""
+
+    cause: str
+    job_type: str
+    queue: str
+    count: int
+    first: Millis
+    last: Millis
+    seq: int
+    sample: bytes
+
+
+class Groups(Operation[tuple[Group, ...]], frozen=True):
+    """Dead letters by cause, that seen last first, then by cause.
+
+    Attributes:
+        queue, job_type: Only dead letters of these.
+        since: Only those that ended at or after it are counted.
+        limit: 1 to 200.
+    """
+
+    queue: str | None = None
+    job_type: str | None = None
+    since: Millis | None = None
+    limit: int = 50
+
+    def fold(self, rows: Iterable[GroupRow]) -> tuple[Group, ...]:
+        """The groups of which these are parts."""
+        parts: dict[str, list[GroupRow]] = {}
+        for row in rows:
+            parts.setdefault(row.cause, []).append(row)
+        groups = [_group(many) for many in parts.values()]
+        return tuple(sorted(groups, key=lambda one: (-one.last, one.cause))[: self.limit])
+
+
+def _group(rows: list[GroupRow]) -> Group:
+    latest = max(rows, key=lambda row: (row.last, row.seq))
+    return Group(
+        latest.cause,
+        latest.job_type,
+        tuple(sorted({row.queue for row in rows})),
+        sum(row.count for row in rows),
+        min(row.first for row in rows),
+        latest.last,
+        latest.sample,
+    )
+
+
+class Members(Operation[tuple[bytes, ...]], frozen=True):
+    """Ids of dead letters with this cause, that which ended first first.
+
+    Attributes:
+        queue: Only those in it.
+        until: Only those that ended at or before it.
+    """
+
+    cause: str
+    queue: str | None = None
+    until: Millis | None = None
+    limit: int = BATCH
+
+
 class History(Operation[tuple[Record, ...]], frozen=True):
     """The latest finished jobs of a type, newest first."""
 
@@ -636,13 +864,18 @@ class History(Operation[tuple[Record, ...]], frozen=True):
 
 
 class QueueLoad(Struct, frozen=True):
-    """How many jobs of a queue are ready, wait for an instant, and run."""
+    """How many jobs of a queue are ready, wait for an instant, and run.
+
+    Attributes:
+        oldest: Since when the next job is ready, of each priority, whichever is longest so.
+    """
 
     queue: str
     ready: int
     scheduled: int
     running: int
     paused: bool
+    oldest: Millis | None = None
 
 
 class WorkerRow(Struct, frozen=True):
@@ -725,34 +958,71 @@ class Explain(Operation[Facts | None], frozen=True):
     id: bytes
 
 
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
 SERIES = 1_440
 """Minutes of which `Series` tells: a day."""
 
+HOURS = 720
+"""Hours of which it tells: 30 days."""
+
 
 class Tally(Struct, frozen=True):
-    """What a queue's runs came to within one minute; `minute` is its beginning."""
+    """What runs came to within one minute or hour.
 
-    minute: Millis
+    Attributes:
+        begin: Its first moment.
+        counters: Of a queue, or (with the queue empty) of a job type in all queues asked about.
+        job_type: None in a tally of a queue.
+    """
+
+    begin: Millis
     counters: Counters
+    job_type: str | None = None
 
 
 class Series(Operation[tuple[Tally, ...]], frozen=True):
-    """What was counted in each of the last `minutes`, this one included; oldest first, then by name.
+    """What was counted in each of the last `buckets` minutes or hours, this one included.
 
-    Minutes and queues in which nothing was counted are left out.
+    Oldest first, then by name. Buckets and names of which nothing was counted are left out.
 
     Attributes:
-        minutes: 1 to `SERIES`; what is older is forgotten.
-        queue: Only this one.
+        buckets: 1 to `SERIES` minutes or `HOURS` hours; what is older is forgotten.
+        queue, job_type: Only these.
+        hourly: In hours instead of minutes.
+        by: What each tally is about.
     """
 
-    minutes: int = 60
+    buckets: int = 60
     queue: str | None = None
+    job_type: str | None = None
+    hourly: bool = False
+    by: Literal["queue", "job_type"] = "queue"
+
+    @property
+    def step(self) -> Millis:
+        """How long a bucket is."""
+        return HOUR if self.hourly else MINUTE
 
     def since(self, now: Millis) -> Millis:
-        """The beginning of the first minute."""
-        return (now // MINUTE - min(self.minutes, SERIES) + 1) * MINUTE
+        """The beginning of the first bucket."""
+        most = HOURS if self.hourly else SERIES
+        return (now // self.step - min(self.buckets, most) + 1) * self.step
+
+    def fold(self, rows: Iterable[tuple[Millis, str, Counters]]) -> tuple[Tally, ...]:
+        """The tallies of what was counted: when, of which job type, and how much in a queue."""
+        found: dict[tuple[Millis, str], Counters] = {}
+        for begin, job_type, counters in rows:
+            if self.queue not in {None, counters.queue} or self.job_type not in {None, job_type}:
+                continue
+            name = counters.queue if self.by == "queue" else job_type
+            was = found.get((begin, name), Counters(counters.queue if self.by == "queue" else ""))
+            found[begin, name] = was.add(counters)
+        return tuple(
+            [
+                Tally(begin, counters, None if self.by == "queue" else name)
+                for (begin, name), counters in sorted(found.items(), key=lambda one: one[0])
+            ]
+        )
 
 
 def notices(operation: Operation[object], reply: object) -> frozenset[Topic]:
@@ -778,6 +1048,8 @@ _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Fire: _WORK,
     PutSchedule: _WORK,
     Retry: _WORK,
+    Edit: _WORK,
+    Undo: _WORK | {Topic.RESULT},
     SetPaused: _WORK,
     Promote: _WORK,
     Reclaim: _WORK | {Topic.RESULT},

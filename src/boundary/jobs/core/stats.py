@@ -23,6 +23,7 @@ class Counters(Struct, frozen=True):
         failed: Jobs dead-lettered or discarded.
         retried: Failed runs that were followed by a retry.
         duration_ms: All these runs together.
+        wait_ms: So, from when they were wanted until a worker took them.
     """
 
     queue: str
@@ -30,6 +31,7 @@ class Counters(Struct, frozen=True):
     failed: int = 0
     retried: int = 0
     duration_ms: float = 0.0
+    wait_ms: float = 0.0
 
     def add(self, other: Counters) -> Counters:
         """Both together."""
@@ -39,13 +41,23 @@ class Counters(Struct, frozen=True):
             self.failed + other.failed,
             self.retried + other.retried,
             self.duration_ms + other.duration_ms,
+            self.wait_ms + other.wait_ms,
         )
+
+    @property
+    def runs(self) -> int:
+        """How many were counted."""
+        return self.succeeded + self.failed + self.retried
 
     @property
     def avg_duration_ms(self) -> float:
         """The mean duration of a run, 0.0 if there was none."""
-        runs = self.succeeded + self.failed + self.retried
-        return self.duration_ms / runs if runs else 0.0
+        return self.duration_ms / self.runs if self.runs else 0.0
+
+    @property
+    def avg_wait_ms(self) -> float:
+        """The mean time a run was waited for, 0.0 if there was none."""
+        return self.wait_ms / self.runs if self.runs else 0.0
 
 
 class QueueStats(Struct, frozen=True, kw_only=True):
@@ -58,7 +70,10 @@ class QueueStats(Struct, frozen=True, kw_only=True):
         processed_total: Jobs that reached their end: succeeded + failed.
         retried_total: Failed runs that were followed by a retry.
         avg_duration_ms: Mean duration of a run.
+        avg_wait_ms: Mean time from when a run was wanted until a worker took it.
         paused: Workers pass over it.
+        oldest_ready_at: Since when the job is ready that is so the longest; None: none is ready.
+        per_minute: Runs that ended, in the mean of the last five whole minutes.
     """
 
     queue_name: str
@@ -71,17 +86,23 @@ class QueueStats(Struct, frozen=True, kw_only=True):
     scheduled: int = 0
     running: int = 0
     paused: bool = False
+    avg_wait_ms: float = 0.0
+    oldest_ready_at: datetime | None = None
+    per_minute: float = 0.0
 
 
 class MinuteStats(Struct, frozen=True, kw_only=True):
-    """What a queue's runs came to within one minute.
+    """What the runs of a queue, or of a job type, came to within one minute or hour.
 
     Attributes:
-        minute: When it began, an aware UTC datetime.
+        minute: When it began, an aware UTC datetime; of an hour its first minute.
+        queue_name: The queue; empty where a row is about a job type in all queues.
+        job_type: The type; None where a row is about a queue.
         succeeded: Jobs completed.
         failed: Jobs dead-lettered or discarded.
         retried: Failed runs that were followed by a retry.
         avg_duration_ms: Mean duration of these runs.
+        avg_wait_ms: Mean time from when they were wanted until a worker took them.
     """
 
     minute: datetime
@@ -90,6 +111,8 @@ class MinuteStats(Struct, frozen=True, kw_only=True):
     failed: int = 0
     retried: int = 0
     avg_duration_ms: float = 0.0
+    avg_wait_ms: float = 0.0
+    job_type: str | None = None
 
 
 WorkerPhase: TypeAlias = Literal["running", "quiet", "draining"]
@@ -135,7 +158,14 @@ class JobStats(Struct, frozen=True, kw_only=True):
 
 
 def queue_stats(
-    counters: Counters, *, ready: int, scheduled: int, running: int, paused: bool
+    counters: Counters,
+    *,
+    ready: int,
+    scheduled: int,
+    running: int,
+    paused: bool,
+    oldest_ready_at: datetime | None = None,
+    per_minute: float = 0.0,
 ) -> QueueStats:
     """One queue's statistics."""
     return QueueStats(
@@ -149,6 +179,9 @@ def queue_stats(
         succeeded_total=counters.succeeded,
         retried_total=counters.retried,
         avg_duration_ms=counters.avg_duration_ms,
+        avg_wait_ms=counters.avg_wait_ms,
+        oldest_ready_at=oldest_ready_at,
+        per_minute=per_minute,
     )
 
 

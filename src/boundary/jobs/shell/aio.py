@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
-from boundary.jobs.shell import flows, operators, schedule_flows
+from boundary.jobs.shell import flows, operators, order_flows, schedule_flows
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import Flow, JobId, JobPage
+from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.hands import Action
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 from boundary.jobs.shell.telemetry import tracing
 
@@ -123,6 +125,19 @@ class AsyncJobs:
         """As `Jobs.failed`."""
         return await self._run(flows.failed(limit))
 
+    async def failure_groups(
+        self,
+        *,
+        queue: str | None = None,
+        job_type: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+    ) -> list[FailureGroup]:
+        """As `Jobs.failure_groups`."""
+        return await self._run(
+            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+        )
+
     async def history(self, job_type: str, limit: int = 20) -> list[Job]:
         """As `Jobs.history`."""
         return await self._run(flows.history(job_type, limit))
@@ -139,9 +154,17 @@ class AsyncJobs:
         """As `Jobs.queues`."""
         return await self._run(flows.queues())
 
-    async def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
+    async def series(
+        self,
+        minutes: int | None = None,
+        queue: str | None = None,
+        *,
+        hours: int | None = None,
+        job_type: str | None = None,
+        by: By = "queue",
+    ) -> list[MinuteStats]:
         """As `Jobs.series`."""
-        return await self._run(flows.series(minutes, queue))
+        return await self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
 
     async def workers(self) -> list[WorkerInfo]:
         """As `Jobs.workers`."""
@@ -160,51 +183,112 @@ class AsyncJobs:
 
         return AsyncEvents(lambda: self._backend().watch(), wanted(types, job_id, queue), timeout)
 
-    async def cancel(self, job_id: JobId) -> Job | None:
+    async def cancel(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """As `Jobs.cancel`."""
-        return await self._run(flows.cancel(job_id, self._jobs.settings.retention.finished))
+        return await self._run(
+            flows.cancel(
+                job_id, self._jobs.settings.retention.finished, self._jobs.hand(by, action)
+            )
+        )
 
-    async def retry(self, job_id: JobId) -> Job | None:
+    async def retry(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """As `Jobs.retry`."""
-        return await self._run(flows.retry(job_id))
+        return await self._run(flows.retry(job_id, self._jobs.hand(by, action)))
 
     async def retry_failed(
-        self, *, queue: str | None = None, job_type: str | None = None, limit: int | None = None
-    ) -> int:
+        self,
+        *,
+        fingerprint: str | None = None,
+        queue: str | None = None,
+        job_type: str | None = None,
+        limit: int | None = None,
+        first: int = 0,
+        rate: float | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
         """As `Jobs.retry_failed`."""
-        return await self._run(flows.retry_failed(queue, job_type, limit))
+        pick = operators.picked(fingerprint, queue, job_type, limit)
+        hand = self._jobs.hand(by, action)
+        return await self._run(operators.retry_failed(pick, hand, first=first, rate=rate))
 
-    async def delete(self, job_id: JobId) -> bool:
+    async def delete_failed(
+        self,
+        fingerprint: str,
+        *,
+        limit: int | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
+        """As `Jobs.delete_failed`."""
+        pick = operators.picked(fingerprint, None, None, limit)
+        return await self._run(operators.delete_failed(pick, self._jobs.hand(by, action)))
+
+    async def edit(
+        self,
+        job_id: JobId,
+        args: Mapping[str, Any],
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Job | None:
+        """As `Jobs.edit`."""
+        hand, limit = self._jobs.hand(by, action), self._jobs.settings.payload_limit
+        return await self._run(operators.edit(job_id, args, self._jobs.bound, limit, hand))
+
+    async def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """As `Jobs.audit`."""
+        return await self._run(operators.audit(limit, cursor))
+
+    async def undo(self, action: JobId, *, by: str) -> UndoResult:
+        """As `Jobs.undo`."""
+        return await self._run(operators.undo(action, self._jobs.acting(by)))
+
+    async def delete(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.delete`."""
-        return await self._run(flows.delete(job_id))
+        return await self._run(flows.delete(job_id, self._jobs.hand(by, action)))
 
-    async def pause(self, queue: str) -> bool:
+    async def pause(
+        self, queue: str, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.pause`."""
-        return await self._run(flows.set_paused(queue, paused=True))
+        return await self._run(
+            flows.set_paused(queue, paused=True, hand=self._jobs.hand(by, action))
+        )
 
-    async def resume(self, queue: str) -> bool:
+    async def resume(
+        self, queue: str, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.resume`."""
-        return await self._run(flows.set_paused(queue, paused=False))
+        return await self._run(
+            flows.set_paused(queue, paused=False, hand=self._jobs.hand(by, action))
+        )
 
     async def quiet_workers(self, worker: str | None = None) -> int:
         """As `Jobs.quiet_workers`."""
-        return await self._run(operators.instruct("quiet", worker))
+        return await self._run(order_flows.instruct("quiet", worker))
 
     async def unquiet_workers(self, worker: str | None = None) -> int:
         """As `Jobs.unquiet_workers`."""
-        return await self._run(operators.instruct("unquiet", worker))
+        return await self._run(order_flows.instruct("unquiet", worker))
 
     async def drain_workers(self, worker: str | None = None) -> int:
         """As `Jobs.drain_workers`."""
-        return await self._run(operators.instruct("drain", worker))
+        return await self._run(order_flows.instruct("drain", worker))
 
     async def restart_workers(self, worker: str | None = None) -> int:
         """As `Jobs.restart_workers`."""
-        return await self._run(operators.instruct("restart", worker))
+        return await self._run(order_flows.instruct("restart", worker))
 
-    async def purge(self, queue: str) -> int:
+    async def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """As `Jobs.purge`."""
-        return await self._run(flows.purge(queue))
+        return await self._run(operators.purge(queue, self._jobs.hand(by, action)))
 
     async def schedule(
         self,

@@ -26,18 +26,29 @@ from typing import (
     cast,
     overload,
 )
+from uuid import UUID
 
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, operators, options, schedule_flows
+from boundary.jobs.shell import (
+    connect,
+    flows,
+    hands,
+    operators,
+    options,
+    order_flows,
+    schedule_flows,
+)
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
-from boundary.jobs.shell.draft import Draft, Drafting
+from boundary.jobs.shell.draft import Draft, Drafting, json_args
 from boundary.jobs.shell.driving import drive
-from boundary.jobs.shell.flows import Flow, JobId, JobPage
+from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.ids import Ids
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
@@ -562,6 +573,28 @@ class Jobs:
         """The newest dead letters first."""
         return self._run(flows.failed(limit))
 
+    def failure_groups(
+        self,
+        *,
+        queue: str | None = None,
+        job_type: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+    ) -> list[FailureGroup]:
+        """Dead letters by cause, that seen last first.
+
+        Args:
+            queue, job_type: Only those of these.
+            since: Only those that ended at or after this aware instant.
+            limit: 1 to 200.
+
+        Raises:
+            UsageError: A condition is not what it may be.
+        """
+        return self._run(
+            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+        )
+
     def history(self, job_type: str, limit: int = 20) -> list[Job]:
         """The newest finished jobs of a type, with their results."""
         return self._run(flows.history(job_type, limit))
@@ -578,17 +611,27 @@ class Jobs:
         """Every queue with jobs, counters or a pause, by name."""
         return self._run(flows.queues())
 
-    def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
-        """What was counted in each of the last minutes, oldest first; nothing where nothing was.
+    def series(
+        self,
+        minutes: int | None = None,
+        queue: str | None = None,
+        *,
+        hours: int | None = None,
+        job_type: str | None = None,
+        by: By = "queue",
+    ) -> list[MinuteStats]:
+        """What was counted in each minute or hour, oldest first; nothing where nothing was.
 
         Args:
-            minutes: 1 to 1440, this one included.
-            queue: Only this one.
+            minutes: The last 1 to 1440, this one included; 60 unless said. Or
+            hours: the last 1 to 720.
+            queue, job_type: Only these.
+            by: Whether a row is about a queue or a job type.
 
         Raises:
             UsageError: One of them is not what it may be.
         """
-        return self._run(flows.series(minutes, queue))
+        return self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
@@ -626,39 +669,146 @@ class Jobs:
 
     # Act
 
-    def cancel(self, job_id: JobId) -> Job | None:
+    def cancel(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """A job that waits never runs; one that runs is asked to stop. None: no such job.
 
         Raises:
             IllegalTransition: It has ended.
         """
-        return self._run(flows.cancel(job_id, self.settings.retention.finished))
+        return self._run(
+            flows.cancel(job_id, self.settings.retention.finished, self.hand(by, action))
+        )
 
-    def retry(self, job_id: JobId) -> Job | None:
+    def retry(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """The failed job waits in its queue with a full budget. None: no such job.
 
         Raises:
             IllegalTransition: It has not failed.
         """
-        return self._run(flows.retry(job_id))
+        return self._run(flows.retry(job_id, self.hand(by, action)))
 
     def retry_failed(
-        self, *, queue: str | None = None, job_type: str | None = None, limit: int | None = None
-    ) -> int:
-        """Dead letters that match wait in their queues again, each at most once. How many."""
-        return self._run(flows.retry_failed(queue, job_type, limit))
+        self,
+        *,
+        fingerprint: str | None = None,
+        queue: str | None = None,
+        job_type: str | None = None,
+        limit: int | None = None,
+        first: int = 0,
+        rate: float | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
+        """Dead letters that match wait in their queues again, each at most once.
 
-    def delete(self, job_id: JobId) -> bool:
+        Args:
+            fingerprint: Only those with this cause, as `failure_groups` tells it; the oldest first.
+            queue, job_type: Only those of these.
+            limit: At most so many.
+            first: So many of them wait for no rate.
+            rate: So many a second of the others become ready; None: all at once.
+            by, action: See `Jobs.audit`.
+
+        Raises:
+            UsageError: A condition is not what it may be.
+        """
+        pick = operators.picked(fingerprint, queue, job_type, limit)
+        hand = self.hand(by, action)
+        return self._run(operators.retry_failed(pick, hand, first=first, rate=rate))
+
+    def delete_failed(
+        self,
+        fingerprint: str,
+        *,
+        limit: int | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
+        """Dead letters with this cause are gone; undoable for a minute, if `by` somebody.
+
+        Args:
+            limit: At most so many.
+        """
+        pick = operators.picked(fingerprint, None, None, limit)
+        return self._run(operators.delete_failed(pick, self.hand(by, action)))
+
+    def edit(
+        self,
+        job_id: JobId,
+        args: Mapping[str, Any],
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Job | None:
+        """The job that waits, or is dead, has these arguments instead; a dead one waits again.
+
+        None: no such job. If the type is registered here, its signature counts.
+
+        Raises:
+            TypeError: The type is registered here and takes other arguments.
+            IllegalTransition: It runs or has ended otherwise, or changed at this moment.
+            PayloadTooLarge, SerializationError: The arguments cannot be stored.
+        """
+        hand, limit = self.hand(by, action), self.settings.payload_limit
+        return self._run(operators.edit(job_id, args, self.bound, limit, hand))
+
+    def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """What operators did, the latest first, a page of it; the store keeps the last 10,000.
+
+        An act is in the log if its call said `by` whom; in the same step as it was done. Its id is
+        that given as `action` (a new one is made by `new_action`), else one of its own.
+
+        Args:
+            limit: 1 to 200.
+            cursor: From the page before.
+        """
+        return self._run(operators.audit(limit, cursor))
+
+    def undo(self, action: JobId, *, by: str) -> UndoResult:
+        """What an act of the last minute did is undone, where that still may be.
+
+        Jobs that were cancelled, deleted or purged wait again or are what they were; dead letters
+        that were retried or edited are dead letters again, unless they have begun; a pause is
+        lifted, a resumed queue paused. Running jobs that were asked to stop, or deleted, stay so.
+
+        Raises:
+            IllegalTransition: It is not known, too old, undone already, or cannot be undone (it
+                was about more than 10,000 jobs, or undid something itself).
+        """
+        return self._run(operators.undo(action, self.acting(by)))
+
+    def hand(self, by: str | None, action: JobId | None) -> Hand | None:
+        """Who acts, for the log; None: nobody is named."""
+        return hands.hand(by, action, self._new_id)
+
+    def acting(self, by: str) -> Hand:
+        """Who acts, under an id of its own."""
+        return hands.named(by, self._new_id())
+
+    def new_action(self) -> UUID:
+        """The id of an act to come: pass it as `action`, and to `undo`."""
+        return UUID(bytes=self._new_id())
+
+    def bound(self, job_type: str, args: Mapping[str, Any]) -> dict[str, JSON]:
+        """Arguments as they are stored, bound to the signature if the type is registered here."""
+        known, given = self.registry.find(job_type), options.named("args", args)
+        return json_args(given if known is None else known.signature.bind((), given))
+
+    def delete(self, job_id: JobId, *, by: str | None = None, action: JobId | None = None) -> bool:
         """The job is gone, wherever it was. Whether it was there."""
-        return self._run(flows.delete(job_id))
+        return self._run(flows.delete(job_id, self.hand(by, action)))
 
-    def pause(self, queue: str) -> bool:
+    def pause(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> bool:
         """Workers pass over the queue. Whether that is a change."""
-        return self._run(flows.set_paused(queue, paused=True))
+        return self._run(flows.set_paused(queue, paused=True, hand=self.hand(by, action)))
 
-    def resume(self, queue: str) -> bool:
+    def resume(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> bool:
         """Workers serve the queue again. Whether that is a change."""
-        return self._run(flows.set_paused(queue, paused=False))
+        return self._run(flows.set_paused(queue, paused=False, hand=self.hand(by, action)))
 
     def quiet_workers(self, worker: str | None = None) -> int:
         """The worker claims nothing more, and goes on with what it has; None: all. How many.
@@ -669,18 +819,18 @@ class Jobs:
         Args:
             worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
         """
-        return self._run(operators.instruct("quiet", worker))
+        return self._run(order_flows.instruct("quiet", worker))
 
     def unquiet_workers(self, worker: str | None = None) -> int:
         """The worker claims jobs again; None: all. How many."""
-        return self._run(operators.instruct("unquiet", worker))
+        return self._run(order_flows.instruct("unquiet", worker))
 
     def drain_workers(self, worker: str | None = None) -> int:
         """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
 
         Nobody starts in its place. How many were told.
         """
-        return self._run(operators.instruct("drain", worker))
+        return self._run(order_flows.instruct("drain", worker))
 
     def restart_workers(self, worker: str | None = None) -> int:
         """The worker is replaced by a new process, without a gap in service; None: all.
@@ -688,11 +838,11 @@ class Jobs:
         One that runs alone ends what it has and starts anew; a worker that a program runs in
         its own process leaves. How many were told.
         """
-        return self._run(operators.instruct("restart", worker))
+        return self._run(order_flows.instruct("restart", worker))
 
-    def purge(self, queue: str) -> int:
+    def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""
-        return self._run(flows.purge(queue))
+        return self._run(operators.purge(queue, self.hand(by, action)))
 
     def schedule(
         self,

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
     from boundary.jobs.shell.telemetry.tracing import Processing
+    from boundary.jobs.shell.threads import MakeThreads
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
 
@@ -127,10 +128,10 @@ class Executor:
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
-        threads: Makes what calls blocking handlers.
         errors: Gets what handlers raise, by the id of the job; None: nobody wants to know.
         processing: Makes a span of each run; None: nobody traces.
         whole_process: The process is this worker's, with its streams.
+        threads: Makes the threads for handlers that block.
     """
 
     def __init__(
@@ -149,9 +150,9 @@ class Executor:
         report: Callable[[Record, bytes], None],
         collected: Callable[[], None],
         store_now: Callable[[], Millis],
-        threads: Callable[..., Threads[Any, Any]] = Threads,
         errors: dict[bytes, BaseException] | None = None,
         processing: Processing | None = None,
+        threads: MakeThreads = Threads,
     ) -> None:
         self._registry = registry
         self._concurrency = concurrency
@@ -171,7 +172,8 @@ class Executor:
         self._buffer: deque[Record] = deque()
         self._running: dict[bytes, Run] = {}
         self._idle: deque[asyncio.Future[Run]] = deque()
-        self._slots: set[asyncio.Task[None]] = set()
+        # In order, as all that is iterated over here: a worker's steps depend on no address.
+        self._slots: dict[asyncio.Task[None], None] = {}
         call_blocking = self._call_blocking if processing is None else self._trace_blocking
         self._threads = threads(self._loop, call_blocking, self._finish)
         self._bridge = threads(self._loop, _call_bridged, _resolve)
@@ -210,10 +212,10 @@ class Executor:
         return len(self._outcomes)
 
     @property
-    def held(self) -> tuple[bytes, ...]:
-        """Ids of all jobs that are this worker's: waiting, running, or with an outcome."""
-        ended = (record.id for record, _ in self._outcomes)
-        return (*self._running, *(record.id for record in self._buffer), *ended)
+    def held(self) -> tuple[Record, ...]:
+        """All jobs that are this worker's: running, waiting, or with an outcome."""
+        running = (run.record for run in self._running.values())
+        return (*running, *self._buffer, *(record for record, _ in self._outcomes))
 
     def has_suspect(self, max_crashes: int) -> bool:
         """Whether a job on its last chance runs or waits here."""
@@ -254,18 +256,23 @@ class Executor:
     def give_back(self) -> tuple[Record, ...]:
         """Release every job that has not begun. Which."""
         unbegun = tuple(self._buffer)
+        self._buffer.clear()
+        return self.refuse(unbegun)
+
+    def refuse(self, records: tuple[Record, ...]) -> tuple[Record, ...]:
+        """Release these claimed jobs unbegun. Which."""
         # Each goes to the head in turn: the last first keeps their order.
-        while self._buffer:
-            record = self._buffer.pop()
+        for record in reversed(records):
             self._outcomes.append((record, outcome.released(record, self._keep.finished)))
-        return unbegun
+        return records
 
     def cancel(self, ids: Iterable[bytes]) -> tuple[Record, ...]:
         """Ask these jobs to stop. Which had not begun (and are cancelled at once)."""
         wanted = set(ids)
-        for id in wanted & self._running.keys():
-            self._ask_to_stop(self._running[id], "cancel", GRACE)
-        unbegun = tuple(record for record in self._buffer if record.id in wanted)
+        for id, run in list(self._running.items()):
+            if id in wanted:
+                self._ask_to_stop(run, "cancel", GRACE)
+        unbegun = tuple([record for record in self._buffer if record.id in wanted])
         for record in unbegun:
             self._buffer.remove(record)
             why = "cancelled before it started"
@@ -345,11 +352,11 @@ class Executor:
             self._idle.popleft().set_result(run)
         else:
             slot = self._loop.create_task(self._serve(run))
-            self._slots.add(slot)
+            self._slots[slot] = None
             slot.add_done_callback(self._slot_ended)
 
     def _slot_ended(self, slot: asyncio.Task[None]) -> None:
-        self._slots.discard(slot)
+        self._slots.pop(slot, None)
         if not slot.cancelled() and (error := slot.exception()) is not None:
             log.critical("a slot broke; please report this", exc_info=error)
 
@@ -477,6 +484,8 @@ class Executor:
     def _call_blocking(self, run: Run) -> Outcome:
         run.thread = threading.get_ident()
         try:
+            if run.stop:
+                raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             return self._returned(run, run.handler.function(**self._arguments(run)))
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(run, error)
@@ -576,9 +585,9 @@ class Executor:
     def _stopped(self, run: Run, ended: outcome.Run, error: BaseException | None) -> Outcome:
         """The outcome of a run that was asked to stop, and did."""
         if run.stop == "abandon":
-            return outcome.released(run.record, self._keep.finished)
+            return outcome.interrupted(ended)
         if run.stop == "cancel":
-            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran")
+            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran", ended)
         limit = (run.payload.timeout_ms or 0) / 1000
         took = ended.duration_ms / 1000
         if isinstance(error, CellLost):
@@ -701,7 +710,7 @@ class Executor:
         self._left_behind.append(run)
         if not self._on_loop(run):
             self._threads.give_up()
-        elif not run.handler.is_async:
+        elif not run.handler.is_async and run.handler.isolation is None:
             self._bridge.give_up()
 
 

@@ -181,7 +181,7 @@ def _put(job: Job, record: Record | None, terms: Terms) -> Flow[None]:
     if record is not None:
         job = replace(job, status=record.status)
     kept: dict[str, int] = {job.status: terms.keep(job)}
-    verdict = yield from ask(Save(wire.record_of(job, kept), terms.lease))
+    verdict = yield from ask(Save(wire.record_of(job, kept), terms.lease, job.fingerprint or ""))
     if verdict == "refused":
         raise LeaseLost(f"job {job.id} was changed by another at this moment; find it again")
 

@@ -216,12 +216,13 @@ class Watch:
         for number in numbers:
             with contextlib.suppress(ValueError, OSError):  # not in the main thread
                 signal.signal(number, self._signals[number])
-                signal.siginterrupt(number, False)
 
 
 def _signals() -> dict[int, Any]:
     """What the worker does at each signal it listens to."""
-    return {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    names = ("SIGTERM", "SIGINT", "SIGTSTP", "SIGHUP", "SIGTTIN")
+    there = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return {number: signal.getsignal(number) for number in there}
 
 
 def describe(run: Run) -> str:

@@ -74,14 +74,13 @@ from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.firing import REFIRE_MS, Firing
-from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.load import Meter
-from boundary.jobs.shell.pulse import Pulse, describe_worker
+from boundary.jobs.shell.pulse import Heart, describe_worker
 from boundary.jobs.shell.signals import Signals
+from boundary.jobs.shell.surroundings import Surroundings
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.shell.telemetry.wiring import Telemetry
-from boundary.jobs.shell.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -170,6 +169,7 @@ class Worker:
         max_jobs: int | None = None,
         max_memory: int | None = None,
         clock: Clock | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.store = store
         self.registry = registry
@@ -180,6 +180,7 @@ class Worker:
             max_jobs=_limit("max_jobs", max_jobs, settings.workers.max_jobs),
             max_memory=_limit("max_memory", max_memory, settings.workers.max_memory),
         )
+        self.surroundings: Surroundings = surroundings or Surroundings()
         self._shifts: set[Shift] = set()
 
     async def run(
@@ -333,10 +334,11 @@ class Shift:
         self._alarm: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
-        self._moving = False
+        self._moving = asyncio.Lock()
+        self._losses = 0
         self._unsure: set[bytes] = set()
-        self._handing_in: set[bytes] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._handing_in: set[tuple[bytes, int]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._broken: BaseException | None = None
         self._left = False
         self._offset: float = worker.clock.now() - self._now()
@@ -345,7 +347,7 @@ class Shift:
         self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
-        self._incarnation = incarnation()
+        self._incarnation = worker.surroundings.incarnation()
         self._began = worker.clock.now()
         self._telemetry = Telemetry(
             worker.store.asynchronous(), worker.registry.subscribers, health
@@ -358,7 +360,8 @@ class Shift:
     async def work(self) -> None:
         """The whole shift, from joining to departing."""
         try:
-            await self._join()
+            if not await self._has_joined():
+                return
             if self._keeper is not None:
                 self._keeper.ready()
             async with self._lifespan() as resources:
@@ -491,11 +494,11 @@ class Shift:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._reap)
 
     def _reap(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
             self._wake()
@@ -540,16 +543,17 @@ class Shift:
 
     async def _exchange(self, effect: Exchange) -> None:
         """One round trip: outcomes out, jobs in."""
-        mine = self._incarnation
+        mine, losses = self._incarnation, self._losses
         done = self._executor.collect(BATCH)
         ids = {record.id for record, _ in done}
-        self._handing_in |= ids
+        handing_in = {(record.id, record.token) for record, _ in done}
+        self._handing_in |= handing_in
         try:
             await self._flush_reports(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
-            self._handing_in -= ids
+            self._handing_in -= handing_in
             if isinstance(error, BackendUnavailable) and not self._burst:
                 self._unsure |= ids
                 await self._go_on_as_heir(mine, error)
@@ -557,18 +561,27 @@ class Shift:
                 log.warning("the store failed, trying again: %s", error)
             self._failed(effect, error)
             return
-        self._handing_in -= ids
-        if settled is not None:
-            self._offset = settled.now - self._now()
-            self._tell_ended(mine, done, settled)
-        if claimed is None:
-            self._arrived(effect, (), None)
-        elif mine != self._incarnation:
-            # Renewed meanwhile: what came in belongs to a worker that is no more.
-            self._arrived(effect, (), None)
-            await self._try(Depart(mine, self._keep.finished))
-        else:
-            await self._take_in(effect, claimed)
+        async with self._moving:
+            # The store may have moved already while this worker waits to hear of it.
+            self._handing_in -= handing_in
+            if settled is not None:
+                self._offset = settled.now - self._now()
+                if mine != self._incarnation and losses == self._losses:
+                    done, settled = self._once_more(done, settled)
+                self._tell_ended(mine, done, settled)
+            if claimed is None:
+                self._arrived(effect, (), None)
+            else:
+                await self._take_in(mine, effect, claimed)
+
+    def _once_more(
+        self, done: list[tuple[Record, Outcome]], settled: Settled
+    ) -> tuple[list[tuple[Record, Outcome]], Settled]:
+        """What was refused because this worker goes on as its heir, its heir hands in again."""
+        rows = list(zip(done, settled.accepted, strict=True))
+        self._executor.put_back([one for one, accepted in rows if not accepted])
+        taken = [one for one, accepted in rows if accepted]
+        return taken, Settled(settled.now, (True,) * len(taken))
 
     def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
         self._telemetry.watched(settled.watched)
@@ -592,29 +605,29 @@ class Shift:
         Should it take place later still, it is one of a worker nobody knows.
         """
         log.warning("the store failed, trying again: %s", error)
-        heir = incarnation()
+        async with self._moving:
+            await self._move(mine)
+
+    async def _move(self, mine: str) -> None:
+        heir = self._worker.surroundings.incarnation()
         wait = dispatcher.BACKOFF_MS / 1000
-        lease = self._settings.workers.lease
-        self._moving = True
-        try:
-            while mine == self._incarnation:
-                keep = self._keep.finished
-                # What another exchange hands in just now is this worker's too.
-                known = (*self._executor.held, *self._handing_in)
-                info = self._heartbeat().info
-                beat = await self._try(Inherit(mine, heir, known, lease, info, keep))
-                if beat is not None:
-                    break
-                await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
-                wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
-            else:
-                return
-            if mine == self._incarnation:
-                self._incarnation = heir
-                if not beat.alive:
-                    self._tell(Disowned(self._now()))
-        finally:
-            self._moving = False
+        lease, keep = self._settings.workers.lease, self._keep.finished
+        while mine == self._incarnation:
+            # What another exchange hands in just now is this worker's too.
+            held = ((record.id, record.token) for record in self._executor.held)
+            known = (*held, *sorted(self._handing_in))
+            info = self._heartbeat().info
+            beat = await self._try(Inherit(mine, heir, known, lease, info, keep))
+            if beat is not None:
+                break
+            await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
+            wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+        else:
+            return
+        if mine == self._incarnation:
+            self._incarnation = heir
+            if not beat.alive:
+                self._tell(Disowned(self._now()))
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -640,7 +653,24 @@ class Shift:
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
-    async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
+    async def _take_in(self, mine: str, effect: Exchange, claimed: Claimed) -> None:
+        """What came in begins, unless this worker goes by another name by now.
+
+        Nobody moves meanwhile: a move that does not know of these jobs would give them back.
+        """
+        if self._burst and claimed.alive:
+            # It would leave before they are fired.
+            for one in claimed.ticks:
+                await self._firing.fire(one)
+        jobs = await self._without_crowd(claimed.jobs) if mine == self._incarnation else ()
+        if mine == self._incarnation:
+            self._begin(effect, claimed, jobs)
+            return
+        self._arrived(effect, (), None)
+        if claimed.jobs:
+            await self._try(Depart(mine, self._keep.finished))
+
+    def _begin(self, effect: Exchange, claimed: Claimed, jobs: tuple[Record, ...]) -> None:
         self._offset = claimed.now - self._now()
         self._telemetry.contact()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
@@ -651,21 +681,14 @@ class Shift:
             self._arrived(effect, (), None)
             self._tell(Disowned(self._now()))
             return
-        if self._burst:
-            # It would leave before they are fired.
-            for one in claimed.ticks:
-                await self._firing.fire(one)
-        jobs = await self._without_crowd(claimed.jobs)
-        if self._state.quiet:
-            # It was told so while it waited for work with a claim that could not be taken back.
-            back = [outcome.released(one, self._keep.finished) for one in jobs]
-            self._executor.put_back(list(zip(jobs, back, strict=True)))
-            jobs = ()
         self._arrived(effect, jobs, due)
-        if jobs:
+        if jobs and dispatcher.claims(self._state):
             self._telemetry.watched(claimed.watched)
             self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
-        self._executor.add(jobs)
+            self._executor.add(jobs)
+        else:
+            # Asked to stop, or to be quiet, since it asked: nothing begins any more.
+            self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
             self._spawn(self._firing.fire(one))
@@ -713,6 +736,17 @@ class Shift:
         except BackendError as error:
             log.warning("%s did not happen now: %s", type(operation).__name__, error)
             return None
+
+    async def _has_joined(self) -> bool:
+        """Whether the store knows this worker; not if it was told to stop while it waited."""
+        joining = self._loop.create_task(self._join())
+        self._sleeper = self._loop.create_future()
+        await asyncio.wait({joining, self._sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        if not joining.done():
+            joining.cancel()
+            return False
+        joining.result()
+        return True
 
     async def _join(self) -> None:
         """The store knows this worker, and the schedules declared in code."""
@@ -774,15 +808,12 @@ class Shift:
                 wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
                 continue
             wait = dispatcher.BACKOFF_MS / 1000
-            if claimed is None:
-                continue
-            if mine == self._incarnation:
-                await self._take_in(effect, claimed)
+            if claimed is not None:
+                async with self._moving:
+                    await self._take_in(mine, effect, claimed)
                 if not claimed.jobs and any(room == 0 for _, room in effect.limits):
                     # The notice may be of a queue that is full here: leave it to others a while.
                     await asyncio.sleep(PASSED_OVER)
-            elif claimed.jobs:
-                await self._try(Depart(mine, self._keep.finished))
 
     async def _sweep(self) -> None:
         """Take back what lost workers held; let go of what is past its retention."""
@@ -820,7 +851,8 @@ class Shift:
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
         heard = (one for one in self._events if not isinstance(one, Finished | Returned))
         self._events = deque(heard)
-        self._incarnation = incarnation()
+        self._losses += 1
+        self._incarnation = self._worker.surroundings.incarnation()
         self._spawn(self._rejoin(self._incarnation))
 
     async def _rejoin(self, mine: str) -> None:
@@ -852,14 +884,16 @@ class Shift:
         """Whoever looks at the workers sees at once what became of an order."""
         await self._try(self._heartbeat())
 
-    def _pulse(self) -> Pulse:
-        return Pulse(
-            self._worker.store,
+    def _pulse(self) -> contextlib.AbstractContextManager[object]:
+        around = self._worker.surroundings
+        heart = Heart(
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
+            now=around.monotonic,
             heard=self._beaten,
             lost=self._from_thread(self._lost),
         )
+        return around.pulse(self._worker.store, heart.beats())
 
     def _from_thread(self, call: Callable[..., None]) -> Callable[..., None]:
         def hand_over(*args: object) -> None:
@@ -880,7 +914,7 @@ class Shift:
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
             self._obey(beat.order)
-        elif not self._moving:
+        elif not self._moving.locked():
             self._tell(Disowned(self._now()))
 
     def _obey(self, order: operations.Order | None) -> None:
@@ -901,8 +935,8 @@ class Shift:
         if mine == self._incarnation:
             self._tell(Disowned(self._now()))
 
-    def _watch(self) -> Watch:
-        return Watch(
+    def _watch(self) -> contextlib.AbstractContextManager[object]:
+        return self._worker.surroundings.watch(
             runs=lambda: self._executor.runs,
             left_behind=lambda: self._executor.left_behind,
             whole_process=self._whole_process,
@@ -926,7 +960,7 @@ class Shift:
 
     async def _flush_reports(self, ids: set[bytes]) -> None:
         """Progress of these jobs is stored; before their outcomes, or never."""
-        for id in ids & self._reports.keys() if self._reports else ():
+        for id in sorted(ids & self._reports.keys()) if self._reports else ():
             # Another flush, of an exchange or of the sender, may have taken it meanwhile.
             report = self._reports.pop(id, None)
             if report is not None:
@@ -958,6 +992,7 @@ class Shift:
             store_now=self._store_now,
             errors=self._telemetry.errors,
             processing=self._telemetry.processing(),
+            threads=self._worker.surroundings.threads,
         )
 
     def _in_flight(self) -> int:

@@ -218,8 +218,10 @@ class Keeper(asyncio.Protocol):
             # What it started goes with it; its own number is not another's while it is not reaped.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.wait()
         with self._lock:
-            code = process.wait()
+            code = process.wait()  # it has ended: this does not wait
             self._process = None
         self._tell(self._has_ended, code)
 

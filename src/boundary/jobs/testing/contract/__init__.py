@@ -19,11 +19,13 @@ import pytest
 
 from boundary.jobs.ports import Store
 from boundary.jobs.testing.clock import FakeClock
+from boundary.jobs.testing.contract.acting import ActCases
 from boundary.jobs.testing.contract.claiming import ClaimCases
 from boundary.jobs.testing.contract.doors import DOORS, Door
 from boundary.jobs.testing.contract.duties import DutyCases
 from boundary.jobs.testing.contract.enqueuing import EnqueueCases
 from boundary.jobs.testing.contract.explaining import ExplainCases
+from boundary.jobs.testing.contract.grouping import GroupCases
 from boundary.jobs.testing.contract.listening import ListenCases
 from boundary.jobs.testing.contract.looking import LookCases
 from boundary.jobs.testing.contract.operating import OperatorCases
@@ -48,6 +50,8 @@ class AdapterContract(
     SaveCases,
     LookCases,
     ExplainCases,
+    GroupCases,
+    ActCases,
     StatsCases,
     ListenCases,
     WatchCases,

@@ -54,6 +54,8 @@ RIGHTS: Final = (
     "ZADD K 1 x",
     "ZREM K x",
     "ZSCORE K x",
+    "ZCOUNT K 0 1",
+    "ZCARD K",
     "ZRANGE K 0 1",
     "BZPOPMIN K 1",
     "LPUSH K x",

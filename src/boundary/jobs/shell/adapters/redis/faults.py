@@ -47,9 +47,12 @@ REPEATABLE: Final = frozenset(
         "peek",
         "search",
         "dead_letters",
+        "groups",
+        "members",
         "history",
         "stats",
         "explain",
+        "audit",
         "series",
     }
 )

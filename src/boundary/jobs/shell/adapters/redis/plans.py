@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from struct import Struct as Layout
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -74,7 +74,8 @@ HOLD_MS: Final = 5_000
 """How long a tick waits for the worker that began to fire it into another partition."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_OUTCOME = Layout(">16sIdI")
+_OUTCOME = Layout(">16sIdII")
+_LONGEST_WAIT: Final = 0xFFFFFFFF
 
 
 def plan(operation: ops.Operation[R], partitions: Partitions) -> Plan[R]:
@@ -293,21 +294,30 @@ def _outcomes(outcomes: Sequence[ops.Outcome]) -> tuple[tuple[bytes, ...], list[
     Returns:
         What the script is given, and the places of the outcomes in its order.
     """
-    groups: dict[tuple[str, int, int, int | None], list[int]] = {}
+    groups: dict[tuple[str, int, int, int | None, str], list[int]] = {}
     for place, one in enumerate(outcomes):
-        alike = (one.event, one.retry_count, one.delay_ms, one.keep_ms)
+        alike = (one.event, one.retry_count, one.delay_ms, one.keep_ms, one.cause)
         groups.setdefault(alike, []).append(place)
-    heads: list[dict[str, int]] = []
+    heads: list[dict[str, int | str]] = []
     blobs: list[bytes] = []
     pack = _OUTCOME.pack
-    for (event, retry, delay, keep), places in groups.items():
-        head = {"event": records.EVENT[event], "retry": retry, "delay": delay}
-        heads.append(head if keep is None else {**head, "keep": keep})
+    for (event, retry, delay, keep, cause), places in groups.items():
+        head: dict[str, int | str] = {
+            "event": records.EVENT[event],
+            "retry": retry,
+            "delay": delay,
+        }
+        if keep is not None:
+            head["keep"] = keep
+        if cause:
+            head["cause"] = cause
+        heads.append(head)
         parts: list[bytes] = []
         for place in places:
             one = outcomes[place]
             trail = one.trail
-            parts.append(pack(one.id, records.token(one.token), one.duration_ms, len(trail)))
+            wait = min(one.wait_ms, _LONGEST_WAIT)
+            parts.append(pack(one.id, records.token(one.token), one.duration_ms, wait, len(trail)))
             if trail:
                 parts.append(trail)
         blobs.append(b"".join(parts))
@@ -389,7 +399,9 @@ def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
         lease=operation.lease_ms,
         keep=operation.keep_ms,
     )
-    known = b"".join(operation.ids)
+    known = b"".join(
+        [id + records.token(token).to_bytes(4, "big") for id, token in operation.known]
+    )
     return _beat((yield _everywhere(partitions, "inherit", ask, operation.info, known)))
 
 
@@ -552,21 +564,93 @@ def _verdicts(answers: Iterable[int]) -> tuple[ops.Verdict, ...]:
 
 def _cancel(operation: ops.Cancel, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
     keep = b"" if operation.keep_ms is None else operation.keep_ms
-    return _verdicts((yield from _by_id("cancel", operation.ids, partitions, keep)))
+    act = records.encode_act(operation.act)
+    return _verdicts((yield from _by_id("cancel", operation.ids, partitions, keep, act)))
 
 
 def _retry(operation: ops.Retry, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
-    return _verdicts((yield from _by_id("retry", operation.ids, partitions)))
+    ids, act = operation.ids, records.encode_act(operation.act)
+    if not any(operation.delays):
+        return _verdicts((yield from _by_id("retry", ids, partitions, b"", act)))
+    places = _grouped(ids, partitions)
+    calls: list[Call] = []
+    for number, mine in places.items():
+        delays = b"".join([operation.delay(place).to_bytes(8, "big") for place in mine])
+        args = (b"".join([ids[place] for place in mine]), delays, act)
+        calls.append(Call("retry", args, number))
+    replies = yield calls
+    answers = [0] * len(ids)
+    for mine, reply in zip(places.values(), replies, strict=True):
+        for place, answer in zip(mine, reply, strict=True):
+            answers[place] = answer
+    return _verdicts(answers)
 
 
 def _delete(operation: ops.Delete, partitions: Partitions) -> Plan[tuple[bool, ...]]:
-    answers = yield from _by_id("delete", operation.ids, partitions)
+    act = records.encode_act(operation.act)
+    answers = yield from _by_id("delete", operation.ids, partitions, act)
     return tuple([answer == _ONE for answer in answers])
 
 
+def _edit(operation: ops.Edit, partitions: Partitions) -> Plan[ops.Verdict]:
+    ask = _ask(token=operation.token, updated=operation.updated)
+    args = (ask, operation.id, operation.payload, records.encode_act(operation.act))
+    (answer,) = yield [Call("edit", args, partitions.of(operation.id))]
+    return _VERDICTS[answer[0]]
+
+
+_ENDS: Final[dict[bytes, Literal["done", "missing", "refused", "late", "already"]]] = {
+    b"d": "done",
+    b"l": "late",
+    b"x": "refused",
+    b"a": "already",
+    b"m": "missing",
+}
+"""What became of an undoing; with several partitions the first of these that is true of one."""
+
+
+def _undo(operation: ops.Undo, partitions: Partitions) -> Plan[ops.Undone]:
+    args = (operation.id, records.encode_act(operation.act), operation.limit)
+    replies = yield _everywhere(partitions, "undo", *args)
+    verdict = min((one[0] for one in replies), key=list(_ENDS).index)
+    restored, skipped, left = (sum(one[place] for one in replies) for place in (1, 2, 3))
+    if any(one[4] for one in replies):
+        # A queue is paused in each partition, and is one queue.
+        restored = max(one[1] for one in replies)
+    return ops.Undone(_ENDS[verdict], restored, skipped, left)
+
+
+def _audit(operation: ops.Audit, partitions: Partitions) -> Plan[tuple[ops.Entry, ...]]:
+    return (yield from _entries(operation.limit, operation.before, partitions))
+
+
+def _entries(
+    limit: int, before: bytes | None, partitions: Partitions
+) -> Plan[tuple[ops.Entry, ...]]:
+    """The latest acts; one that changed jobs in several partitions is one."""
+    found: dict[bytes, ops.Entry] = {}
+    for reply in (yield _everywhere(partitions, "audit", limit, before or b"")):
+        for id, data in reply:
+            one = records.decode_entry(id, data)
+            was = found.get(id)
+            found[id] = one if was is None else _as_one(was, one)
+    return tuple([found[id] for id in sorted(found, reverse=True)[:limit]])
+
+
+def _as_one(one: ops.Entry, other: ops.Entry) -> ops.Entry:
+    """An act as two partitions tell of it."""
+    whole = one.what in {"pause", "resume"}
+    return replace(
+        one,
+        at=min(one.at, other.at),
+        count=max(one.count, other.count) if whole else one.count + other.count,
+        undone=one.undone or other.undone,
+    )
+
+
 def _set_paused(operation: ops.SetPaused, partitions: Partitions) -> Plan[bool]:
-    paused = 1 if operation.paused else 0
-    return any((yield _everywhere(partitions, "set_paused", operation.queue, paused)))
+    paused, act = int(operation.paused), records.encode_act(operation.act)
+    return any((yield _everywhere(partitions, "set_paused", operation.queue, paused, act)))
 
 
 def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
@@ -577,7 +661,8 @@ def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
             ask = _ask(
                 queue=operation.queue, limit=operation.limit - gone, scan=SCANNED, **{"from": start}
             )
-            ((count, start),) = yield [Call("purge", (ask,), number)]
+            act = records.encode_act(operation.act)
+            ((count, start),) = yield [Call("purge", (ask, act), number)]
             gone += count
     return gone
 
@@ -606,6 +691,7 @@ def _save(operation: ops.Save, partitions: Partitions) -> Plan[ops.Verdict]:
         token=record.token,
         status=records.STATUS[record.status],
         lease=operation.lease_ms,
+        cause=operation.cause or None,
     )
     lane = records.lane(record.queue, record.priority)
     static = records.rest(lane, record.job_type, record.payload)
@@ -737,6 +823,37 @@ def _set_aside(id: bytes, data: bytes) -> Record:
     return records.quarantined(id, records.broken(data))
 
 
+def _groups(operation: ops.Groups, partitions: Partitions) -> Plan[tuple[ops.Group, ...]]:
+    ask = _ask(
+        scan=ops.GROUPS,
+        queue=operation.queue,
+        kind=operation.job_type,
+        since=operation.since,
+    )
+    replies = yield _everywhere(partitions, "groups", ask)
+    return operation.fold([_group_row(*row) for reply in replies for row in reply])
+
+
+def _group_row(name: bytes, count: int, first: bytes, last: bytes, member: bytes) -> ops.GroupRow:
+    queue, job_type, cause = name.decode().split("|", 2)
+    began, ended, seq = int(float(first)), int(float(last)), int.from_bytes(member[:6], "big")
+    return ops.GroupRow(cause, job_type, queue, count, began, ended, seq, member[6:])
+
+
+def _members(operation: ops.Members, partitions: Partitions) -> Plan[tuple[bytes, ...]]:
+    ask = _ask(
+        cause=operation.cause,
+        limit=operation.limit,
+        queue=operation.queue,
+        until=operation.until,
+    )
+    replies = yield _everywhere(partitions, "members", ask)
+    rows = [(float(ended), id) for reply in replies for ended, id in reply]
+    if partitions.count > 1:
+        rows.sort()
+    return tuple([id for _, id in rows[: operation.limit]])
+
+
 def _history(operation: ops.History, partitions: Partitions) -> Plan[tuple[Record, ...]]:
     args = (operation.job_type, operation.limit)
     replies = yield _everywhere(partitions, "history", *args)
@@ -753,8 +870,10 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     for told, rows, counts, known in replies:
         now = max(now, told)
         for queue, *numbers in rows:
-            here = loads.setdefault(queue.decode(), [0, 0, 0, 0])
-            loads[queue.decode()] = [old + new for old, new in zip(here, numbers, strict=True)]
+            here = loads.setdefault(queue.decode(), [0, 0, 0, 0, -1])
+            since = [one for one in (here[4], numbers[4]) if one >= 0]
+            sums = [old + new for old, new in zip(here[:4], numbers[:4], strict=True)]
+            loads[queue.decode()] = [*sums, min(since, default=-1)]
         for name, number in zip(counts[::2], counts[1::2], strict=True):
             _add(counters, name.decode(), int(number))
         for row in known:
@@ -764,7 +883,7 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
         names &= {operation.queue}
     return ops.Snapshot(
         now,
-        tuple([_load(name, loads.get(name, [0, 0, 0, 0])) for name in sorted(names)]),
+        tuple([_load(name, loads.get(name, [0, 0, 0, 0, -1])) for name in sorted(names)]),
         tuple([counters[name] for name in sorted(names & counters.keys())]),
         tuple([workers[name] for name in sorted(workers)]),
     )
@@ -805,22 +924,24 @@ def _hold(
     workers[name] = ops.Holding(name, info, max(until, was.expires), was.held + held, tuple(first))
 
 
+AT_ONCE: Final = 6
+"""Keys of a series that one call reads: hours of minutes, days of hours."""
+
+
 def _series(operation: ops.Series, partitions: Partitions) -> Plan[tuple[ops.Tally, ...]]:
-    replies = yield _everywhere(partitions, "series", min(operation.minutes, ops.SERIES))
-    since = operation.since(max(now for now, _ in replies))
-    minutes: dict[int, dict[str, Counters]] = {}
-    for _, found in replies:
-        for name, number in zip(found[::2], found[1::2], strict=True):
-            minute, _, counter = name.decode().partition(":")
-            _add(minutes.setdefault(int(minute), {}), counter, int(number))
-    return tuple(
-        [
-            ops.Tally(minute, counters)
-            for minute, queues in sorted(minutes.items())
-            for queue, counters in sorted(queues.items())
-            if minute >= since and operation.queue in {None, queue}
-        ]
-    )
+    (now,) = yield [Call("time")]
+    since, kind = operation.since(now), "hours" if operation.hourly else "minutes"
+    span = operation.step * (24 if operation.hourly else 60)
+    rows: list[tuple[Millis, str, Counters]] = []
+    for first in range(since // span, now // span + 1, AT_ONCE):
+        last = min(first + AT_ONCE - 1, now // span)
+        for found in (yield _everywhere(partitions, "series", kind, first, last)):
+            for name, number in zip(found[::2], found[1::2], strict=True):
+                begin, queue, rest = name.decode().split("|")
+                job_type, _, counter = rest.rpartition(":")
+                if int(begin) >= since:
+                    rows.append((int(begin), job_type, _counted(queue, counter, int(number))))
+    return operation.fold(rows)
 
 
 _COUNTED: Final = {"s": "succeeded", "f": "failed", "r": "retried"}
@@ -829,12 +950,18 @@ _NANOSECONDS: Final = 1_000_000
 
 def _add(counters: dict[str, Counters], name: str, number: int) -> None:
     queue, _, kind = name.rpartition(":")
-    if kind == "d":
-        one = Counters(queue, duration_ms=number / _NANOSECONDS)
-    else:
-        one = Counters(queue, **{_COUNTED[kind]: number})
+    one = _counted(queue, kind, number)
     was = counters.get(queue)
     counters[queue] = one if was is None else was.add(one)
+
+
+def _counted(queue: str, kind: str, number: int) -> Counters:
+    """One counter of a queue as it is stored."""
+    if kind == "d":
+        return Counters(queue, duration_ms=number / _NANOSECONDS)
+    if kind == "w":
+        return Counters(queue, wait_ms=float(number))
+    return Counters(queue, **{_COUNTED[kind]: number})
 
 
 def _join(
@@ -850,8 +977,9 @@ def _join(
 
 
 def _load(name: str, numbers: Sequence[int]) -> ops.QueueLoad:
-    ready, scheduled, running, paused = numbers
-    return ops.QueueLoad(name, ready, scheduled, running, paused > 0)
+    ready, scheduled, running, paused, oldest = numbers
+    since = None if oldest < 0 else oldest
+    return ops.QueueLoad(name, ready, scheduled, running, paused > 0, since)
 
 
 _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
@@ -877,6 +1005,9 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
     ops.Instruct: _instruct,
+    ops.Edit: _edit,
+    ops.Undo: _undo,
+    ops.Audit: _audit,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,
@@ -884,6 +1015,8 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Peek: _peek,
     ops.Search: _search,
     ops.DeadLetters: _dead_letters,
+    ops.Groups: _groups,
+    ops.Members: _members,
     ops.History: _history,
     ops.Stats: _stats,
     ops.Explain: _explain,

@@ -32,7 +32,8 @@ CREATE TABLE job (
     trail       BLOB    NOT NULL DEFAULT x'',
     progress    BLOB    NOT NULL DEFAULT x'',
     prune_at    INTEGER,
-    position    INTEGER
+    position    INTEGER,
+    cause       TEXT
 ) STRICT;
 
 CREATE INDEX ready ON job (queue, priority, position) WHERE position IS NOT NULL;
@@ -42,6 +43,7 @@ CREATE INDEX prune ON job (prune_at) WHERE prune_at IS NOT NULL;
 CREATE INDEX history ON job (job_type, completed) WHERE completed IS NOT NULL;
 CREATE INDEX dead ON job (completed, seq, queue, job_type)
     WHERE ending IN ('exhaust', 'crash', 'quarantine');
+CREATE INDEX causes ON job (cause, completed, seq, queue, job_type, id) WHERE cause IS NOT NULL;
 CREATE INDEX uncommon ON job (status, seq) WHERE status IN ('failed', 'cancelled', 'retrying');
 
 CREATE TABLE worker (
@@ -58,18 +60,33 @@ CREATE TABLE counter (
     succeeded   INTEGER NOT NULL,
     failed      INTEGER NOT NULL,
     retried     INTEGER NOT NULL,
-    duration_ms REAL    NOT NULL
+    duration_ms REAL    NOT NULL,
+    wait_ms     REAL    NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- What was counted in each minute of the last day.
-CREATE TABLE series (
-    minute      INTEGER NOT NULL,
+-- What was counted in each minute of the last day, and in each hour of the last 30 days.
+CREATE TABLE minutes (
+    begin       INTEGER NOT NULL,
     queue       TEXT    NOT NULL,
+    job_type    TEXT    NOT NULL,
     succeeded   INTEGER NOT NULL,
     failed      INTEGER NOT NULL,
     retried     INTEGER NOT NULL,
     duration_ms REAL    NOT NULL,
-    PRIMARY KEY (minute, queue)
+    wait_ms     REAL    NOT NULL,
+    PRIMARY KEY (begin, queue, job_type)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hours (
+    begin       INTEGER NOT NULL,
+    queue       TEXT    NOT NULL,
+    job_type    TEXT    NOT NULL,
+    succeeded   INTEGER NOT NULL,
+    failed      INTEGER NOT NULL,
+    retried     INTEGER NOT NULL,
+    duration_ms REAL    NOT NULL,
+    wait_ms     REAL    NOT NULL,
+    PRIMARY KEY (begin, queue, job_type)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE paused (
@@ -95,6 +112,30 @@ CREATE TABLE schedule (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tick ON schedule (next_at);
+
+-- What operators did, and jobs as they were before, for as long as it can be undone.
+CREATE TABLE act (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    actor      TEXT    NOT NULL,
+    what       TEXT    NOT NULL,
+    target     TEXT    NOT NULL,
+    count      INTEGER NOT NULL,
+    undo_until INTEGER,
+    undone     INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE aside (
+    place  INTEGER PRIMARY KEY,
+    act    BLOB    NOT NULL,
+    until  INTEGER NOT NULL,
+    record BLOB    NOT NULL,
+    cause  TEXT    NOT NULL,
+    gone   INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX kept ON aside (act, place);
+CREATE INDEX aside_until ON aside (until);
 
 -- The latest moment the store has told, and the machine's running time at that moment.
 CREATE TABLE clock (

@@ -2,7 +2,7 @@
 --
 -- ARGV[2]  {worker, heir, lease, keep?}
 -- ARGV[3]  what it says of itself
--- ARGV[4]  ids it knows, 16 bytes each
+-- ARGV[4]  jobs it knows, each 16 bytes id, I4 token
 -- Returns  now, alive, ids that were asked to stop, its latest order (16 bytes id, word), whether
 --          somebody watches
 -- Cost     O(jobs held)
@@ -18,11 +18,11 @@ end
 hold_until(ask.heir, now + ask.lease)
 call('HSET', P .. 'info', ask.heir, ARGV[3])
 local known = {}
-for at = 1, #ARGV[4], 16 do
-  known[sub(ARGV[4], at, at + 15)] = true
+for at = 1, #ARGV[4], 20 do
+  known[sub(ARGV[4], at, at + 19)] = true
 end
 for _, job in ipairs(latest_first(held_by(ask.worker))) do
-  if known[job.id] then
+  if known[job.id .. pack('>I4', job.token)] then
     call('SREM', P .. 'flight:' .. ask.worker, job.id)
     call('SADD', P .. 'flight:' .. ask.heir, job.id)
     job.worker = ask.heir

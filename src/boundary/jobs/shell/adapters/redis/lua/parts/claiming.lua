@@ -11,7 +11,7 @@ end
 local function set_aside(id, lane, record)
   call('HSET', P .. 'broken', id, string.char(#lane) .. lane .. record)
   call('HDEL', JOB, id)
-  count(queue_of(lane), 'failed', 1, 0)
+  count(queue_of(lane), 'unreadable', 'failed', 1, 0, 0)
 end
 
 -- The record of a job that is taken, if it is there to be taken.
