@@ -335,6 +335,47 @@ def test_a_count_of_processes_is_kept(tmp_path: Path) -> None:
     assert "worker process 2 has left" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["--queues", "b,a"], "b, a"),
+        (["--queues", "b:6,a:1"], "b (weight 6), a (weight 1)"),
+        (["-c", "3", "--queue-concurrency", "b=2,a=1"], "3 jobs, 2 of b, 1 of a"),
+        (["--concurrency", "auto:2-9"], "2 to 9 jobs, as the load allows"),
+        (["--concurrency", "auto"], "2 to 200 jobs"),
+    ],
+)
+def test_a_worker_says_how_it_serves_its_queues(
+    tmp_path: Path, options: list[str], shown: str
+) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    done = command(tmp_path, "worker", "tasks", "--burst", *options)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--queues", "b:6,a"], "'a' has none"),
+        (["--queues", "b:0"], "the weight of queue 'b' is 1 or more"),
+        (["--queue-concurrency", "b:2"], "not 'b:2'"),
+        (["--queue-concurrency", "b=0"], "from 1 to 100000, not 0"),
+        (["--queue-concurrency", ""], "of the form reports=2,mail=4"),
+        (["--concurrency", "0"], "not 0"),
+        (["--concurrency", "lots"], "not 'lots'"),
+        (["--concurrency", "auto:5-2"], "not 'auto:5-2'"),
+    ],
+)
+def test_what_a_worker_cannot_serve_is_refused(
+    tmp_path: Path, options: list[str], says: str
+) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    done = command(tmp_path, "worker", "tasks", "--burst", *options)
+    assert done.returncode == 2, done.stderr
+    assert says in " ".join(done.stderr.split())
+
+
 def test_a_worker_stops_soon_at_a_signal(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(TASKS)
     worker = subprocess.Popen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -242,3 +243,18 @@ def test_the_environment_may_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Jobs("memory://", inline=False).enqueue("work").status == "pending"
     with pytest.raises(UsageError, match='inline is True, False or "raise"'):
         Jobs("memory://", inline="always")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def isolated(jobs: Jobs):
+    """A handler that asks for a process of its own."""
+    jobs.registry.handlers.clear()
+    return jobs.handler(isolation="process")(pid)
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def test_what_asks_for_a_process_of_its_own_runs_in_that_of_its_caller(isolated) -> None:
+    assert isolated.enqueue().result == os.getpid()

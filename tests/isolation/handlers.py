@@ -46,6 +46,17 @@ def fails() -> None:
     raise ValueError("as it should")
 
 
+def fails_at_length() -> None:
+    """With what no store and no wire likes: a lone surrogate, and far too much of it."""
+    raise ValueError("\ud800" + "x" * 3_000_000)
+
+
+def talks_at_length(ctx: Context) -> str:
+    ctx.progress(0.5, "\ud800" + "x" * 3_000_000)
+    ctx.logger.warning("%s", "\ud800" + "x" * 3_000_000)
+    return "heard"
+
+
 def answers(kind: str) -> object:
     if kind == "failure":
         return JobResult.failure("declined", "PaymentFailed", "trace")
@@ -150,8 +161,8 @@ async def heeds_async(path: str) -> None:
 
 def unwinds(path: str) -> None:
     """Blocking, and without a context: SIGTERM is all it can hear."""
-    Path(path).write_text(str(os.getpid()))
     try:
+        Path(path).write_text(str(os.getpid()))
         time.sleep(20)
     finally:
         Path(path).write_text("heeded")

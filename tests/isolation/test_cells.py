@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,40 @@ def test_what_it_raises_is_a_failed_run_with_its_own_trace(jobs: Jobs) -> None:
     assert error.stacktrace is not None
     assert error.stacktrace.splitlines()[1].strip().startswith("File ")
     assert "tests/isolation/handlers.py" in error.stacktrace.splitlines()[1]
+
+
+def test_long_and_strange_texts_are_cut_not_fatal(jobs: Jobs) -> None:
+    bad = isolated(jobs, handlers.fails_at_length, max_retries=0).enqueue()
+    good = isolated(jobs, handlers.talks_at_length).enqueue()
+    jobs.worker().run_until_empty()
+    error = done(jobs, bad).error
+    assert error is not None
+    assert (error.type, error.message[:9]) == ("ValueError", "\\ud800xxx")
+    assert jobs.result(good.id) == "heard"
+
+
+def test_a_lease_that_is_lost_ends_the_process_and_nothing_else(jobs: Jobs, tmp_path: Path) -> None:
+    """The job is somebody else's now; threads and slots of this worker count on."""
+    note = tmp_path / "note"
+    handler, fine = isolated(jobs, handlers.deaf), isolated(jobs, handlers.where)
+
+    @jobs.middleware
+    async def around(ctx: Context, call_next: Any) -> object:
+        return await call_next(ctx)
+
+    @jobs.handler
+    def in_thread() -> str:
+        return "fine"
+
+    with working(jobs, concurrency=2) as worker:
+        handler.enqueue(path=str(note))
+        pid = int(eventually("it runs", lambda: note.exists() and note.read_text(), 20))
+        for shift in worker._shifts:
+            shift._lost(shift._incarnation)
+        eventually("its process is gone", lambda: is_gone(pid))
+        for _ in range(3):
+            assert jobs.result(in_thread.enqueue().id, timeout=20) == "fine"
+            assert jobs.result(fine.enqueue().id, timeout=20)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +323,13 @@ def test_a_request_to_stop_reaches_it(jobs: Jobs, name: str, tmp_path: Path) -> 
     assert note.read_text() == "heeded"
 
 
+def test_a_process_that_has_to_start_takes_nothing_of_the_timeout(jobs: Jobs) -> None:
+    """Starting an interpreter and importing takes longer than this handler may."""
+    job = isolated(jobs, handlers.sleeps, timeout=0.1, max_retries=0).enqueue(seconds=0)
+    jobs.worker().run_until_empty()
+    assert jobs.result(job.id) == "slept"
+
+
 def test_more_time_on_request(jobs: Jobs) -> None:
     job = isolated(jobs, handlers.extends, timeout=0.4, max_retries=0).enqueue()
     with working(jobs):
@@ -383,6 +425,40 @@ def test_an_idle_process_that_dies_is_replaced(jobs: Jobs) -> None:
     assert after != pid
     assert found is not None
     assert (found.crash_count, found.retry_count) == (0, 0)
+
+
+def test_without_a_process_to_be_had_the_job_waits_for_another_chance(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is the machine's fault: no attempt is counted, and other jobs go on."""
+    job = isolated(jobs, handlers.add).enqueue(a=1, b=2)
+
+    @jobs.handler
+    async def fine() -> str:
+        return "fine"
+
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with working(jobs):
+        eventually("it is put off", lambda: (found := jobs.find(job.id)) and found.execute_at, 20)
+        assert jobs.result(fine.enqueue().id, timeout=5) == "fine"
+    found = jobs.find(job.id)
+    assert found is not None
+    assert (found.status, found.retry_count, found.crash_count) == ("pending", 0, 0)
+    assert "/nowhere/python" in caplog.text
+
+
+def test_a_module_that_only_the_worker_can_import_fails_with_that(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = types.ModuleType("made_up_here")
+    exec("def works(): return 1", made.__dict__)
+    monkeypatch.setitem(sys.modules, "made_up_here", made)
+    job = isolated(jobs, made.works, max_retries=0).enqueue()
+    jobs.worker().run_until_empty()
+    error = done(jobs, job).error
+    assert error is not None
+    assert (error.type, error.message) == ("ModuleNotFoundError", "No module named 'made_up_here'")
+    assert "cannot import made_up_here" in caplog.text
 
 
 # What is refused

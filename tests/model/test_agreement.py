@@ -25,6 +25,7 @@ from boundary.jobs.core import model
 from boundary.jobs.core.operations import (
     BATCH,
     Act,
+    Announce,
     Audit,
     Cancel,
     Claim,
@@ -98,6 +99,7 @@ MAX_CRASHES = 2
 
 ids = st.sampled_from(IDS)
 some_ids = st.lists(ids, min_size=1, max_size=4).map(tuple)
+some_known = st.lists(st.tuples(ids, st.sampled_from([1, 1, 2])), max_size=4).map(tuple)
 workers = st.sampled_from(WORKERS)
 queues = st.sampled_from(QUEUES)
 limits = st.sampled_from([1, 2, 3, BATCH])
@@ -131,6 +133,7 @@ claims = st.builds(
     ahead=aheads,
     promote=st.sampled_from([BATCH, BATCH, BATCH, 0, 1]),
     join=st.sampled_from([True] * 5 + [False]),
+    limits=st.sampled_from([(), (), (), (("mail", 1),), (("default", 0), ("mail", 2))]),
 )
 
 
@@ -205,6 +208,7 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Depart, workers, keeps),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
     st.builds(Explain, ids),
+    st.builds(Inherit, st.just("w1"), st.just("heir"), some_known, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
     st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple)),
     st.builds(Take, ids, workers, spans),
@@ -300,6 +304,10 @@ class Agreement(RuleBasedStateMachine):
         if held := self.held():
             record = held[place % len(held)]
             self.agree(Report(record.id, record.token - stale, progress))
+
+    @rule(frame=blobs)
+    def announce(self, frame: bytes) -> None:
+        self.agree(Announce((frame,)))
 
     @rule(place=st.integers(0, 7), keep_ms=keeps)
     def stop_one_that_runs(self, place: int, keep_ms: int | None) -> None:

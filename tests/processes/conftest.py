@@ -22,12 +22,13 @@ LEASE_MS = 1_000
 
 
 class Line(NamedTuple):
-    """What a run wrote: its phase, its job, its fencing token, its process."""
+    """What a run wrote: its phase, job, fencing token and process, and when (ms)."""
 
     phase: str
     job: str
     token: int
     pid: int
+    at: float
 
 
 class Floor:
@@ -72,7 +73,9 @@ class Floor:
     def lines(self) -> list[Line]:
         """The journal so far."""
         rows = (line.split() for line in self.journal.read_text().splitlines())
-        return [Line(phase, job, int(token), int(pid)) for phase, job, token, pid in rows]
+        return [
+            Line(phase, job, int(token), int(pid), float(at)) for phase, job, token, pid, at in rows
+        ]
 
     def is_writable(self) -> bool:
         """Whether nobody holds the store for writing (a Redis server never is held)."""
@@ -89,7 +92,7 @@ class Floor:
 
     def log(self) -> str:
         """What the processes said, its end."""
-        return (self.folder / "log").read_text(errors="replace")[-4_000:]
+        return (self.folder / "log").read_text(errors="replace")[-40_000:]
 
     def close(self) -> None:
         """Everything is gone."""

@@ -15,27 +15,51 @@ _journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 def note(phase: str, ctx: Context) -> None:
     """One line, whole, whatever happens next."""
-    os.write(_journal, f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()}\n".encode())
+    moment = time.time() * 1000
+    line = f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()} {moment:.3f}\n"
+    os.write(_journal, line.encode())
 
 
 @jobs.handler
-async def on_loop(seconds: float, ctx: Context) -> None:
+async def on_loop(seconds: float, ctx: Context) -> int:
     note("start", ctx)
     await asyncio.sleep(seconds)
     note("end", ctx)
+    return ctx.fencing_token
 
 
 @jobs.handler
-def in_thread(seconds: float, ctx: Context) -> None:
+def in_thread(seconds: float, ctx: Context) -> int:
     note("start", ctx)
     time.sleep(seconds)
     note("end", ctx)
+    return ctx.fencing_token
 
 
 @jobs.handler
 def stubborn(ctx: Context) -> None:
     note("start", ctx)
     time.sleep(60)
+
+
+@jobs.handler
+async def tells(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    for step in range(int(seconds * 10)):
+        ctx.progress(step / (seconds * 10))
+        await asyncio.sleep(0.1)
+
+
+@jobs.handler
+async def hogs(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    time.sleep(seconds)
+
+
+@jobs.handler(max_retries=0)
+def fails(secret: str, ctx: Context) -> None:
+    note("start", ctx)
+    raise ValueError('broken\x1b[31m\n{"forged": true}')
 
 
 @jobs.handler
@@ -48,10 +72,3 @@ def quits(ctx: Context) -> None:
 def breaks(ctx: Context) -> None:
     note("start", ctx)
     ctypes.string_at(0)
-
-
-@jobs.handler
-async def hogs(ctx: Context) -> None:
-    note("start", ctx)
-    while True:
-        time.sleep(0.01)

@@ -31,10 +31,9 @@ def started(floor: Floor, count: int = 1) -> list[str]:
 @pytest.mark.timeout(150)
 def test_fifty_kills_lose_nothing(floor: Floor) -> None:
     """G1, G5, G7: kill -9 of a worker in the middle of its jobs."""
-    card = kill_workers(floor, 50)
+    card, verdict = kill_workers(floor, 50)
     print(card)
-    assert card["lost"] == card["unfinished"] == card["unexpected"] == 0
-    assert card["doubled_unexplained"] == 0
+    assert not verdict.violations, str(verdict)
     assert card["counted"] == card["jobs"]
 
 
@@ -44,11 +43,11 @@ def test_soak_kills(floor: Floor, capsys: pytest.CaptureFixture[str]) -> None:
     """SOAK=short: 100 kills; SOAK=long: 10,000 (G1)."""
     kills = 100 if os.environ.get("SOAK", "short") == "short" else 10_000
     with capsys.disabled():
-        card = kill_workers(floor, kills, say=True)
+        card, verdict = kill_workers(floor, kills, say=True)
         print(json.dumps(card))
     if path := os.environ.get("SOAK_SCORECARD"):
         Path(path).write_text(json.dumps(card, indent=2) + "\n")
-    assert card["lost"] == card["unfinished"] == card["doubled_unexplained"] == 0
+    assert not verdict.violations, str(verdict)
     assert card["counted"] == card["jobs"]
 
 
@@ -85,7 +84,7 @@ def test_a_worker_stopped_past_its_lease_decides_nothing(floor: Floor) -> None:
     )
     first.send_signal(signal.SIGCONT)
     more = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
-    assert floor.jobs.result(more.id, timeout=10) is None
+    assert floor.jobs.result(more.id, timeout=10) == 1
     for worker in (first, second):
         worker.terminate()
         assert worker.wait(10) == 0, floor.log()
@@ -150,6 +149,7 @@ def test_a_job_that_does_not_end_is_released_within_the_timeout(floor: Floor) ->
     worker.terminate()
     assert worker.wait(10) == 0, floor.log()
     assert time.monotonic() - asked < 1.5
+    assert len(floor.lines()) == 1, "it claimed again what it had released"
     found = floor.jobs.find(job.id)
     assert found is not None
     assert (found.status, found.crash_count, found.retry_count) == ("pending", 0, 0)

@@ -5,6 +5,7 @@ What belongs here: the public names. What does not: code.
 
 from __future__ import annotations
 
+from boundary.jobs.core.events import Event, EventType
 from boundary.jobs.core.records import (
     Attempt,
     FailedRun,
@@ -71,6 +72,8 @@ __all__ = [
     "Draft",
     "DuplicateHandler",
     "EnqueueUncertain",
+    "Event",
+    "EventType",
     "FailedRun",
     "FailureGroup",
     "Handler",

@@ -490,7 +490,7 @@ def test_what_a_cut_claim_brought_is_released_to_an_heir(opened, redis_url, prox
         with pytest.raises(BackendUnavailable, match="whether it happened is not known"):
             door.execute(claim())
         assert running(door) == 3
-        beat = door.execute(Inherit("w1", "w2", (mine.id,), 30_000, b"", None))
+        beat = door.execute(Inherit("w1", "w2", ((mine.id, 1),), 30_000, b"", None))
         assert beat.alive
         assert (running(door), ready(door)) == (1, 2)
         assert not door.execute(Claim("w1", None, 10, 30_000)).alive

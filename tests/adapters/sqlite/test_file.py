@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from boundary.jobs import BackendUnavailable, StoreFormatError, StoreFull
 from boundary.jobs.core.operations import (
@@ -20,7 +22,10 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     Interest,
+    PutSchedule,
     Reclaim,
+    Schedule,
+    Schedules,
     Search,
     Series,
     Stats,
@@ -211,54 +216,54 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     connection.close()
 
 
-SECOND = (Path(__file__).parent / "schema_2.sql").read_text()
-"""The tables as version 2 had them; kept as it was."""
+def older(path: Path, version: int, *statements: str) -> None:
+    """A file as an older library made it, with a job, a dead letter and some counters.
+
+    `schemas/N.sql` is the schema as version N made it: never change one.
+    """
+    path.touch(mode=0o600)
+    script = (Path(__file__).parent / "schemas" / f"{version}.sql").read_text()
+    minute = time.time_ns() // 60_000_000_000 * 60_000
+    series = [
+        f"INSERT INTO series VALUES ({at}, 'mail', 2, 0, 1, 3.5)"
+        for at in (minute - 60_000, minute)
+    ]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+        for statement in (
+            (
+                "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position)"
+                f" VALUES (x'{job(1).id.hex()}', 'send', 'mail', 2, x'', 1, 1, 1)"
+            ),
+            (
+                "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, "
+                f"completed, ending) VALUES (x'{job(2).id.hex()}', 'send', 'mail', 2, x'', 1, 1, "
+                "'failed', 5, 'exhaust')"
+            ),
+            "INSERT INTO counter VALUES ('mail', 3, 1, 0, 10.0)",
+            *(series if version == 2 else ()),
+            *statements,
+        ):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
 
 
-def older(path: Path, version: int) -> None:
-    """A file as an older library made it, with a job, a dead letter and some counters."""
-    connection = sqlite3.connect(path)
-    connection.executescript(SECOND)
-    for statement in (
-        (
-            "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position) "
-            f"VALUES (x'{job(1).id.hex()}', 'send', 'mail', 2, x'', 1, 1, 1)"
-        ),
-        (
-            "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, "
-            f"completed, ending) VALUES (x'{job(2).id.hex()}', 'send', 'mail', 2, x'', 1, 1, "
-            "'failed', 5, 'exhaust')"
-        ),
-        "INSERT INTO counter VALUES ('mail', 3, 1, 0, 10.0)",
-    ):
-        connection.execute(statement)
-    if version == 1:
-        connection.execute("DROP TABLE series")
-    else:
-        now = time.time_ns() // 60_000_000_000 * 60_000
-        for minute in (now - 60_000, now):
-            connection.execute(f"INSERT INTO series VALUES ({minute}, 'mail', 2, 0, 1, 3.5)")
-    connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {version}")
-    connection.commit()
-    connection.close()
-
-
-def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every table with its columns, and every index with what it is over."""
-    connection = sqlite3.connect(path)
-    found = {}
-    for (name,) in connection.execute("SELECT name FROM sqlite_schema").fetchall():
-        columns = connection.execute(f"PRAGMA table_xinfo({name})").fetchall()
-        found[name] = (
-            sorted(row[1:] for row in columns)
-            or connection.execute(f"PRAGMA index_xinfo({name})").fetchall()
-        )
-    connection.close()
+def tables(path: Path) -> dict[str, object]:
+    """Every table with its columns, and every index with the names of what it is over."""
+    found: dict[str, object] = {}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
+            rows = connection.execute(f"PRAGMA {kind}_xinfo({name})").fetchall()
+            # A column that was added later stands at the end.
+            found[name] = (
+                sorted(row[1:6] for row in rows) if kind == "table" else [row[2] for row in rows]
+            )
     return found
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", range(1, opening.SCHEMA))
 def test_an_older_file_is_brought_up_to_date(path: Path, version: int) -> None:
     older(path, version)
     door = SqliteStore(path).blocking()
@@ -269,24 +274,30 @@ def test_an_older_file_is_brought_up_to_date(path: Path, version: int) -> None:
     assert door.execute(Stats("mail")).counters == (Counters("mail", 3, 1, 0, 10.0),)
     told = door.execute(Series(3))
     assert [one.counters for one in told] == [Counters("mail", 2, 0, 1, 3.5)] * (version - 1) * 2
-    assert sum(one.counters.succeeded for one in door.execute(Series(2, hourly=True))) == (
-        4 if version == 2 else 0
-    )
+    hourly = door.execute(Series(2, hourly=True))
+    assert sum(one.counters.succeeded for one in hourly) == 4 * (version - 1)
     door.close()
+    fresh = path.with_name("fresh.db")
+    new = SqliteStore(fresh).blocking()
+    new.execute(Time())
+    new.close()
+    assert tables(path) == tables(fresh)
 
 
-def test_a_file_brought_up_to_date_is_as_a_new_one(path: Path) -> None:
-    older(path, 2)
-    new = path.with_name("new.db")
-    for one in (path, new):
-        door = SqliteStore(one).blocking()
-        door.execute(Time())
-        door.close()
-    mine, theirs = tables(path), tables(new)
-    assert mine.keys() == theirs.keys()
-    for name, columns in mine.items():
-        if name != "job":
-            assert columns == theirs[name], name
+def test_a_file_of_the_second_schema_keeps_its_schedules(path: Path) -> None:
+    rows = (
+        "('beat', 'ping', 'default', 2, x'', 7, NULL, 500, 'UTC')",
+        "('report', 'make', 'reports', 1, x'01ff', 9, '0 8 * * *', NULL, 'Europe/Amsterdam')",
+    )
+    older(path, 2, *(f"INSERT INTO schedule VALUES {row}" for row in rows))
+    door = SqliteStore(path).blocking()
+    beat = Schedule("beat", "ping", "default", 2, b"", 7, every_ms=500)
+    report = Schedule(
+        "report", "make", "reports", 1, b"\x01\xff", 9, "0 8 * * *", timezone="Europe/Amsterdam"
+    )
+    assert door.execute(Schedules()) == (beat, report)
+    assert door.execute(PutSchedule(replace(beat, next_at=None), beat))
+    door.close()
 
 
 OPEN = """

@@ -32,6 +32,7 @@ from boundary.jobs.core.operations import (
     MINUTE,
     SERIES,
     Act,
+    Announce,
     Audit,
     Beat,
     Cancel,
@@ -327,10 +328,11 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
 
 def _pick(state: State, operation: Claim) -> list[bytes]:
     """The ids to hand over, in order; their lanes still hold them."""
-    ahead = dict(operation.ahead)
+    ahead, limits = dict(operation.ahead), dict(operation.limits)
     picked: list[bytes] = []
     for name in _served(state, operation):
         room = operation.slots + ahead.get(name, 0) - len(picked)
+        room = min(room, limits.get(name, room))
         if room <= 0 or name in state.paused:
             continue
         picked.extend(_first(_waiting(state, name), room))
@@ -467,8 +469,9 @@ def _inherit(state: State, operation: Inherit, now: Millis) -> Beat:
     heir.expires = max(heir.expires, now + operation.lease_ms)
     heir.info = operation.info
     heir.order = holder.order or heir.order
+    kept = set(operation.known)
     for record in _latest_first(state, holder.held):
-        if record.id in operation.ids:
+        if (record.id, record.token) in kept:
             state.jobs[record.id] = replace(record, worker=operation.heir)
             heir.held[record.id] = None
         else:
@@ -513,6 +516,11 @@ def _report(state: State, operation: Report, now: Millis) -> bool:
         return False
     state.jobs[operation.id] = replace(record, progress=operation.progress)
     return True
+
+
+def _announce(state: State, operation: Announce, now: Millis) -> bool:
+    """Who watches is no part of a state."""
+    return False
 
 
 # Duties any worker may carry out
@@ -1048,6 +1056,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Inherit: _inherit,
     Depart: _depart,
     Report: _report,
+    Announce: _announce,
     Promote: _promote,
     Reclaim: _reclaim,
     Prune: _prune,

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from boundary.jobs.core.records import DEFAULT_QUEUE, Status
 from boundary.jobs.core.stats import Counters
@@ -23,6 +24,7 @@ from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
 
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 MAX_DIGITS = 19
 """Digits of a cursor: what fits 64 bits."""
@@ -41,6 +43,9 @@ Settling: TypeAlias = Literal[
 
 ENQUEUE_BATCH = 500
 """Most jobs one `Enqueue` carries."""
+
+FRAME = 4_000
+"""Most bytes of a frame of events: what a named pipe takes wholly or not at all."""
 
 
 class Topic(StrEnum):
@@ -79,10 +84,14 @@ class Operation(Struct, Generic[R_co], frozen=True):
 
 
 class Enqueued(Struct, frozen=True, gc=False):
-    """When the store took the jobs, and for each whether it is new."""
+    """When the store took the jobs, and for each whether it is new.
+
+    `watched` (here and in other replies): somebody follows events, so tell of it by `Announce`.
+    """
 
     now: Millis
     fresh: tuple[bool, ...]
+    watched: bool = False
 
 
 class Enqueue(Operation[Enqueued], frozen=True):
@@ -169,6 +178,7 @@ class Claimed(Struct, frozen=True, gc=False):
         ticks: Schedules whose tick is due; `Fire` them.
         alive: False: the store does not know this worker (any more) and gave it nothing; what it
             held was taken back. It must go on under a new incarnation.
+        watched: As in `Enqueued`; a claim that brought no jobs need not look, and says False.
     """
 
     now: Millis
@@ -177,6 +187,7 @@ class Claimed(Struct, frozen=True, gc=False):
     cancelling: tuple[bytes, ...] = ()
     ticks: tuple[Schedule, ...] = ()
     alive: bool = True
+    watched: bool = False
 
 
 class Claim(Operation[Claimed], frozen=True):
@@ -187,8 +198,8 @@ class Claim(Operation[Claimed], frozen=True):
     First, up to `promote` jobs whose instant has come join the tail of their queue, in order of
     that instant. Then jobs are taken queue by queue in the order given, critical to low within a
     queue, first in first out within a priority; paused queues are passed over. A queue is taken
-    from while fewer than `slots` plus its number in `ahead` were taken in all. A taken job gets
-    `token + 1`, status `running`, `started` = now, no progress and no cancel request.
+    from while fewer than `slots` plus its number in `ahead` were taken in all, and fewer than its
+    number in `limits` from itself. A taken job gets `token + 1`, status `running`, `started` = now, no progress and no cancel request.
 
     Attributes:
         worker: Incarnation of the worker.
@@ -196,6 +207,7 @@ class Claim(Operation[Claimed], frozen=True):
         slots: Jobs that can start at once; 0 only looks.
         lease_ms: How long after its renewal the worker's hold on all it has ends.
         ahead: (queue, jobs beyond `slots`) that are taken to be run within milliseconds.
+        limits: (queue, jobs) of which no more can run here now; 0: it is passed over.
         promote: Most jobs to promote; 0: promotion is switched off here.
         join: Make the worker known if it is not.
     """
@@ -207,6 +219,7 @@ class Claim(Operation[Claimed], frozen=True):
     ahead: tuple[tuple[str, int], ...] = ()
     promote: int = BATCH
     join: bool = False
+    limits: tuple[tuple[str, int], ...] = ()
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -243,6 +256,7 @@ class Settled(Struct, frozen=True, gc=False):
 
     now: Millis
     accepted: tuple[bool, ...]
+    watched: bool = False
 
 
 class Settle(Operation[Settled], frozen=True):
@@ -293,6 +307,7 @@ class Beat(Struct, frozen=True, gc=False):
     alive: bool
     cancelling: tuple[bytes, ...] = ()
     order: Order | None = None
+    watched: bool = False
 
 
 class Heartbeat(Operation[Beat], frozen=True):
@@ -308,17 +323,21 @@ class Heartbeat(Operation[Beat], frozen=True):
 
 
 class Inherit(Operation[Beat], frozen=True):
-    """The worker goes on as `heir`, with the jobs in `ids`; what else it held is released.
+    """The worker goes on as `heir`, with the jobs in `known`; what else it held is released.
 
     For a worker that does not know whether its last claim took place: what that may have brought
     it goes back as by `Depart`, and the same claim, should it come late, is one of a worker nobody
     knows. Jobs keep their tokens, the heir its order. If the worker is not known the answer is about the heir: alive
     if this was done before.
+
+    Attributes:
+        known: (id, token) of each. A job may be held under a later token than the worker knows:
+            its outcome was accepted, and the claim of which nothing was heard brought it again.
     """
 
     worker: str
     heir: str
-    ids: tuple[bytes, ...]
+    known: tuple[tuple[bytes, int], ...]
     lease_ms: int
     info: bytes
     keep_ms: int | None
@@ -341,6 +360,35 @@ class Report(Operation[bool], frozen=True):
     id: bytes
     token: int
     progress: bytes
+
+
+# Those who watch
+
+
+class Announce(Operation[bool], frozen=True):
+    """Who watches hears these frames of events; nothing that is stored changes.
+
+    Whether anybody watches, as far as is known. A frame may get lost, or come twice; it comes
+    wholly or not at all, those of one caller that waits for each reply in their order. Nothing
+    waits for who watches.
+
+    Attributes:
+        frames: As `events.frames_of` makes them, at most `FRAME` bytes each.
+    """
+
+    frames: tuple[bytes, ...]
+
+
+def as_watched(reply: T) -> T:
+    """The reply, saying that somebody watches, if it is one that does."""
+    told: object = reply
+    if isinstance(told, Enqueued | Claimed | Settled | Beat):
+        return cast("T", replace(told, watched=True))
+    if isinstance(told, tuple):
+        parts = cast("tuple[object, ...]", told)
+        if parts and isinstance(parts[0], Settled):
+            return cast("T", tuple([as_watched(one) for one in parts]))
+    return reply
 
 
 # Duties any worker may carry out

@@ -173,10 +173,15 @@ Event: TypeAlias = Tick | Told | Exited | Replace | Quiet | Stop
 
 
 class Start(Struct, frozen=True):
-    """Start a child in a slot, under this number."""
+    """Start a child in a slot, under this number.
+
+    Attributes:
+        succeeds: Another child is there still, and gives way when this one is ready.
+    """
 
     number: int
     slot: int
+    succeeds: bool = False
 
 
 class Tell(Struct, frozen=True):
@@ -430,7 +435,7 @@ def _go_on_replacing(state: State, now: float) -> tuple[State, tuple[Effect, ...
             successor=started.number,
             children=(*state.children, started),
         )
-        return state, (Start(started.number, old.slot),)
+        return state, (Start(started.number, old.slot, succeeds=True),)
     if new.phase != "ready" or old.phase == "leaving":
         return state, ()
     kill_at = now + old.grace_ms + LAST_CALL_MS

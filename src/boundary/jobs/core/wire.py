@@ -111,6 +111,11 @@ class Record(Struct, frozen=True, gc=False):
     prune_at: Millis | None = None
 
 
+def ready_since(record: Record) -> Millis:
+    """When a ready job was so first: it came in, or the instant it was told to wait for."""
+    return max(record.created, record.execute_at or 0)
+
+
 RetryFields: TypeAlias = tuple[
     BackoffStrategy, Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)], bool
 ]
@@ -404,6 +409,14 @@ def error_of(trail: bytes) -> JobError | None:
     except RecordError:
         return None
     return None if error is None else JobError(*error)
+
+
+def reason_of(trail: bytes) -> str | None:
+    """Why the latest run ended or was put off, if it says so and can be read."""
+    try:
+        return decode_trail(trail).reason
+    except RecordError:
+        return None
 
 
 def decode_progress(data: bytes) -> tuple[float, str | None]:

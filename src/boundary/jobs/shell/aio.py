@@ -6,29 +6,32 @@ call (`flows`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
-from boundary.jobs.shell import flows, operators, schedule_flows
+from boundary.jobs.shell import flows, operators, order_flows, schedule_flows
 from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action
 from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.telemetry import tracing
 
 if TYPE_CHECKING:
     import asyncio
 
+    from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs
     from boundary.jobs.shell.draft import Draft
+    from boundary.jobs.shell.following import AsyncEvents
     from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions
     from boundary.jobs.shell.registry import Handler
 
@@ -44,18 +47,23 @@ class AsyncJobs:
             WeakKeyDictionary()
         )
 
-    async def _run(self, flow: Flow[R]) -> R:
+    def _backend(self) -> AsyncBackend:
+        """This loop's own."""
         import asyncio  # here: a process that never awaits should not pay for it
 
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
             backend = self._backends[loop] = self._jobs.open_async()
-        return await drive_async(flow, backend)
+        return backend
+
+    async def _run(self, flow: Flow[R]) -> R:
+        return await drive_async(flow, self._backend(), self._jobs.voice)
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return await self._run(self._jobs.enqueuing_one(draft))
+        with tracing.sending(draft.new.queue, 1):
+            return await self._run(self._jobs.enqueuing_one(draft))
 
     async def enqueue(
         self,
@@ -68,7 +76,8 @@ class AsyncJobs:
 
     async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
         """As `Jobs.enqueue_many`."""
-        return await self._run(self._jobs.enqueuing(jobs))
+        with tracing.sending(None, None):
+            return await self._run(self._jobs.enqueuing(jobs))
 
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""
@@ -161,6 +170,19 @@ class AsyncJobs:
         """As `Jobs.workers`."""
         return await self._run(flows.workers())
 
+    def events(
+        self,
+        types: Collection[EventType] | None = None,
+        job_id: JobId | None = None,
+        queue: str | None = None,
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> AsyncEvents:
+        """As `Jobs.events`: for `async for`, and `async with` to hear from there on."""
+        from boundary.jobs.shell.following import AsyncEvents, wanted  # here: few follow events
+
+        return AsyncEvents(lambda: self._backend().watch(), wanted(types, job_id, queue), timeout)
+
     async def cancel(
         self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
     ) -> Job | None:
@@ -250,19 +272,19 @@ class AsyncJobs:
 
     async def quiet_workers(self, worker: str | None = None) -> int:
         """As `Jobs.quiet_workers`."""
-        return await self._run(operators.instruct("quiet", worker))
+        return await self._run(order_flows.instruct("quiet", worker))
 
     async def unquiet_workers(self, worker: str | None = None) -> int:
         """As `Jobs.unquiet_workers`."""
-        return await self._run(operators.instruct("unquiet", worker))
+        return await self._run(order_flows.instruct("unquiet", worker))
 
     async def drain_workers(self, worker: str | None = None) -> int:
         """As `Jobs.drain_workers`."""
-        return await self._run(operators.instruct("drain", worker))
+        return await self._run(order_flows.instruct("drain", worker))
 
     async def restart_workers(self, worker: str | None = None) -> int:
         """As `Jobs.restart_workers`."""
-        return await self._run(operators.instruct("restart", worker))
+        return await self._run(order_flows.instruct("restart", worker))
 
     async def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """As `Jobs.purge`."""

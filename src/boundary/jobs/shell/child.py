@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 VARIABLE = "BOUNDARY_JOBS_SUPERVISED"
-"""Says a process that it is a child: its number, its slot, and the file of its end of the line."""
+"""Says a process that it is a child: its number, its slot, whether it succeeds
+another, and the file of its end of the line."""
 
 
 class Line:
@@ -31,11 +32,13 @@ class Line:
     Attributes:
         number: Which of the supervisor's children this is, from 1 on.
         slot: Which of its places it has, from 0 on.
+        succeeds: As `worker.Keeper.succeeds`.
     """
 
-    def __init__(self, number: int, slot: int, file: int) -> None:
+    def __init__(self, number: int, slot: int, succeeds: int, file: int) -> None:
         self.number = number
         self.slot = slot
+        self.succeeds: bool = bool(succeeds)
         self._socket = socket.socket(fileno=file)
         self._socket.setblocking(False)
         self._socket.set_inheritable(False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
@@ -31,7 +31,15 @@ from uuid import UUID
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, hands, operators, options, schedule_flows
+from boundary.jobs.shell import (
+    connect,
+    flows,
+    hands,
+    operators,
+    options,
+    order_flows,
+    schedule_flows,
+)
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
@@ -44,16 +52,21 @@ from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.telemetry import tracing
+from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
+    from boundary.jobs.shell.following import Events
     from boundary.jobs.shell.inline import Desk, Terms
+    from boundary.jobs.shell.telemetry.hooks import Hooks
     from boundary.jobs.shell.worker import Worker
 
 P = ParamSpec("P")
@@ -113,6 +126,7 @@ class Jobs:
         registry: What a worker knows.
         settings: The configuration in force.
         aio: The same calls, awaitable.
+        voice: Tells of what these calls bring about.
 
     Raises:
         UsageError: The URL or a setting is wrong.
@@ -127,14 +141,16 @@ class Jobs:
         clock: Clock | None = None,
         inline: bool | Literal["raise"] | None = None,
     ) -> None:
-        self.settings = _settings(url, namespace, config)
+        self.settings: Settings = _settings(url, namespace, config)
         self._inline = _checked_inline(self.settings.inline if inline is None else inline)
         connect.checked_url(self.settings.url)
-        self.registry = Registry()
-        self.aio = AsyncJobs(self)
+        self.registry: Registry = Registry()
+        self.aio: AsyncJobs = AsyncJobs(self)
         self._clock = clock or SystemClock()
         self._store_clock = clock
         self._new_id = Ids(self._clock).new
+        self.voice: Voice = Voice()
+        self._hooks: Hooks | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -187,7 +203,7 @@ class Jobs:
         return Terms(knows, self.settings.retention.finished, raising=self._inline == "raise")
 
     def _run(self, flow: Flow[R]) -> R:
-        return drive(flow, self._backend)
+        return drive(flow, self._backend, self.voice)
 
     def __repr__(self) -> str:
         from boundary.jobs.shell import config as configuration
@@ -335,6 +351,39 @@ class Jobs:
         self.registry.add_middleware(function)
         return function
 
+    @overload
+    def on_event(self, function: F, /) -> F: ...
+    @overload
+    def on_event(self, *types: EventType) -> Callable[[F], F]: ...
+    def on_event(self, *given: Any) -> Any:
+        """The decorated function is told of what happens to jobs in this process.
+
+        Bare (``@jobs.on_event``), or with the types of events it wants
+        (``@jobs.on_event("dead", "failed")``). It takes the `Event`, and as a second argument, if it
+        has one, what the handler raised (of ``retrying``, ``failed`` and ``dead``; else None). It
+        runs in a thread of its own; what it raises is logged, and is no job's trouble. If hooks are
+        too slow, some is passed over.
+
+        Raises:
+            UsageError: There is no such type, or the function is async or takes something else.
+        """
+        from boundary.jobs.core.events import checked_types
+        from boundary.jobs.shell.telemetry.hooks import Hooks, hook_of  # here: few have hooks
+
+        bare = len(given) == 1 and callable(given[0])
+        types = None if bare or not given else checked_types(given)
+
+        def add(function: Any) -> Any:
+            hook = hook_of(function, types)
+            if self._hooks is None:
+                self._hooks = Hooks()
+                self.registry.subscribers.append(self._hooks)
+                self.voice.stream.subscribe(self._hooks)
+            self._hooks.add(hook)
+            return function
+
+        return add(given[0]) if bare else add
+
     def lifespan(self, function: F) -> F:
         """What the decorated async generator yields is every handler's `Context.state`.
 
@@ -349,21 +398,25 @@ class Jobs:
     def worker(
         self,
         queues: Sequence[str] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
         weights: Mapping[str, int] | None = None,
         max_jobs: int | None = None,
         max_memory: int | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
     ) -> Worker:
         """A worker for these handlers.
 
         Args:
             queues: Served in this order; None: as configured, else every queue that has jobs,
                 ``default`` first.
-            concurrency: Jobs that run at the same time; None: as configured (10).
+            concurrency: Jobs that run at the same time; ``"auto"`` or ``"auto:2-200"``: as many,
+                within bounds, as the measured load allows; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
             max_jobs: It asks to be replaced after so many jobs, and without anybody to ask it
                 stops; None: as configured (0, never).
             max_memory: The same when its process has more bytes of memory.
+            queue_concurrency: Of these queues, at most so many jobs at the same time; None: as
+                configured.
 
         Raises:
             UsageError: One of them is wrong.
@@ -379,6 +432,7 @@ class Jobs:
             concurrency=concurrency,
             max_jobs=max_jobs,
             max_memory=max_memory,
+            queue_concurrency=queue_concurrency,
             clock=self._clock,
         )
 
@@ -390,7 +444,8 @@ class Jobs:
 
     def drafting(self, job_type: str, chosen: Options) -> Drafting:
         """A maker of drafts under this door's ids and limits."""
-        return Drafting(job_type, chosen, self._new_id, self.settings.payload_limit)
+        limit = self.settings.payload_limit
+        return Drafting(job_type, chosen, self._new_id, limit, tracing.created)
 
     def draft(
         self,
@@ -409,7 +464,8 @@ class Jobs:
 
     def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return self._run(self.enqueuing_one(draft))
+        with tracing.sending(draft.new.queue, 1):
+            return self._run(self.enqueuing_one(draft))
 
     async def asend(self, draft: Draft) -> Job:
         """As `send`, awaited."""
@@ -441,7 +497,8 @@ class Jobs:
         Args:
             jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
         """
-        return self._run(self.enqueuing(jobs))
+        with tracing.sending(None, None):
+            return self._run(self.enqueuing(jobs))
 
     # Look
 
@@ -579,6 +636,36 @@ class Jobs:
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
         return self._run(flows.workers())
+
+    def events(
+        self,
+        types: Collection[EventType] | None = None,
+        job_id: JobId | None = None,
+        queue: str | None = None,
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> Events:
+        """What happens to jobs from now on, whichever process they are enqueued and run in.
+
+        An iterator that waits for the next event, to be closed by `with` or `close()`. Nothing
+        waits for it: events may get lost where it does not keep up or the store fails. Each event
+        says in `lost` how many are missing before it, and `lost` of the iterator how many in all,
+        as far as that is known; the last ones of a process may be missing without a word.
+
+        Args:
+            types: Only these, such as ``{"dead", "retrying"}``; None: all.
+            job_id: Only of this job.
+            queue: Only of jobs in this queue.
+            timeout: Seconds, or a timedelta, after which it ends if no such event comes; None: never.
+
+        Raises:
+            UsageError: There is no such type, or no such name.
+            BackendError: The store cannot be heard, at once or in a later step; another step
+                tries again.
+        """
+        from boundary.jobs.shell.following import Events, wanted  # here: few follow events
+
+        return Events(self._backend.watch, wanted(types, job_id, queue), timeout)
 
     # Act
 
@@ -732,18 +819,18 @@ class Jobs:
         Args:
             worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
         """
-        return self._run(operators.instruct("quiet", worker))
+        return self._run(order_flows.instruct("quiet", worker))
 
     def unquiet_workers(self, worker: str | None = None) -> int:
         """The worker claims jobs again; None: all. How many."""
-        return self._run(operators.instruct("unquiet", worker))
+        return self._run(order_flows.instruct("unquiet", worker))
 
     def drain_workers(self, worker: str | None = None) -> int:
         """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
 
         Nobody starts in its place. How many were told.
         """
-        return self._run(operators.instruct("drain", worker))
+        return self._run(order_flows.instruct("drain", worker))
 
     def restart_workers(self, worker: str | None = None) -> int:
         """The worker is replaced by a new process, without a gap in service; None: all.
@@ -751,7 +838,7 @@ class Jobs:
         One that runs alone ends what it has and starts anew; a worker that a program runs in
         its own process leaves. How many were told.
         """
-        return self._run(operators.instruct("restart", worker))
+        return self._run(order_flows.instruct("restart", worker))
 
     def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""

@@ -13,11 +13,14 @@ makes the outcome → `_finish` puts it where the worker collects it.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 import logging
 import os
+import threading
 from collections import deque
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,10 +28,13 @@ from boundary.jobs.core import outcome, wire
 from boundary.jobs.core.records import JobError, Progress
 from boundary.jobs.core.steering import Steer, as_job_result
 from boundary.jobs.errors import RecordError
+from boundary.jobs.shell import process, stacks
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.isolation.cells import Cells
 from boundary.jobs.shell.isolation.keeper import CellLost, CellUnavailable
+from boundary.jobs.shell.logs import labels
+from boundary.jobs.shell.process import LINEAGE
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
@@ -40,8 +46,10 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import Clock
     from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.telemetry.tracing import Processing
+    from boundary.jobs.shell.threads import MakeThreads
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 HOG = 0.001
 """Seconds a slot goes on without a turn for the rest of the loop."""
@@ -51,6 +59,9 @@ GRACE = 1.0
 
 LAST_GRACE = 0.2
 """The same at the end of a shutdown, when the process is about to leave."""
+
+START_GRACE = 15.0
+"""Seconds a process may take until it calls the handler, beside the handler's timeout."""
 
 TERM_GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL for a process that runs a handler."""
@@ -69,6 +80,8 @@ class Run:
         stop: Why it was asked to stop: "", "timeout", "cancel" or "abandon".
         ended: Its outcome is in; whatever else it does changes nothing.
         given_up: Its slot went to another job while it still runs.
+        over: Its handler has returned or raised.
+        thread: The thread its handler is in, if it is in one.
         started, finished: When, by the loop's time.
     """
 
@@ -79,27 +92,31 @@ class Run:
         "finished",
         "given_up",
         "handler",
+        "over",
         "payload",
         "record",
         "started",
         "stop",
         "task",
+        "thread",
     )
 
     def __init__(
         self, record: Record, payload: Payload, handler: Handler[..., Any], started: float
     ) -> None:
-        self.record = record
-        self.payload = payload
-        self.handler = handler
-        self.started = started
-        self.finished = started
+        self.record: Record = record
+        self.payload: Payload = payload
+        self.handler: Handler[..., Any] = handler
+        self.started: float = started
+        self.finished: float = started
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.deadline: float | None = None
-        self.stop = ""
-        self.ended = False
-        self.given_up = False
+        self.stop: str = ""
+        self.ended: bool = False
+        self.given_up: bool = False
+        self.over: bool = False
+        self.thread: int | None = None
 
 
 class Executor:
@@ -111,7 +128,10 @@ class Executor:
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
-        threads: Makes what calls blocking handlers.
+        errors: Gets what handlers raise, by the id of the job; None: nobody wants to know.
+        processing: Makes a span of each run; None: nobody traces.
+        whole_process: The process is this worker's, with its streams.
+        threads: Makes the threads for handlers that block.
     """
 
     def __init__(
@@ -121,6 +141,7 @@ class Executor:
         concurrency: int,
         keep: Keep,
         addresses: Mapping[str, Address],
+        whole_process: bool,
         max_unhandled_ms: int,
         max_crashes: int,
         result_limit: int,
@@ -129,7 +150,9 @@ class Executor:
         report: Callable[[Record, bytes], None],
         collected: Callable[[], None],
         store_now: Callable[[], Millis],
-        threads: Callable[..., Threads[Any, Any]] = Threads,
+        errors: dict[bytes, BaseException] | None = None,
+        processing: Processing | None = None,
+        threads: MakeThreads = Threads,
     ) -> None:
         self._registry = registry
         self._concurrency = concurrency
@@ -142,23 +165,29 @@ class Executor:
         self._report = report
         self._collected = collected
         self._store_now = store_now
+        self._errors = errors
+        self._processing = processing
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._buffer: deque[Record] = deque()
         self._running: dict[bytes, Run] = {}
         self._idle: deque[asyncio.Future[Run]] = deque()
-        self._slots: set[asyncio.Task[None]] = set()
-        self._threads = threads(self._loop, self._call_blocking, self._finish)
+        # In order, as all that is iterated over here: a worker's steps depend on no address.
+        self._slots: dict[asyncio.Task[None], None] = {}
+        call_blocking = self._call_blocking if processing is None else self._trace_blocking
+        self._threads = threads(self._loop, call_blocking, self._finish)
         self._bridge = threads(self._loop, _call_bridged, _resolve)
         self._addresses = addresses
         self._cells = Cells(addresses, result_limit)
-        self._pid = os.getpid()
+        self._generation = LINEAGE.forks
+        self._whole_process = whole_process
         self._yielded = self._time()
         self._deadlines: list[tuple[float, int, Run]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._ticket = itertools.count()
         self._outcomes: list[tuple[Record, Outcome]] = []
         self._durations: dict[str, list[float]] = {}
+        self._left_behind: list[Run] = []
         self._missing_said: dict[str, float] = {}
 
     # What the worker does with it
@@ -183,10 +212,10 @@ class Executor:
         return len(self._outcomes)
 
     @property
-    def held(self) -> tuple[bytes, ...]:
-        """Ids of all jobs that are this worker's: waiting, running, or with an outcome."""
-        ended = (record.id for record, _ in self._outcomes)
-        return (*self._running, *(record.id for record in self._buffer), *ended)
+    def held(self) -> tuple[Record, ...]:
+        """All jobs that are this worker's: running, waiting, or with an outcome."""
+        running = (run.record for run in self._running.values())
+        return (*running, *self._buffer, *(record for record, _ in self._outcomes))
 
     def has_suspect(self, max_crashes: int) -> bool:
         """Whether a job on its last chance runs or waits here."""
@@ -199,38 +228,60 @@ class Executor:
         return tuple(self._running)
 
     @property
-    def runs(self) -> tuple[Run, ...]:
-        """What runs; from any thread."""
-        return tuple(self._running.values())
+    def runs(self) -> list[Run]:
+        """The runs under way; from any thread."""
+        return list(self._running.values())
+
+    @property
+    def left_behind(self) -> list[Run]:
+        """Runs that go on though their slots were given away; from any thread."""
+        return [run for run in self._left_behind if not run.over]
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Pids of the child processes that run handlers."""
+        return self._cells.pids
 
     def durations(self) -> tuple[tuple[str, int, float], ...]:
         """(queue, runs, milliseconds together) of what finished since the last call."""
+        self._keep_streams_open()  # once a turn, for the handlers on the loop
         taken, self._durations = self._durations, {}
         return tuple((queue, int(count), total) for queue, (count, total) in taken.items())
 
-    def give_back(self) -> int:
-        """Release every job that has not begun. How many."""
-        count = len(self._buffer)
-        # Each goes to the head in turn: the last first keeps their order.
-        while self._buffer:
-            record = self._buffer.pop()
-            self._outcomes.append((record, outcome.released(record, self._keep.finished)))
-        return count
+    def resize(self, slots: int) -> None:
+        """There is room for so many jobs; what runs beyond it ends first."""
+        self._concurrency = slots
+        self._fill()
 
-    def cancel(self, ids: Iterable[bytes]) -> int:
-        """Ask these jobs to stop. How many had not begun (and are cancelled at once)."""
+    def give_back(self) -> tuple[Record, ...]:
+        """Release every job that has not begun. Which."""
+        unbegun = tuple(self._buffer)
+        self._buffer.clear()
+        return self.refuse(unbegun)
+
+    def refuse(self, records: tuple[Record, ...]) -> tuple[Record, ...]:
+        """Release these claimed jobs unbegun. Which."""
+        # Each goes to the head in turn: the last first keeps their order.
+        for record in reversed(records):
+            self._outcomes.append((record, outcome.released(record, self._keep.finished)))
+        return records
+
+    def cancel(self, ids: Iterable[bytes]) -> tuple[Record, ...]:
+        """Ask these jobs to stop. Which had not begun (and are cancelled at once)."""
         wanted = set(ids)
-        for id in wanted & self._running.keys():
-            self._ask_to_stop(self._running[id], "cancel", GRACE)
-        unbegun = [record for record in self._buffer if record.id in wanted]
+        for id, run in list(self._running.items()):
+            if id in wanted:
+                self._ask_to_stop(run, "cancel", GRACE)
+        unbegun = tuple([record for record in self._buffer if record.id in wanted])
         for record in unbegun:
             self._buffer.remove(record)
             why = "cancelled before it started"
             self._outcomes.append((record, outcome.cancelled(record, self._keep.finished, why)))
-        return len(unbegun)
+        return unbegun
 
     def abandon(self) -> None:
         """Stop what runs and release it; handlers get a last moment to unwind."""
+        self._cells.wind_down()
         for run in list(self._running.values()):
             run.stop = ""
             self._ask_to_stop(run, "abandon", LAST_GRACE)
@@ -288,7 +339,9 @@ class Executor:
         run = Run(record, payload, handler, started)
         self._running[record.id] = run
         if payload.timeout_ms is not None:
-            self._watch(run, started + payload.timeout_ms / 1000)
+            # A process may have to start first; the handler's time begins with the handler.
+            start = 0.0 if handler.isolation is None else START_GRACE
+            self._watch(run, started + start + payload.timeout_ms / 1000)
         if handler.context_parameter is not None or self._registry.middleware:
             run.context = self._context(run)
         return run
@@ -300,11 +353,11 @@ class Executor:
             self._idle.popleft().set_result(run)
         else:
             slot = self._loop.create_task(self._serve(run))
-            self._slots.add(slot)
+            self._slots[slot] = None
             slot.add_done_callback(self._slot_ended)
 
     def _slot_ended(self, slot: asyncio.Task[None]) -> None:
-        self._slots.discard(slot)
+        self._slots.pop(slot, None)
         if not slot.cancelled() and (error := slot.exception()) is not None:
             log.critical("a slot broke; please report this", exc_info=error)
 
@@ -364,7 +417,12 @@ class Executor:
         assert task is not None
         while True:
             run.task = task
-            result = await self._call(run, task)
+            if self._processing is None:
+                result = await self._call(run, task)
+            else:
+                with self._processing.around(run.record, run.payload) as span:
+                    result = await self._call(run, task)
+                    span.tell(result)
             run.task = None
             if run.given_up:
                 return
@@ -402,9 +460,10 @@ class Executor:
                 raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             if self._registry.middleware:
                 value = await self._through_middleware(run)
+            elif self._is_isolated(run.handler):
+                value = await self._isolated(run)
             else:
-                value = await self._awaited(run)
-            self._leave_if_forked()
+                value = await run.handler.function(**self._arguments(run))
             return self._returned(run, value)
         except asyncio.CancelledError as error:
             if not run.stop and task.cancelling():
@@ -413,28 +472,44 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - sys.exit in a handler fails its job only
             return self._raised(run, error)
         finally:
-            self._leave_if_forked()
+            run.over = True
+            if LINEAGE.forks != self._generation:
+                os._exit(0)  # as `_leave_if_forked`; a call for each job would cost more
             # A handler may swallow a cancellation; the slot must not inherit it.
             while run.stop and task.cancelling():
                 task.uncancel()
 
-    async def _awaited(self, run: Run) -> Any:
-        if self._is_isolated(run.handler):
-            return await self._cells.call(run.handler, run.record, _Ear(run, self))
-        return await run.handler.function(**self._arguments(run))
+    async def _isolated(self, run: Run) -> Any:
+        return await self._cells.call(run.handler, run.record, _Ear(run, self))
 
     def _call_blocking(self, run: Run) -> Outcome:
+        run.thread = threading.get_ident()
         try:
+            if run.stop:
+                raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             return self._returned(run, run.handler.function(**self._arguments(run)))
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(run, error)
         finally:
+            run.over = True
             self._leave_if_forked()
+            self._keep_streams_open()
+
+    def _trace_blocking(self, run: Run) -> Outcome:
+        assert self._processing is not None
+        with self._processing.around(run.record, run.payload) as span:
+            result = self._call_blocking(run)
+            span.tell(result)
+        return result
 
     def _leave_if_forked(self) -> None:
-        """A handler forked and both went on: the copy must not go on as this worker's twin."""
-        if os.getpid() != self._pid:
+        """A handler forked and both went on: the copy must not be this worker's twin."""
+        if LINEAGE.forks != self._generation:
             os._exit(0)
+
+    def _keep_streams_open(self) -> None:
+        if self._whole_process:
+            process.keep_streams_open()
 
     def _arguments(self, run: Run) -> dict[str, Any]:
         arguments = run.handler.arguments(run.payload.args)
@@ -447,8 +522,10 @@ class Executor:
         assert context is not None
 
         async def innermost(_: Context | None = None) -> Any:
-            if run.handler.is_async or self._is_isolated(run.handler):
-                return await self._awaited(run)
+            if self._is_isolated(run.handler):
+                return await self._isolated(run)
+            if run.handler.is_async:
+                return await run.handler.function(**self._arguments(run))
             return await self._in_thread(run)
 
         call: Callable[..., Awaitable[Any]] = innermost
@@ -486,6 +563,8 @@ class Executor:
 
     def _raised(self, run: Run, error: BaseException) -> Outcome:
         ended = self._ended_run(run)
+        if self._errors is not None and not run.ended:
+            self._errors[run.record.id] = error
         if run.stop:
             return self._stopped(run, ended, error)
         match error:
@@ -612,10 +691,13 @@ class Executor:
         """The run did not stop: it gets its outcome, its slot goes to another job."""
         if run.ended:
             return
+        stack = stack_of(run)
         log.error(
-            "%s goes on though it was asked to stop (%s); its slot is given to other jobs",
+            "%s goes on though it was asked to stop (%s); its slot is given to other jobs. It is "
+            "at\n%s",
             run.record.job_type,
             run.stop,
+            stack or "(no Python code)",
             extra=labels(run.record),
         )
         ended = self._ended(run.record, run.payload, run.started)
@@ -625,9 +707,11 @@ class Executor:
 
     def _leave_behind(self, run: Run) -> None:
         run.given_up = True
+        self._left_behind = [one for one in self._left_behind if not one.over]
+        self._left_behind.append(run)
         if not self._on_loop(run):
             self._threads.give_up()
-        elif not run.handler.is_async:
+        elif not run.handler.is_async and run.handler.isolation is None:
             self._bridge.give_up()
 
 
@@ -648,6 +732,10 @@ class _Ear:
         self._run = run
         self._executor = executor
 
+    def begun(self) -> None:
+        if (limit := self._run.payload.timeout_ms) is not None:
+            self._executor.extend(self._run, limit / 1000)
+
     def progress(self, fraction: float, message: str | None) -> None:
         self._executor.report(self._run, fraction, message)
 
@@ -661,12 +749,14 @@ class _Ear:
 class Bridged:
     """A blocking handler's call under middleware: the thread answers the slot that waits."""
 
-    __slots__ = ("answer", "arguments", "run")
+    __slots__ = ("answer", "arguments", "context", "run")
 
     def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
-        self.run = run
-        self.arguments = arguments
-        self.answer = answer
+        self.run: Run = run
+        self.arguments: dict[str, Any] = arguments
+        self.answer: asyncio.Future[Any] = answer
+        # What middleware set (a span, a logger's fields) is there for the handler too.
+        self.context: contextvars.Context = copy_context()
 
     @property
     def given_up(self) -> bool:
@@ -675,8 +765,9 @@ class Bridged:
 
 
 def _call_bridged(item: Bridged) -> tuple[Any, BaseException | None]:
+    item.run.thread = threading.get_ident()
     try:
-        return item.run.handler.function(**item.arguments), None
+        return item.context.run(item.run.handler.function, **item.arguments), None
     except BaseException as error:  # noqa: BLE001 - handed on to the middleware
         return None, error
 
@@ -705,11 +796,8 @@ def _wrapped(
     return wrapped
 
 
-def labels(record: Record) -> dict[str, object]:
-    """What every log line about a job carries."""
-    return {
-        "job_id": str(UUID(bytes=record.id)),
-        "job_type": record.job_type,
-        "queue": record.queue,
-        "attempt": record.retry_count + 1,
-    }
+def stack_of(run: Run) -> str:
+    """Where its handler is just now; empty if that is in no Python code of this process."""
+    if run.thread is not None:
+        return stacks.of_thread(run.thread)
+    return "" if run.task is None else stacks.of_task(run.task)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.operations import Fire, Schedule
     from boundary.jobs.core.wire import Millis
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 REFIRE_MS = 500.0
 """How long a tick that could not be fired is left alone."""

@@ -21,6 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, stats, wire
+from boundary.jobs.core.happenings import Admitted, Cancelled, Happening, Retried
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
@@ -81,7 +82,14 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
-Step: TypeAlias = Operation[Any] | Listen | Wait
+class Tell(Struct, frozen=True):
+    """Tell of it: here, and those who watch the store, if somebody does or may."""
+
+    happening: Happening
+    watched: bool = True
+
+
+Step: TypeAlias = Operation[Any] | Listen | Wait | Tell
 Flow: TypeAlias = Generator[Step, Any, R]
 JobId: TypeAlias = UUID | str
 By: TypeAlias = Literal["queue", "job_type"]
@@ -135,7 +143,10 @@ def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
     reply = yield from ask(Enqueue(tuple([one.new for one in drafts])))
     jobs = jobs_of(drafts, reply.now)
     if all(reply.fresh):
+        yield Tell(Admitted(reply.now, tuple([one.new for one in drafts])), reply.watched)
         return jobs
+    new = [one.new for one, fresh in zip(drafts, reply.fresh, strict=True) if fresh]
+    yield Tell(Admitted(reply.now, tuple(new)), reply.watched)
     again = [place for place, fresh in enumerate(reply.fresh) if not fresh]
     found = yield from ask(Find(tuple([drafts[place].new.id for place in again])))
     for place, record in zip(again, found, strict=True):
@@ -218,6 +229,8 @@ def cancel(job_id: JobId, keep_ms: int, hand: Hand | None) -> Flow[Job | None]:
     if verdict == "missing":
         return None
     job = (yield from find(job_id)) or replace(before, status="cancelled")
+    if verdict == "done":
+        yield Tell(Cancelled(wire.millis(job.updated_at), (job,)))
     if verdict == "refused":
         raise IllegalTransition(
             f"job {job.id} is {job.status}, there is nothing left to cancel",
@@ -237,6 +250,8 @@ def retry(job_id: JobId, hand: Hand | None = None) -> Flow[Job | None]:
     if verdict == "missing":
         return None
     job = yield from find(job_id)
+    if verdict == "done" and job is not None:
+        yield Tell(Retried(wire.millis(job.updated_at), (job,)))
     if verdict == "refused" and job is not None:
         raise IllegalTransition(
             f"job {job.id} is {job.status}; only a failed job can be retried",

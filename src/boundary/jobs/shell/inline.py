@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import copy
 import logging
 import threading
 from collections.abc import Callable, Iterable
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import happenings, lifecycle, wire
 from boundary.jobs.core.operations import (
     Claim,
     Claimed,
@@ -42,10 +41,11 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer
 from boundary.jobs.shell import flows, loops
-from boundary.jobs.shell.executor import Executor, Run, labels
-from boundary.jobs.shell.flows import Flow, ask
+from boundary.jobs.shell.executor import Executor, Run
+from boundary.jobs.shell.flows import Flow, Tell, ask
 from boundary.jobs.shell.ids import incarnation
-from boundary.jobs.shell.journal import Journal
+from boundary.jobs.shell.logs import labels
+from boundary.jobs.shell.telemetry.journal import Journal
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
@@ -53,15 +53,23 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.records import Job
     from boundary.jobs.core.wire import Millis, Record
-    from boundary.jobs.ports import AsyncBackend, AsyncListener, Backend, Clock, Listener
+    from boundary.jobs.ports import (
+        AsyncBackend,
+        AsyncListener,
+        AsyncWatcher,
+        Backend,
+        Clock,
+        Listener,
+        Watcher,
+    )
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.draft import Draft
-    from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.registry import Registry
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 HOLD_MS = 3_600_000
 """The lease of a run that nobody renews; a caller that dies in it leaves the job for so long."""
@@ -130,6 +138,7 @@ def _run(job: Job, terms: Terms) -> Flow[Job]:
     if record is None:  # a worker was quicker
         return (yield from flows.find(job.id)) or job
     try:
+        yield Tell(happenings.Started(record.started or record.updated, worker, (record,)))
         ended = yield from ask(Perform(record))
         done = yield from settle(record, ended, worker)
     finally:
@@ -143,7 +152,11 @@ def settle(record: Record, ended: Ended, worker: str) -> Flow[Job]:
     if ended.progress:
         yield from ask(Report(record.id, record.token, ended.progress))
     settled = yield from ask(Settle(worker, (ended.outcome,)))
-    Journal().settled([(record, ended.outcome)], settled.accepted)
+    runs = ((record, ended.outcome),)
+    errors = {} if ended.error is None else {record.id: ended.error}
+    happening = happenings.Ended(settled.now, worker, runs, settled.accepted, errors)
+    Journal()(happening)
+    yield Tell(happening)
     if ended.error is not None and not isinstance(ended.error, Steer):
         log.error("%s raised", record.job_type, exc_info=ended.error, extra=labels(record))
     (stored,) = yield from ask(Find((record.id,)))
@@ -233,11 +246,12 @@ class Desk:
 
         async with self._lifespan() as state:
             executor = OneRun(
-                self._registry.copy(_in_this_process),
+                self._registry,
                 concurrency=1,
-                keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 # In the caller's process, whatever a worker would do.
                 addresses={},
+                whole_process=False,
+                keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 max_unhandled_ms=self._settings.workers.max_unhandled,
                 max_crashes=self._settings.workers.max_crashes,
                 result_limit=self._settings.payload_limit,
@@ -259,15 +273,6 @@ class Desk:
     def _lifespan(self) -> AbstractAsyncContextManager[Any]:
         lifespan = self._registry.lifespan
         return contextlib.nullcontext() if lifespan is None else lifespan()
-
-
-def _in_this_process(handler: Handler[..., Any]) -> Handler[..., Any]:
-    """A handler that asks for a process of its own is run like any other here."""
-    if handler.isolation is None:
-        return handler
-    made = copy.copy(handler)
-    made.isolation = None
-    return made
 
 
 def _since(record: Record, loop: asyncio.AbstractEventLoop) -> Callable[[], Millis]:
@@ -343,6 +348,10 @@ class InlineBackend:
         """As `ports.Backend.listen`."""
         return self._backend.listen(interest)
 
+    def watch(self) -> Watcher:
+        """As `ports.Backend.watch`."""
+        return self._backend.watch()
+
     def close(self) -> None:
         """As `ports.Backend.close`."""
         self._backend.close()
@@ -364,6 +373,10 @@ class AsyncInlineBackend:
     async def listen(self, interest: Interest) -> AsyncListener:
         """As `ports.AsyncBackend.listen`."""
         return await self._backend.listen(interest)
+
+    async def watch(self) -> AsyncWatcher:
+        """As `ports.AsyncBackend.watch`."""
+        return await self._backend.watch()
 
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
         """As `ports.AsyncBackend.claim_when_told`."""

@@ -6,7 +6,6 @@ and what an answer means (`core`).
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import count as counting
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, wire
 from boundary.jobs.core import why as reasons
+from boundary.jobs.core.happenings import Retried
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ASIDE,
@@ -31,9 +31,7 @@ from boundary.jobs.core.operations import (
     Find,
     Group,
     Groups,
-    Instruct,
     Members,
-    Order,
     Purge,
     Retry,
     Search,
@@ -41,7 +39,6 @@ from boundary.jobs.core.operations import (
     Time,
     Undo,
     What,
-    Word,
 )
 from boundary.jobs.core.records import JSON, Job, JobError
 from boundary.jobs.core.why import Why
@@ -51,6 +48,7 @@ from boundary.jobs.shell.flows import (
     PAGE,
     Flow,
     JobId,
+    Tell,
     ask,
     checked_limit,
     find,
@@ -118,25 +116,6 @@ def _group(group: Group, sample: Job | None) -> FailureGroup:
     )
 
 
-def instruct(word: Word, worker: str | None) -> Flow[int]:
-    """This worker is given an order, or all are. How many.
-
-    Args:
-        worker: Its id, the beginning of it (``host:pid``), or its process id; None: all.
-    """
-    order = Order(secrets.token_bytes(16), word)
-    meant = None
-    if worker is not None:
-        snapshot = yield from ask(Stats())
-        meant = tuple([row.worker for row in snapshot.workers if _is_called(row.worker, worker)])
-    told = yield from ask(Instruct(order, meant))
-    return len(told)
-
-
-def _is_called(id: str, name: str) -> bool:
-    return id == name or id.startswith(f"{name}:") or id.split(":")[1:2] == [name]
-
-
 class Picked(Struct, frozen=True):
     """Which dead letters an act is about: of one cause, or of a queue or type, or all."""
 
@@ -183,9 +162,18 @@ def retry_failed(
 
     def retried(ids: tuple[bytes, ...], act: Act | None) -> Flow[int]:
         delays = () if rate is None else tuple([_delay(next(number), first, rate) for _ in ids])
-        return (yield from ask(Retry(ids, delays, act))).count("done")
+        verdicts = yield from ask(Retry(ids, delays, act))
+        done = tuple([id for id, one in zip(ids, verdicts, strict=True) if one == "done"])
+        yield from _tell_retried(done)
+        return len(done)
 
     return (yield from _each_batch("retry", pick, hand, retried))
+
+
+def _tell_retried(ids: tuple[bytes, ...]) -> Flow[None]:
+    records = [one for one in (yield from ask(Find(ids))) if one is not None]
+    now = yield from ask(Time())
+    yield Tell(Retried(now, tuple([wire.job_of(one) for one in records])))
 
 
 def _delay(number: int, first: int, rate: float) -> int:
@@ -291,7 +279,10 @@ def edit(
     verdict = yield from ask(Edit(record.id, record.token, record.updated, data, act))
     if verdict == "refused":
         raise _not_to_edit(record)
-    return (yield from find(job_id))
+    job = yield from find(job_id)
+    if record.status == "failed" and job is not None:
+        yield Tell(Retried(wire.millis(job.updated_at), (job,)))
+    return job
 
 
 def _not_to_edit(record: Record) -> IllegalTransition:

@@ -1,7 +1,10 @@
-"""A worker's lease, kept from a thread of its own.
+"""A worker's lease, kept beside its event loop.
 
 What belongs here: heartbeats that go on while a handler blocks the event loop, and what the store
 answers to them (jobs to cancel, a lease that is lost). What does not: what the worker does then.
+
+The beats are a flow (`Heart.beats`), so that they are written once; `Pulse` takes its steps in a
+thread with connections of its own. A simulation takes them without a thread.
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ import logging
 import os
 import socket
 import threading
-import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from boundary.jobs.core.operations import Interest, Topic
+from boundary.jobs.core.operations import Interest, Operation, Topic
 from boundary.jobs.core.stats import encode_worker
 from boundary.jobs.core.wire import at
 from boundary.jobs.errors import BackendError
+from boundary.jobs.shell.flows import Listen, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
     from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis
     from boundary.jobs.ports import Backend, Listener, Store
+    from boundary.jobs.shell.flows import Flow, Step
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 BEATS = 3
 """Heartbeats in the time of one lease."""
@@ -58,33 +62,79 @@ def describe_worker(
     )
 
 
-class Pulse:
-    """Renews the lease of whatever incarnation `beat` names, while the `with` block lasts.
+class Heart:
+    """Renews the lease of whatever incarnation `beat` names, for as long as its steps are taken.
 
     Args:
-        beat: Makes the next heartbeat; called in the pulse's thread.
+        beat: Makes the next heartbeat.
         lease: Seconds.
-        heard: Called in that thread with (incarnation, the store's answer).
-        lost: Called there with the incarnation whose lease is about to end unrenewed.
+        now: Seconds that only grow; the pulse is about this process, not about the store's time.
+        heard: Called with (incarnation, the store's answer).
+        lost: Called with the incarnation whose lease is about to end unrenewed.
     """
 
     def __init__(
         self,
-        store: Store,
         *,
         beat: Callable[[], Heartbeat],
         lease: float,
+        now: Callable[[], float],
         heard: Callable[[str, Beat], None],
         lost: Callable[[str], None],
     ) -> None:
-        self._store = store
         self._beat = beat
         self._lease = lease
+        self._now = now
         self._heard = heard
         self._lost = lost
+        self._renewed = (now(), "")
+
+    def beats(self) -> Flow[None]:
+        """Heartbeats, each after a wait or a notice; without end."""
+        while True:
+            try:
+                yield Listen(Interest(Topic.CONTROL))
+                while True:
+                    renewed = yield from self._renew()
+                    yield Wait(self._lease / BEATS if renewed else self._lease / 10)
+            except BackendError as error:
+                log.warning("heartbeats are late: %s", error)
+                yield from self._renew()
+                yield Wait(self._lease / 10)
+
+    def _renew(self) -> Flow[bool]:
+        heartbeat = self._beat()
+        try:
+            answer = cast("Beat", (yield heartbeat))
+        except BackendError as error:
+            self._count_down(heartbeat.worker, error)
+            return False
+        self._renewed = (self._now(), heartbeat.worker)
+        self._heard(heartbeat.worker, answer)
+        return True
+
+    def _count_down(self, mine: str, error: BackendError) -> None:
+        since, whose = self._renewed
+        if whose != mine:
+            self._renewed = (self._now(), mine)
+            return
+        late = self._now() - since
+        log.warning("no heartbeat for %.1f s of a %g s lease: %s", late, self._lease, error)
+        if late >= self._lease * LAST_MOMENT:
+            self._lost(mine)
+
+
+class Pulse:
+    """Takes the steps of `beats` in a thread, while the `with` block lasts.
+
+    An ear that fails is closed; a `Wait` without one is a plain wait.
+    """
+
+    def __init__(self, store: Store, beats: Flow[None]) -> None:
+        self._store = store
+        self._beats = beats
         self._ending = threading.Event()
         self._listener: Listener | None = None
-        self._renewed = (_now(), "")
         self._thread = threading.Thread(target=self._go_on, name="boundary-jobs-pulse", daemon=True)
 
     def __enter__(self) -> Self:
@@ -105,46 +155,33 @@ class Pulse:
     def _go_on(self) -> None:
         backend = self._store.blocking()
         try:
+            step = next(self._beats)
             while not self._ending.is_set():
-                self._listen(backend)
+                try:
+                    reply = self._take(step, backend)
+                except BackendError as error:
+                    self._stop_listening()
+                    step = self._beats.throw(error)
+                else:
+                    step = self._beats.send(reply)
         finally:
+            self._stop_listening()
             backend.close()
 
-    def _listen(self, backend: Backend) -> None:
-        """Beat until the end, or until the ear fails."""
-        try:
-            with backend.listen(Interest(Topic.CONTROL)) as listener:
-                self._listener = listener
-                while not self._ending.is_set():
-                    wait = self._lease / BEATS if self._renew(backend) else self._lease / 10
-                    listener.wait(wait)
-        except BackendError as error:
-            log.warning("heartbeats are late: %s", error)
-            self._renew(backend)
-            self._ending.wait(self._lease / 10)
+    def _take(self, step: Step, backend: Backend) -> Any:
+        if isinstance(step, Listen):
+            self._listener = backend.listen(step.interest)
+        elif isinstance(step, Operation):
+            return backend.execute(step)
+        elif not isinstance(step, Wait):
+            raise TypeError(f"a heart does not {type(step).__name__}")
+        elif self._listener is None:
+            self._ending.wait(step.seconds)
+        else:
+            self._listener.wait(step.seconds)
+        return None
 
-    def _renew(self, backend: Backend) -> bool:
-        heartbeat = self._beat()
-        try:
-            answer = backend.execute(heartbeat)
-        except BackendError as error:
-            self._count_down(heartbeat.worker, error)
-            return False
-        self._renewed = (_now(), heartbeat.worker)
-        self._heard(heartbeat.worker, answer)
-        return True
-
-    def _count_down(self, mine: str, error: BackendError) -> None:
-        since, whose = self._renewed
-        if whose != mine:
-            self._renewed = (_now(), mine)
-            return
-        late = _now() - since
-        log.warning("no heartbeat for %.1f s of a %g s lease: %s", late, self._lease, error)
-        if late >= self._lease * LAST_MOMENT:
-            self._lost(mine)
-
-
-def _now() -> float:
-    """Seconds that only grow; the pulse is about this process, not about the store's time."""
-    return time.monotonic()
+    def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()

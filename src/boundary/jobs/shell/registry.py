@@ -24,6 +24,7 @@ from boundary.jobs.shell.draft import Draft, Drafting
 from boundary.jobs.shell.options import EnqueueOptions, Isolation, Options
 
 if TYPE_CHECKING:
+    from boundary.jobs.core.happenings import Happening
     from boundary.jobs.core.records import Job
     from boundary.jobs.shell.context import Context
     from boundary.jobs.shell.signature import Signature
@@ -108,18 +109,18 @@ class Handler(Generic[P, R_co]):
         if isolation is not None:
             _check_importable(function, job_type)
         self.isolation = isolation
-        self.job_type = checked_name("job type", job_type)
+        self.job_type: str = checked_name("job type", job_type)
         self.function = function
         self.options = chosen
-        self.is_async = is_async(function)
+        self.is_async: bool = is_async(function)
         from boundary.jobs.shell.signature import Signature  # here: it loads inspect
 
-        self.signature = Signature(job_type, function)
-        self.context_parameter = self.signature.context_parameter
+        self.signature: Signature = Signature(job_type, function)
+        self.context_parameter: str | None = self.signature.context_parameter
         self._door = door
         sender: Sender[P] = Sender(door, self.signature, door.drafting(job_type, chosen))
         self._sender = sender
-        self.job = sender.job
+        self.job: Callable[P, Draft] = sender.job
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
@@ -219,12 +220,14 @@ class Registry:
         handlers: By job type.
         middleware: Around every run, the first outermost.
         lifespan: Opens what handlers find in `Context.state`.
+        subscribers: What the program has that takes note of what happens.
     """
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler[..., Any]] = {}
         self.middleware: list[Callable[..., Any]] = []
         self.lifespan: Lifespan | None = None
+        self.subscribers: list[Callable[[Happening], None]] = []
         self._declared: dict[str, Declared] = {}
 
     def copy(self, made_of: Callable[[Handler[..., Any]], Handler[..., Any]]) -> Registry:

@@ -42,7 +42,7 @@ class Signature:
         whole = _parameters(job_type, function)
         self._job_type = job_type
         self._function = function
-        self.context_parameter = _context_parameter(job_type, function, whole)
+        self.context_parameter: str | None = _context_parameter(job_type, function, whole)
         rows = [one for one in whole.values() if one.name != self.context_parameter]
         self._signature = inspect.Signature(rows)
         self._parameters = {one.name: one for one in rows if one.kind is not _VARIABLE}

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.supervision import Effect, Event
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 LEVELS = {
     "info": logging.INFO,
@@ -164,13 +164,14 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
+            given = (start.number, start.slot, int(start.succeeds), theirs.fileno())
             theirs.set_inheritable(True)
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "boundary.jobs",
                 *self._command,
-                env={**os.environ, VARIABLE: f"{start.number}:{start.slot}:{theirs.fileno()}"},
+                env={**os.environ, VARIABLE: ":".join(map(str, given))},
                 pass_fds=(theirs.fileno(),),
                 # Ctrl-C is for the supervisor, which tells its children.
                 process_group=0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class MakeThreads(Protocol):
+    """What makes `Threads`, or what stands for them in a simulation."""
+
+    def __call__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        work: Callable[[Any], Any],
+        done: Callable[[Any, Any], None],
+        /,
+    ) -> Threads[Any, Any]:
+        """Threads that do `work` and call `done` on the loop."""
+        ...
 
 
 class Threads(Generic[T, R]):

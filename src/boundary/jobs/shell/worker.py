@@ -14,12 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import dispatcher, operations, outcome
+from boundary.jobs.core import dispatcher, operations, outcome, scaling
 from boundary.jobs.core.dispatcher import (
     Abandon,
     Alarm,
@@ -30,10 +30,12 @@ from boundary.jobs.core.dispatcher import (
     Finished,
     GiveBack,
     Leave,
+    Measured,
     Noticed,
     Quieted,
     Recycle,
     Renew,
+    Resize,
     Returned,
     State,
     Stop,
@@ -41,12 +43,20 @@ from boundary.jobs.core.dispatcher import (
     Tick,
     Weighed,
 )
+from boundary.jobs.core.happenings import (
+    Admitted,
+    LeaseLost,
+    Progressed,
+    Started,
+    TakenBack,
+)
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     BATCH,
     Claim,
     Claimed,
     Depart,
+    Find,
     Heartbeat,
     Inherit,
     Prune,
@@ -64,25 +74,28 @@ from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.firing import REFIRE_MS, Firing
-from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.isolation.address import addresses
-from boundary.jobs.shell.journal import Journal
-from boundary.jobs.shell.pulse import Pulse, describe_worker
+from boundary.jobs.shell.load import Meter
+from boundary.jobs.shell.pulse import Heart, describe_worker
 from boundary.jobs.shell.signals import Signals
+from boundary.jobs.shell.surroundings import Surroundings
+from boundary.jobs.shell.telemetry.stream import Voice
+from boundary.jobs.shell.telemetry.wiring import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from boundary.jobs.core.operations import Operation, Outcome
+    from boundary.jobs.core.operations import Fire, Operation, Outcome
     from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.telemetry.health import Health
 
 R = TypeVar("R")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SWEEP_MS = 5_000
 CROWD_MS = 200
@@ -91,12 +104,23 @@ CROWD_MS = 200
 LONGEST_EAR = 2.0
 """Seconds an idle worker relies on being told: a connection that died tells nothing."""
 
+PASSED_OVER = 0.05
+"""Seconds until a worker with a queue that is full listens again after it heard of nothing else."""
+
+MEASURED = 0.25
+"""Seconds between looks at the processor, where the number of slots follows it."""
+
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
 
 
 class Keeper(Protocol):
     """Who started this process, and starts another in its place."""
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether another process still has the ports that are to be this one's."""
+        ...
 
     def ready(self) -> None:
         """The store knows this worker; it claims jobs from here on."""
@@ -121,10 +145,12 @@ class Worker:
         queues: Served in this order; None: the configured ones, else every queue that has jobs,
             ``default`` first.
         weights: Instead of an order: how often each queue comes first, relative to the others.
-        concurrency: Jobs that run at the same time (default 10).
         max_jobs: After so many jobs it asks for a process in its place (`run`'s `keeper`); None:
             as configured, 0: never.
         max_memory: The same when its process has more bytes of memory.
+        concurrency: Jobs that run at the same time (default 10); ``"auto"`` or ``"auto:2-200"``:
+            as many, within these bounds, as the measured load allows.
+        queue_concurrency: Of these queues, at most so many jobs at the same time.
 
     Raises:
         UsageError: `concurrency` is below 1, a weight is below 1, both orders are given.
@@ -138,20 +164,23 @@ class Worker:
         *,
         queues: Sequence[str] | None = None,
         weights: Mapping[str, int] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
         max_jobs: int | None = None,
         max_memory: int | None = None,
         clock: Clock | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
-        self.clock = clock or SystemClock()
-        self.setup = replace(
-            _setup(settings, queues, weights, concurrency),
+        self.clock: Clock = clock or SystemClock()
+        self.setup: dispatcher.Setup = replace(
+            _setup(settings, queues, weights, concurrency, queue_concurrency),
             max_jobs=_limit("max_jobs", max_jobs, settings.workers.max_jobs),
             max_memory=_limit("max_memory", max_memory, settings.workers.max_memory),
         )
+        self.surroundings: Surroundings = surroundings or Surroundings()
         self._shifts: set[Shift] = set()
 
     async def run(
@@ -159,6 +188,7 @@ class Worker:
         *,
         burst: bool = False,
         handle_signals: bool = False,
+        health_port: int | None = None,
         keeper: Keeper | None = None,
     ) -> None:
         """Run jobs until stopped.
@@ -170,20 +200,37 @@ class Worker:
                 `shutdown_timeout`, the second at once. SIGTSTP: it claims nothing more. SIGHUP:
                 it is replaced. SIGTTIN: what runs and every stack go to standard error. Only in
                 the main thread.
+            health_port: Where it answers ``/live``, ``/ready`` and ``/metrics``; None: as configured
+                (`workers.health_port`), else nowhere.
             keeper: Asked for another process when this one is worn (`max_jobs`, `max_memory`) or
                 an operator wants it. None: it stops, as for SIGTERM.
 
         Raises:
             BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
-            UsageError: A child process would not find a handler with isolation.
+            UsageError: A child process would not find a handler with isolation, or the health
+                port cannot be used.
         """
-        shift = Shift(self, burst=burst, keeper=keeper)
-        self._shifts.add(shift)
-        try:
-            with Signals(shift) if handle_signals else contextlib.nullcontext():
-                await shift.work()
-        finally:
-            self._shifts.discard(shift)
+        waits = keeper is not None and keeper.succeeds
+        with self._health(health_port, waits=waits) as health:
+            shift = Shift(
+                self, burst=burst, whole_process=handle_signals, keeper=keeper, health=health
+            )
+            self._shifts.add(shift)
+            try:
+                with Signals(shift) if handle_signals else contextlib.nullcontext():
+                    await shift.work()
+            finally:
+                self._shifts.discard(shift)
+
+    def _health(
+        self, given: int | None, *, waits: bool
+    ) -> contextlib.AbstractContextManager[Health | None]:
+        port = self.settings.workers.health_port if given is None else given
+        if port is None:
+            return contextlib.nullcontext()
+        from boundary.jobs.shell.telemetry.health import Health  # here: it loads an HTTP server
+
+        return Health(self.settings.workers.health_host, port, self.store, waits=waits)
 
     def run_until_empty(self) -> None:
         """Run jobs until nothing is ready and nothing runs here; blocks. From any thread.
@@ -216,16 +263,18 @@ def _setup(
     settings: Settings,
     queues: Sequence[str] | None,
     weights: Mapping[str, int] | None,
-    concurrency: int | None,
+    concurrency: int | str | None,
+    queue_concurrency: Mapping[str, int] | None,
 ) -> dispatcher.Setup:
     if queues is not None and weights is not None:
         raise UsageError("give queues (a strict order) or weights, not both")
     if isinstance(queues, str):
         raise UsageError(f"queues is a list of names, not the text {queues!r}")
     names = settings.workers.queues if queues is None and weights is None else queues
-    slots = settings.workers.concurrency if concurrency is None else concurrency
-    if slots < 1:
-        raise UsageError(f"concurrency is 1 or more, not {slots!r}")
+    given = settings.workers.concurrency if concurrency is None else concurrency
+    slots, bounds = scaling.parsed(given)
+    limits = settings.workers.queue_concurrency if queue_concurrency is None else queue_concurrency
+    scaling.check_limits(limits)
     rows = tuple((weights or {}).items())
     for name, weight in rows:
         if weight < 1:
@@ -234,6 +283,8 @@ def _setup(
         checked_name("queue", name)
     return dispatcher.Setup(
         concurrency=slots,
+        bounds=bounds,
+        limits=tuple(limits.items()),
         queues=None if names is None else tuple(names),
         weights=rows,
         poll_ms=_longest_wait(settings),
@@ -260,13 +311,22 @@ def _longest_wait(settings: Settings) -> int:
 class Shift:
     """One `run` of a worker, on one event loop."""
 
-    def __init__(self, worker: Worker, *, burst: bool, keeper: Keeper | None) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        burst: bool,
+        whole_process: bool,
+        keeper: Keeper | None,
+        health: Health | None,
+    ) -> None:
         settings = worker.settings
         self._keeper = keeper
         self._order: bytes | None = None
         self._worker = worker
         self._settings = settings
         self._burst = burst
+        self._whole_process = whole_process
         self._state = State(replace(worker.setup, burst=burst))
         self._events: deque[dispatcher.Event] = deque()
         self._loop = asyncio.get_running_loop()
@@ -274,34 +334,42 @@ class Shift:
         self._alarm: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
-        self._moving = False
+        self._moving = asyncio.Lock()
+        self._losses = 0
         self._unsure: set[bytes] = set()
-        self._handing_in: set[bytes] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._handing_in: set[tuple[bytes, int]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._broken: BaseException | None = None
         self._left = False
         self._offset: float = worker.clock.now() - self._now()
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
-        self._firing = Firing(self._try, self._store_now, lambda: self._tell(Noticed(self._now())))
-        self._journal = Journal()
+        self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
-        self._incarnation = incarnation()
+        self._incarnation = worker.surroundings.incarnation()
         self._began = worker.clock.now()
-        self._backend: AsyncBackend = worker.store.asynchronous()
+        self._telemetry = Telemetry(
+            worker.store.asynchronous(), worker.registry.subscribers, health
+        )
+        if health is not None:
+            health.meter.in_flight = self._in_flight
+        self._backend: AsyncBackend = self._telemetry.backend
         self._executor: Executor
 
     async def work(self) -> None:
         """The whole shift, from joining to departing."""
         try:
-            await self._join()
+            if not await self._has_joined():
+                return
             if self._keeper is not None:
                 self._keeper.ready()
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
-                with self._pulse():
+                with self._pulse(), self._watch():
                     self._spawn(self._hear())
+                    if self._worker.setup.bounds is not None:
+                        self._spawn(self._measure())
                     try:
                         await self._turn()
                     finally:
@@ -403,6 +471,8 @@ class Shift:
                 self._renew()
             case Recycle():
                 self.ask_to_be_replaced(effect.why)
+            case Resize():
+                self._resize(effect.slots)
             case Leave():
                 self._left = True
 
@@ -424,18 +494,25 @@ class Shift:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._reap)
 
     def _reap(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._broken = error
             self._wake()
 
-    def _tell_returned(self, count: int) -> None:
-        if count:
-            self._tell(Returned(self._now(), count))
+    def _tell_returned(self, jobs: tuple[Record, ...]) -> None:
+        if jobs:
+            self._tell(Returned(self._now(), len(jobs), of=self._of(jobs)))
+
+    def _of(self, jobs: tuple[Record, ...]) -> tuple[tuple[str, int], ...]:
+        """How many jobs are of each queue with a limit."""
+        limited = {queue for queue, _ in self._worker.setup.limits}
+        if not limited:
+            return ()
+        return tuple(Counter(one.queue for one in jobs if one.queue in limited).items())
 
     def _collected(self) -> None:
         """Outcomes came in: tell the dispatcher once for all of this turn of the loop."""
@@ -449,20 +526,34 @@ class Shift:
         if runs:
             self._tell(Finished(self._now(), runs))
 
+    # Slots that follow the load
+
+    async def _measure(self) -> None:
+        meter = Meter()
+        while True:
+            await asyncio.sleep(MEASURED)
+            share = meter.read(MEASURED, self._executor.processes)
+            self._tell(Measured(self._now(), share, self._worker.clock.u()))
+
+    def _resize(self, slots: int) -> None:
+        log.debug("%d jobs at once from now on", slots)
+        self._executor.resize(slots)
+
     # Talking to the store
 
     async def _exchange(self, effect: Exchange) -> None:
         """One round trip: outcomes out, jobs in."""
-        mine = self._incarnation
+        mine, losses = self._incarnation, self._losses
         done = self._executor.collect(BATCH)
         ids = {record.id for record, _ in done}
-        self._handing_in |= ids
+        handing_in = {(record.id, record.token) for record, _ in done}
+        self._handing_in |= handing_in
         try:
             await self._flush_reports(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
-            self._handing_in -= ids
+            self._handing_in -= handing_in
             if isinstance(error, BackendUnavailable) and not self._burst:
                 self._unsure |= ids
                 await self._go_on_as_heir(mine, error)
@@ -470,18 +561,32 @@ class Shift:
                 log.warning("the store failed, trying again: %s", error)
             self._failed(effect, error)
             return
-        self._handing_in -= ids
-        if settled is not None:
-            self._offset = settled.now - self._now()
-            self._journal.settled(done, self._taken(done, settled))
-        if claimed is None:
-            self._arrived(effect, 0, None)
-        elif mine != self._incarnation:
-            # Renewed meanwhile: what came in belongs to a worker that is no more.
-            self._arrived(effect, 0, None)
-            await self._try(Depart(mine, self._keep.finished))
-        else:
-            await self._take_in(effect, claimed)
+        async with self._moving:
+            # The store may have moved already while this worker waits to hear of it.
+            self._handing_in -= handing_in
+            if settled is not None:
+                self._offset = settled.now - self._now()
+                if mine != self._incarnation and losses == self._losses:
+                    done, settled = self._once_more(done, settled)
+                self._tell_ended(mine, done, settled)
+            if claimed is None:
+                self._arrived(effect, (), None)
+            else:
+                await self._take_in(mine, effect, claimed)
+
+    def _once_more(
+        self, done: list[tuple[Record, Outcome]], settled: Settled
+    ) -> tuple[list[tuple[Record, Outcome]], Settled]:
+        """What was refused because this worker goes on as its heir, its heir hands in again."""
+        rows = list(zip(done, settled.accepted, strict=True))
+        self._executor.put_back([one for one, accepted in rows if not accepted])
+        taken = [one for one, accepted in rows if accepted]
+        return taken, Settled(settled.now, (True,) * len(taken))
+
+    def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
+        self._telemetry.watched(settled.watched)
+        self._telemetry.contact()
+        self._telemetry.ended(settled.now, mine, done, self._taken(done, settled))
 
     def _taken(self, done: list[tuple[Record, Outcome]], settled: Settled) -> tuple[bool, ...]:
         """Which outcomes took effect; one that was sent before, and no answer came, may have."""
@@ -500,29 +605,29 @@ class Shift:
         Should it take place later still, it is one of a worker nobody knows.
         """
         log.warning("the store failed, trying again: %s", error)
-        heir = incarnation()
+        async with self._moving:
+            await self._move(mine)
+
+    async def _move(self, mine: str) -> None:
+        heir = self._worker.surroundings.incarnation()
         wait = dispatcher.BACKOFF_MS / 1000
-        lease = self._settings.workers.lease
-        self._moving = True
-        try:
-            while mine == self._incarnation:
-                keep = self._keep.finished
-                # What another exchange hands in just now is this worker's too.
-                known = (*self._executor.held, *self._handing_in)
-                info = self._heartbeat().info
-                beat = await self._try(Inherit(mine, heir, known, lease, info, keep))
-                if beat is not None:
-                    break
-                await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
-                wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
-            else:
-                return
-            if mine == self._incarnation:
-                self._incarnation = heir
-                if not beat.alive:
-                    self._tell(Disowned(self._now()))
-        finally:
-            self._moving = False
+        lease, keep = self._settings.workers.lease, self._keep.finished
+        while mine == self._incarnation:
+            # What another exchange hands in just now is this worker's too.
+            held = ((record.id, record.token) for record in self._executor.held)
+            known = (*held, *sorted(self._handing_in))
+            info = self._heartbeat().info
+            beat = await self._try(Inherit(mine, heir, known, lease, info, keep))
+            if beat is not None:
+                break
+            await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
+            wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+        else:
+            return
+        if mine == self._incarnation:
+            self._incarnation = heir
+            if not beat.alive:
+                self._tell(Disowned(self._now()))
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -544,32 +649,46 @@ class Shift:
             slots=effect.slots,
             lease_ms=self._settings.workers.lease,
             ahead=effect.ahead,
+            limits=effect.limits,
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
-    async def _take_in(self, effect: Exchange, claimed: Claimed) -> None:
+    async def _take_in(self, mine: str, effect: Exchange, claimed: Claimed) -> None:
+        """What came in begins, unless this worker goes by another name by now.
+
+        Nobody moves meanwhile: a move that does not know of these jobs would give them back.
+        """
+        if self._burst and claimed.alive:
+            # It would leave before they are fired.
+            for one in claimed.ticks:
+                await self._firing.fire(one)
+        jobs = await self._without_crowd(claimed.jobs) if mine == self._incarnation else ()
+        if mine == self._incarnation:
+            self._begin(effect, claimed, jobs)
+            return
+        self._arrived(effect, (), None)
+        if claimed.jobs:
+            await self._try(Depart(mine, self._keep.finished))
+
+    def _begin(self, effect: Exchange, claimed: Claimed, jobs: tuple[Record, ...]) -> None:
         self._offset = claimed.now - self._now()
+        self._telemetry.contact()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if due is not None and claimed.ticks:
             # They are fired below, and then it is noticed. Where that fails, not at once again.
             due = max(due, REFIRE_MS)
         if not claimed.alive:
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
             self._tell(Disowned(self._now()))
             return
-        if self._burst:
-            # It would leave before they are fired.
-            for one in claimed.ticks:
-                await self._firing.fire(one)
-        jobs = await self._without_crowd(claimed.jobs)
-        if self._state.quiet:
-            # It was told so while it waited for work with a claim that could not be taken back.
-            back = [outcome.released(one, self._keep.finished) for one in jobs]
-            self._executor.put_back(list(zip(jobs, back, strict=True)))
-            jobs = ()
-        self._arrived(effect, len(jobs), due)
-        self._journal.claimed(jobs)
-        self._executor.add(jobs)
+        self._arrived(effect, jobs, due)
+        if jobs and dispatcher.claims(self._state):
+            self._telemetry.watched(claimed.watched)
+            self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
+            self._executor.add(jobs)
+        else:
+            # Asked to stop, or to be quiet, since it asked: nothing begins any more.
+            self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
             self._spawn(self._firing.fire(one))
@@ -594,9 +713,10 @@ class Shift:
     def _put_off(self, records: list[Record]) -> list[Outcome]:
         return [outcome.released(one, self._keep.finished, CROWD_MS) for one in records]
 
-    def _arrived(self, effect: Exchange, count: int, due_ms: float | None) -> None:
+    def _arrived(self, effect: Exchange, jobs: tuple[Record, ...], due_ms: float | None) -> None:
         leftover = self._executor.waiting > 0
-        self._tell(Arrived(self._now(), effect, count, due_ms, leftover, self._worker.clock.u()))
+        u, of = self._worker.clock.u(), self._of(jobs)
+        self._tell(Arrived(self._now(), effect, len(jobs), due_ms, leftover, u, of))
 
     def _failed(self, effect: Exchange, error: BackendError) -> None:
         if self._burst:
@@ -617,12 +737,25 @@ class Shift:
             log.warning("%s did not happen now: %s", type(operation).__name__, error)
             return None
 
+    async def _has_joined(self) -> bool:
+        """Whether the store knows this worker; not if it was told to stop while it waited."""
+        joining = self._loop.create_task(self._join())
+        self._sleeper = self._loop.create_future()
+        await asyncio.wait({joining, self._sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        if not joining.done():
+            joining.cancel()
+            return False
+        joining.result()
+        return True
+
     async def _join(self) -> None:
         """The store knows this worker, and the schedules declared in code."""
         wait = dispatcher.BACKOFF_MS / 1000
         while True:
             try:
-                await self._backend.execute(self._heartbeat(join=True))
+                beat = await self._backend.execute(self._heartbeat(join=True))
+                self._telemetry.watched(beat.watched)
+                self._telemetry.contact()
                 await self._declare()
                 return
             except BackendError as error:
@@ -636,7 +769,8 @@ class Shift:
         registry = self._worker.registry
         if not registry.declared:
             return
-        for one in await drive_async(schedule_flows.declare(registry.schedules), self._backend):
+        declaring = schedule_flows.declare(registry.schedules)
+        for one in await drive_async(declaring, self._backend, Voice()):
             if one.origin == "edited":
                 log.info("schedule %s stands as it was edited, not as the code says", one.name)
             if one.paused:
@@ -647,6 +781,7 @@ class Shift:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEPARTURE)
+        await self._telemetry.flush(DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
         if self._alarm is not None:
@@ -675,12 +810,12 @@ class Shift:
                 wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
                 continue
             wait = dispatcher.BACKOFF_MS / 1000
-            if claimed is None:
-                continue
-            if mine == self._incarnation:
-                await self._take_in(effect, claimed)
-            elif claimed.jobs:
-                await self._try(Depart(mine, self._keep.finished))
+            if claimed is not None:
+                async with self._moving:
+                    await self._take_in(mine, effect, claimed)
+                if not claimed.jobs and any(room == 0 for _, room in effect.limits):
+                    # The notice may be of a queue that is full here: leave it to others a while.
+                    await asyncio.sleep(PASSED_OVER)
 
     async def _sweep(self) -> None:
         """Take back what lost workers held; let go of what is past its retention."""
@@ -689,10 +824,20 @@ class Shift:
         if taken:
             log.warning("took back %d jobs of workers whose lease had ended", len(taken))
             self._tell(Noticed(self._now()))
+            found = await self._try(Find(taken)) or ()
+            records = tuple([one for one in found if one is not None])
+            self._telemetry.tell(TakenBack(self._store_now(), records))
         while await self._try(Prune()) == BATCH and self._state.phase == "running":
             pass
         if self._worker.setup.max_memory:
             self._tell(Weighed(self._now(), memory.resident()))
+
+    async def _fire(self, fire: Fire) -> bool | None:
+        """Whether this tick was fired now, by this worker; None: the store failed."""
+        fired = await self._try(fire)
+        if fired and fire.job is not None:
+            self._telemetry.tell(Admitted(self._store_now(), (fire.job,)))
+        return fired
 
     def _renew(self) -> None:
         """Lost leases: whatever runs is stopped and not handed in; a new name, a fresh start."""
@@ -701,11 +846,15 @@ class Shift:
             "stopping them here and going on",
             self._settings.workers.lease / 1000,
         )
+        if self._telemetry.errors:
+            self._telemetry.errors.clear()
+        self._telemetry.tell(LeaseLost(self._incarnation, len(self._executor.held)))
         self._executor.drop()
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
         heard = (one for one in self._events if not isinstance(one, Finished | Returned))
         self._events = deque(heard)
-        self._incarnation = incarnation()
+        self._losses += 1
+        self._incarnation = self._worker.surroundings.incarnation()
         self._spawn(self._rejoin(self._incarnation))
 
     async def _rejoin(self, mine: str) -> None:
@@ -720,7 +869,7 @@ class Shift:
     def _heartbeat(self, *, join: bool = False) -> Heartbeat:
         lease = self._settings.workers.lease
         info = describe_worker(
-            self._worker.setup,
+            replace(self._worker.setup, concurrency=self._state.slots),
             self._worker.registry.handlers,
             began=self._began,
             phase=self._phase(),
@@ -737,14 +886,16 @@ class Shift:
         """Whoever looks at the workers sees at once what became of an order."""
         await self._try(self._heartbeat())
 
-    def _pulse(self) -> Pulse:
-        return Pulse(
-            self._worker.store,
+    def _pulse(self) -> contextlib.AbstractContextManager[object]:
+        around = self._worker.surroundings
+        heart = Heart(
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
-            heard=self._from_thread(self._heard),
+            now=around.monotonic,
+            heard=self._beaten,
             lost=self._from_thread(self._lost),
         )
+        return around.pulse(self._worker.store, heart.beats())
 
     def _from_thread(self, call: Callable[..., None]) -> Callable[..., None]:
         def hand_over(*args: object) -> None:
@@ -753,13 +904,19 @@ class Shift:
 
         return hand_over
 
+    def _beaten(self, mine: str, beat: operations.Beat) -> None:
+        """In the pulse's thread, which the event loop cannot hold up."""
+        self._telemetry.contact()
+        self._from_thread(self._heard)(mine, beat)
+
     def _heard(self, mine: str, beat: operations.Beat) -> None:
         if mine != self._incarnation:
             return
+        self._telemetry.watched(beat.watched)
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
             self._obey(beat.order)
-        elif not self._moving:
+        elif not self._moving.locked():
             self._tell(Disowned(self._now()))
 
     def _obey(self, order: operations.Order | None) -> None:
@@ -780,6 +937,13 @@ class Shift:
         if mine == self._incarnation:
             self._tell(Disowned(self._now()))
 
+    def _watch(self) -> contextlib.AbstractContextManager[object]:
+        return self._worker.surroundings.watch(
+            runs=lambda: self._executor.runs,
+            left_behind=lambda: self._executor.left_behind,
+            whole_process=self._whole_process,
+        )
+
     # Progress
 
     def _report(self, record: Record, progress: bytes) -> None:
@@ -798,11 +962,14 @@ class Shift:
 
     async def _flush_reports(self, ids: set[bytes]) -> None:
         """Progress of these jobs is stored; before their outcomes, or never."""
-        for id in ids & self._reports.keys() if self._reports else ():
+        for id in sorted(ids & self._reports.keys()) if self._reports else ():
             # Another flush, of an exchange or of the sender, may have taken it meanwhile.
             report = self._reports.pop(id, None)
             if report is not None:
-                await self._try(Report(id, report[0].token, report[1]))
+                record, progress = report
+                told = Progressed(self._store_now(), self._incarnation, record, progress)
+                self._telemetry.tell(told)
+                await self._try(Report(id, record.token, progress))
 
     # Parts
 
@@ -816,6 +983,7 @@ class Shift:
             concurrency=self._worker.setup.concurrency,
             keep=self._keep,
             addresses=self._addresses,
+            whole_process=self._whole_process,
             max_unhandled_ms=self._settings.workers.max_unhandled,
             max_crashes=self._settings.workers.max_crashes,
             result_limit=self._settings.payload_limit,
@@ -824,4 +992,12 @@ class Shift:
             report=self._report,
             collected=self._collected,
             store_now=self._store_now,
+            errors=self._telemetry.errors,
+            processing=self._telemetry.processing(),
+            threads=self._worker.surroundings.threads,
         )
+
+    def _in_flight(self) -> int:
+        """How many jobs run; from any thread, at any time."""
+        executor: Executor | None = self.__dict__.get("_executor")
+        return 0 if executor is None else len(executor.running)

@@ -84,7 +84,7 @@ class Trial:
         self._draft = draft
         self._snapshot = snapshot
         self._reset = reset
-        self.history = ""
+        self.history: str = ""
 
     def state_after(self, kill: Kill) -> str:
         """The state, as text, after a run under this mishap and, if that killed it, a whole one."""

@@ -24,7 +24,7 @@ from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.driving import drive, drive_async
 from boundary.jobs.shell.inline import AsyncInlineBackend, Desk, InlineBackend
 from boundary.jobs.shell.options import Isolation, Options
-from boundary.jobs.shell.registry import Handler, Rule
+from boundary.jobs.shell.registry import Handler, Registry, Rule
 from boundary.jobs.testing import draining, idempotency, matching
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.mishaps import Fail, Kill, Mishaps
@@ -91,16 +91,16 @@ class JobsKit(Jobs):
         clock: FakeClock | None = None,
         at_least_once: bool = False,
     ) -> None:
-        self.clock = clock or FakeClock()
+        self.clock: FakeClock = clock or FakeClock()
         settings = None if jobs is None else replace(jobs.settings, url="memory://")
         super().__init__("memory://", config=settings, clock=self.clock, inline=False)
         self._mishaps = Mishaps()
         self._at_least_once = at_least_once
         self._deaths: dict[bytes, int] = {}
-        self.watched = WatchedStore(self.clock)
+        self.watched: WatchedStore = WatchedStore(self.clock)
         self.store = self.watched
         if jobs is not None:
-            self.registry = jobs.registry.copy(self._mishaps.instrumented)
+            self.registry: Registry = jobs.registry.copy(self._mishaps.instrumented)
         self._run(schedule_flows.declare(self.registry.schedules))
 
     # Handlers of a test's own
@@ -130,13 +130,10 @@ class JobsKit(Jobs):
 
     # Running
 
-    def drain(  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
-        self, *, raising: bool = False, limit: int = MOST_RUNS
-    ) -> list[Job]:
+    def drain(self, *, raising: bool = False, limit: int = MOST_RUNS) -> list[Job]:
         """Everything that is ready has run, in the order a worker would take it.
 
-        Jobs that come in meanwhile run too; what is due later, retries included, does not. (The
-        order to a worker that `Jobs.drain` gives has nobody to obey it in a test.)
+        Jobs that come in meanwhile run too; what is due later, retries included, does not.
 
         Args:
             raising: Raise what a handler raises, once that is its job's outcome. Otherwise it is
@@ -211,11 +208,11 @@ class JobsKit(Jobs):
                 f"{name} blocks and this thread has a running event loop; "
                 f"use `await jobs.a{name}(...)` here"
             )
-        return drive(flow, InlineBackend(self.store.blocking(), self._performing()))
+        return drive(flow, InlineBackend(self.store.blocking(), self._performing()), self.voice)
 
     async def _astepped(self, flow: Flow[R]) -> R:
         backend = AsyncInlineBackend(self.store.asynchronous(), self._performing())
-        return await drive_async(flow, backend)
+        return await drive_async(flow, backend, self.voice)
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = 0) -> JSON:
         """As `Jobs.result`, without waiting: nothing runs unless the test says so.

@@ -56,7 +56,7 @@ class Mishaps:
 
     def __init__(self) -> None:
         self.now: Kill | None = None
-        self.points = 0
+        self.points: int = 0
         self.died = ""
         self._planned: dict[str, deque[Fail | Kill]] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from boundary.jobs.shell.cli.doctor import doctor
 from boundary.jobs.shell.cli.serving import dashboard
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="boundary-jobs",
     no_args_is_help=True,
     add_completion=False,
@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start": (going.worker, dashboard, going.demo, going.bench),
     "Look": (
         look.stats,
@@ -62,9 +62,9 @@ COMMANDS = {
     ),
 }
 
-for panel, commands in COMMANDS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
+for _panel, _commands in COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def _say_version(asked: bool) -> None:

@@ -26,16 +26,17 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.child import Line
     from boundary.jobs.shell.worker import Worker
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 class Alone:
     """The keeper of a process that nobody supervises: it becomes its own successor."""
 
     def __init__(self, worker: Worker) -> None:
+        self.succeeds = False
         self._worker = worker
         self._notify = Notify()
-        self.again = False
+        self.again: bool = False
 
     def ready(self) -> None:
         """The store knows this worker."""
@@ -53,23 +54,33 @@ class Alone:
         self._worker.stop()
 
 
-def work_alone(worker: Worker, command: Sequence[str], *, burst: bool) -> None:
+def work_alone(
+    worker: Worker, command: Sequence[str], *, burst: bool, health_port: int | None
+) -> None:
     """Run the worker in this process; started anew, the process becomes another one."""
     keeper = Alone(worker)
-    loops.run(worker.run(burst=burst, handle_signals=True, keeper=keeper))
+    loops.run(worker.run(burst=burst, handle_signals=True, health_port=health_port, keeper=keeper))
     if keeper.again:
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, "-m", "boundary.jobs", *command])  # noqa: S606
 
 
-def work_as_child(worker: Worker, line: Line, *, burst: bool) -> None:
-    """Run the worker in this process, for as long as its supervisor lives."""
+def work_as_child(worker: Worker, line: Line, *, burst: bool, health_port: int | None) -> None:
+    """Run the worker in this process, for as long as its supervisor lives.
+
+    Each slot has a health port of its own: the given one, the next, and so on.
+    """
+    base = worker.settings.workers.health_port if health_port is None else health_port
+    port = None if base is None else base + line.slot
 
     async def work() -> None:
-        watching = asyncio.ensure_future(line.watch(worker.stop))
-        running = asyncio.ensure_future(worker.run(burst=burst, handle_signals=True, keeper=line))
+        running = asyncio.ensure_future(
+            worker.run(burst=burst, handle_signals=True, health_port=port, keeper=line)
+        )
         await asyncio.sleep(0)  # it has begun: signals are heard
         line.loaded(worker.settings.workers.shutdown_timeout / 1000)
+        # Not before: a supervisor that is gone already is to stop a worker that has begun.
+        watching = asyncio.ensure_future(line.watch(worker.stop))
         try:
             await running
         finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from msgspec import Struct
 
 from boundary.jobs.core import wire
+from boundary.jobs.core.records import JobError
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer, as_job_result
 from boundary.jobs.shell import logs, loops
 from boundary.jobs.shell.context import Context
@@ -134,7 +136,7 @@ class Cell:
             try:
                 import_module(module)
             except BaseException as error:  # noqa: BLE001 - sys.exit at import is one trouble of many
-                troubles.append((module, describe(error).stacktrace or repr(error)))
+                troubles.append((module, words.short(describe(error).stacktrace or "")))
         self._say(words.Ready(tuple(troubles)))
 
     # Running a job
@@ -151,9 +153,8 @@ class Cell:
         except MemoryError as error:
             return self._out_of_memory(begin, error)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its failure
-            what = describe(error)
             spoiled = self._is_spoiled() or isinstance(error, Terminated)
-            return Failed(number, what.message, what.type, what.stacktrace, spoiled)
+            return _failed(number, describe(error), spoiled)
         finally:
             self._in_handler = False
             self._context = None
@@ -198,7 +199,8 @@ class Cell:
 
         def report(_: wire.Record, progress: bytes) -> None:
             fraction, message = wire.decode_progress(progress)
-            self._say(words.Progressed(number, fraction, message))
+            said = None if message is None else words.short(message)
+            self._say(words.Progressed(number, fraction, said))
 
         def extend(seconds: float) -> None:
             self._say(words.Extended(number, seconds))
@@ -210,8 +212,7 @@ class Cell:
         spoiled = self._is_spoiled()
         answer = as_job_result(value)
         if answer is not None and answer.error is not None:
-            error = answer.error
-            return Failed(begin.number, error.message, error.type, error.stacktrace, spoiled)
+            return _failed(begin.number, answer.error, spoiled)
         result = wire.json_value(value if answer is None else answer.result, "result")
         size = len(words.frame(Returned(begin.number, result)))
         if size > begin.most + words.HEAD + 64:
@@ -219,7 +220,7 @@ class Cell:
                 f"the result of {begin.job_type} takes about {size:,} bytes, more than "
                 f"{begin.most:,}; store it elsewhere and return where it is"
             )
-            return Failed(begin.number, message, "PayloadTooLarge", None, spoiled)
+            return _failed(begin.number, JobError(message, "PayloadTooLarge"), spoiled)
         return Returned(begin.number, result, spoiled)
 
     def _out_of_memory(self, begin: Begin, error: MemoryError) -> Failed:
@@ -228,7 +229,7 @@ class Cell:
         what = describe(error)
         limit = "" if begin.memory is None else f" (its memory_limit is {begin.memory:,} bytes)"
         message = f"{begin.job_type} got no more memory{limit}: {what.message or 'MemoryError'}"
-        return Failed(begin.number, message, what.type, what.stacktrace, spoiled=True)
+        return _failed(begin.number, JobError(message, what.type, what.stacktrace), spoiled=True)
 
     def _is_spoiled(self) -> bool:
         """Whether the handler left the process so that the next job should not have it."""
@@ -241,6 +242,12 @@ class Cell:
         return moved or any(one is None or one.closed for one in (sys.stdout, sys.stderr))
 
 
+def _failed(number: int, error: JobError, spoiled: bool) -> Failed:
+    """Of a long trace the innermost part says most."""
+    stack = None if error.stacktrace is None else words.short(error.stacktrace[-words.SHORT :])
+    return Failed(number, words.short(error.message), words.short(error.type), stack, spoiled)
+
+
 def _steered(number: int, steer: Steer, spoiled: bool) -> words.Steered:
     match steer:
         case Retry():
@@ -249,9 +256,9 @@ def _steered(number: int, steer: Steer, spoiled: bool) -> words.Steered:
         case Snooze():
             return words.Steered(number, "snooze", steer.delay_ms / 1000, "", spoiled)
         case Cancel():
-            return words.Steered(number, "cancel", None, steer.reason, spoiled)
+            return words.Steered(number, "cancel", None, words.short(steer.reason), spoiled)
         case Discard():
-            return words.Steered(number, "discard", None, steer.reason, spoiled)
+            return words.Steered(number, "discard", None, words.short(steer.reason), spoiled)
         case _:
             return words.Steered(number, "retry", None, "", spoiled)
 
@@ -283,11 +290,12 @@ class _Wire(logging.Handler):
             text += "\n" + logging.Formatter().formatException(record.exc_info)
         given = {name: record.__dict__[name] for name in logs.LABELS if name in record.__dict__}
         labels = {name: one if isinstance(one, int) else str(one) for name, one in given.items()}
-        self._tell(words.Said(record.name, record.levelno, text, labels))
+        self._tell(words.Said(record.name, record.levelno, words.short(text), labels))
 
 
 def main(descriptor: int, parent: int) -> None:
     """Be a cell of the worker `parent`, at the other end of this socket."""
+    faulthandler.enable()  # a crash in native code says on standard error where it was
     _die_with(parent)
     Cell(socket.socket(fileno=descriptor)).live()
 

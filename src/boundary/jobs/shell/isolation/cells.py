@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.isolation.keeper import Ear
     from boundary.jobs.shell.registry import Handler
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 TRIES = 3
 """Cells a job is given to before the death of each, with nothing begun, counts against it."""
@@ -58,6 +58,11 @@ class Cells:
         if addresses:
             self.warm()
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the processes there are."""
+        return tuple(cell.pid for cell in self._all if cell.pid is not None)
+
     def warm(self) -> None:
         """One cell stands by, soon."""
         if not self._closed and self._warming is None and not self._all:
@@ -85,14 +90,21 @@ class Cells:
                 self._back(cell, handler)
         raise AssertionError("the last try answers or raises")
 
-    async def close(self) -> None:
-        """No process is left."""
+    def wind_down(self) -> None:
+        """The worker's time is over: processes end as soon as their runs have, without ceremony."""
         self._closed = True
+        for cell in list(self._idle):
+            cell.kill("its worker ends")
+
+    async def close(self) -> None:
+        """No process is left; if there is time, their exit hooks have run."""
         if self._warming is not None:
             self._warming.cancel()
-        for cell in list(self._all):
-            cell.let_go()
-        await self._within(PARTING)
+        if not self._closed:
+            self._closed = True
+            for cell in list(self._all):
+                cell.let_go()
+            await self._within(PARTING)
         for cell in list(self._all):
             cell.kill("its worker ends")
         await self._within(PARTING)
@@ -155,6 +167,8 @@ class Cells:
         most = None if terms is None else terms.recycle_after
         if cell.alive and not self._closed and (most is None or cell.runs < most):
             self._put(cell)
+        elif self._closed:
+            cell.kill("its worker ends")
         else:
             cell.let_go()
 

@@ -26,7 +26,7 @@ from boundary.jobs.shell.isolation.words import Begin, Boot, Frames, Gibberish, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 REAPED = 1.0
 """Seconds a process that was killed has to be gone."""
@@ -58,6 +58,10 @@ class CellUnavailable(Exception):
 
 class Ear(Protocol):
     """What hears of a run under way."""
+
+    def begun(self) -> None:
+        """The handler is called now; before, its process may have had to start."""
+        ...
 
     def progress(self, fraction: float, message: str | None) -> None:
         """As `Context.progress`."""
@@ -96,9 +100,9 @@ class Keeper(asyncio.Protocol):
         self._sentence = ""
         self._hung_up = False
         self._buried = False
-        self.ready = False
-        self.runs = 0
-        self.spoiled = False
+        self.ready: bool = False
+        self.runs: int = 0
+        self.spoiled: bool = False
 
     @property
     def alive(self) -> bool:
@@ -214,8 +218,10 @@ class Keeper(asyncio.Protocol):
             # What it started goes with it; its own number is not another's while it is not reaped.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.wait()
         with self._lock:
-            code = process.wait()
+            code = process.wait()  # it has ended: this does not wait
             self._process = None
         self._tell(self._has_ended, code)
 
@@ -305,19 +311,24 @@ class Keeper(asyncio.Protocol):
                     )
             case words.Said():
                 _log(word)
+            case _ if word.number == self._number and self._ear is not None:
+                self._hear_of_run(word, self._ear)
+            case _:
+                pass  # of a run that is over: a thread its handler left behind
+
+    def _hear_of_run(self, word: words.OfRun, ear: Ear) -> None:
+        match word:
             case words.Begun():
-                self._begun = self._begun or word.number == self._number
+                self._begun = True
+                ear.begun()
             case words.Progressed():
-                if word.number == self._number and self._ear is not None:
-                    self._ear.progress(word.fraction, word.message)
+                ear.progress(word.fraction, word.message)
             case words.Extended():
-                if word.number == self._number and self._ear is not None:
-                    self._ear.extend(word.seconds)
+                ear.extend(word.seconds)
             case _:
                 self.spoiled = self.spoiled or word.spoiled
-                answer = self._answer
-                if word.number == self._number and answer is not None and not answer.done():
-                    answer.set_result(word)
+                if self._answer is not None and not self._answer.done():
+                    self._answer.set_result(word)
 
     def _send(self, word: words.ToCell) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -21,6 +21,9 @@ HEAD = 4
 ROOM = 1 << 20
 """Bytes a frame may have beside a result."""
 
+SHORT = 16_384
+"""Characters of a message, a trace or a line for the log that are said."""
+
 UNHEARD = 75
 """Exit code of a cell that cannot speak to its worker any more."""
 
@@ -128,7 +131,8 @@ class Steered(Struct, frozen=True, tag_field="word", tag="steered"):
 
 
 End: TypeAlias = Returned | Failed | Steered
-FromCell: TypeAlias = Ready | Begun | Progressed | Extended | Said | Returned | Failed | Steered
+OfRun: TypeAlias = Begun | Progressed | Extended | Returned | Failed | Steered
+FromCell: TypeAlias = Ready | Said | OfRun
 
 _encode = msgspec.msgpack.Encoder().encode
 _to_cell: msgspec.msgpack.Decoder[ToCell] = msgspec.msgpack.Decoder(ToCell)
@@ -137,6 +141,11 @@ _from_cell: msgspec.msgpack.Decoder[FromCell] = msgspec.msgpack.Decoder(FromCell
 
 class Gibberish(Exception):
     """What came is none of the words."""
+
+
+def short(text: str, most: int = SHORT) -> str:
+    """The text's beginning, in a form that can be said; messages of others may hold anything."""
+    return text[:most].encode(errors="backslashreplace").decode()
 
 
 def frame(word: ToCell | FromCell) -> bytes:

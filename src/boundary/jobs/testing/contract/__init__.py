@@ -34,6 +34,7 @@ from boundary.jobs.testing.contract.saving import SaveCases
 from boundary.jobs.testing.contract.schedules import ScheduleCases
 from boundary.jobs.testing.contract.settling import SettleCases
 from boundary.jobs.testing.contract.statistics import StatsCases
+from boundary.jobs.testing.contract.watching import WatchCases
 
 __all__ = ["AdapterContract"]
 
@@ -53,6 +54,7 @@ class AdapterContract(
     ActCases,
     StatsCases,
     ListenCases,
+    WatchCases,
 ):
     """The whole contract; a subclass adds the fixture `store`."""
 

@@ -13,6 +13,7 @@ from boundary.jobs.core.operations import (
     Claim,
     Delete,
     Heartbeat,
+    Promote,
     Prune,
     QueueLoad,
     Series,
@@ -60,6 +61,26 @@ class StatsCases:
         yield from enqueue("later", delay_ms=HOUR)
         yield from enqueue("parked", parked=True)
         assert (yield from load()) == QueueLoad("default", 3, 2, 2, False, clock.now())
+
+    @on_both_doors
+    def test_since_when_the_first_in_line_is_ready(self, clock: FakeClock) -> Case:
+        assert (yield from load()).oldest is None
+        began = clock.now()
+        yield from enqueue("low", priority=LOW)
+        clock.advance(10)
+        yield from enqueue("a b")
+        yield from enqueue("soon", delay_ms=5_000, queue="mail")
+        assert (yield from load()).oldest == began
+        assert (yield from load("mail")).oldest is None
+        clock.advance(7)
+        yield Promote()
+        assert (yield from load("mail")).oldest == began + 17_000
+        yield Cancel(idents("low"), None)
+        assert (yield from load()).oldest == began + 10_000
+        yield Delete(idents("a"))
+        assert (yield from load()).oldest == began + 10_000
+        yield Delete(idents("b"))
+        assert (yield from load()).oldest is None
 
     @on_both_doors
     def test_every_queue_that_has_something_by_name(self, clock: FakeClock) -> Case:

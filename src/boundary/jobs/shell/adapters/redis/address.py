@@ -232,7 +232,7 @@ class Nodes:
     """
 
     def __init__(self, address: Address) -> None:
-        self.sentinels = deque(address.nodes if address.kind == "sentinel" else ())
+        self.sentinels: deque[Node] = deque(address.nodes if address.kind == "sentinel" else ())
         self._known = [] if self.sentinels else list(address.nodes)
         self._of: dict[int, Node] = {}
 

@@ -247,7 +247,7 @@ class AsyncDriver:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.known = Acquaintance(terms)
+        self.known: Acquaintance = Acquaintance(terms)
         self._pipes = Pipes(terms)
 
     async def drive(self, conversation: Conversation[R]) -> R:

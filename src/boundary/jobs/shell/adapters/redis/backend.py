@@ -22,19 +22,21 @@ from boundary.jobs.core.operations import (
     Topic,
 )
 from boundary.jobs.errors import BackendUnavailable, EnqueueUncertain
-from boundary.jobs.ports import AsyncListener, Listener
+from boundary.jobs.ports import AsyncListener, AsyncWatcher, Listener, Watcher
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.async_hearing import (
     AsyncEars,
     AsyncTokenListener,
     open_token_listener,
 )
+from boundary.jobs.shell.adapters.redis.async_watching import open_watcher
 from boundary.jobs.shell.adapters.redis.asynchronous import AsyncDriver
 from boundary.jobs.shell.adapters.redis.blocking import FORKED, Driver
 from boundary.jobs.shell.adapters.redis.conversation import execute
 from boundary.jobs.shell.adapters.redis.hearing import Ears, TokenListener
 from boundary.jobs.shell.adapters.redis.plans import merged, shared
 from boundary.jobs.shell.adapters.redis.terms import Terms
+from boundary.jobs.shell.adapters.redis.watching import RedisWatcher
 
 R = TypeVar("R")
 
@@ -64,7 +66,7 @@ class RedisBackend:
     """`ports.Backend` over Redis. Threads that enqueue at once share calls."""
 
     def __init__(self, terms: Terms) -> None:
-        self.driver = Driver(terms)
+        self.driver: Driver = Driver(terms)
         self.begin_anew()
         FORKED.add(self)
 
@@ -138,6 +140,10 @@ class RedisBackend:
             self._ears = Ears(self.driver)
         return self._ears.listen(interest)
 
+    def watch(self) -> Watcher:
+        """As `ports.Backend.watch`."""
+        return RedisWatcher(self.driver)
+
     def close(self) -> None:
         """As `ports.Backend.close`."""
         ears, self._ears = self._ears, None
@@ -158,7 +164,7 @@ class AsyncRedisBackend:
     """`ports.AsyncBackend` over Redis. Tasks that enqueue at once share calls."""
 
     def __init__(self, terms: Terms) -> None:
-        self.driver = AsyncDriver(terms)
+        self.driver: AsyncDriver = AsyncDriver(terms)
         self._gathered: list[_Gathered] = []
         self._enqueuing = False
         self._task: asyncio.Task[None] | None = None
@@ -228,6 +234,10 @@ class AsyncRedisBackend:
         if self._ears is None:
             self._ears = AsyncEars(self.driver)
         return await self._ears.listen(interest)
+
+    async def watch(self) -> AsyncWatcher:
+        """As `ports.AsyncBackend.watch`."""
+        return await open_watcher(self.driver)
 
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
         """As `ports.AsyncBackend.claim_when_told`."""

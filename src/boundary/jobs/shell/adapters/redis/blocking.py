@@ -278,7 +278,7 @@ class Driver:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.known = Acquaintance(terms)
+        self.known: Acquaintance = Acquaintance(terms)
         self._pools: dict[Node, Pool] = {}
         FORKED.add(self)
 

@@ -65,7 +65,7 @@ class Acquaintance:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.nodes = Nodes(terms.address)
+        self.nodes: Nodes = Nodes(terms.address)
         self.opened: set[int] = set()
         self.turn = 0
 
@@ -118,6 +118,15 @@ def execute(
                 why = f"some of the jobs may be stored: {error.message}"
                 raise faults.uncertain(operation.jobs, why) from _Uncertain(why)
             raise
+
+
+def say(calls: Sequence[Call], known: Acquaintance) -> Conversation[None]:
+    """These calls are made, which are no operation's.
+
+    Raises:
+        BackendError: As `faults` says.
+    """
+    yield from _together(calls, known)
 
 
 def locate(partition: int, known: Acquaintance) -> Conversation[Node]:

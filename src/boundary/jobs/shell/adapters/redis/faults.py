@@ -35,6 +35,8 @@ REPEATABLE: Final = frozenset(
         "instruct",
         "inherit",
         "report",
+        "announce",
+        "watch",
         "promote",
         "reclaim",
         "prune",

@@ -63,6 +63,11 @@ def is_meant(interest: Interest, channel: bytes, data: bytes) -> bool:
     return interest.job is None or interest.job in data
 
 
+def events_channel(terms: Terms) -> str:
+    """Where frames of events are told of; on every node of a cluster the same."""
+    return terms.key(0, "events")
+
+
 class Context:
     """What lets listeners be used in `with`."""
 
@@ -346,8 +351,8 @@ class ChannelListener(Context):
     def __init__(self, ears: Ears, interest: Interest) -> None:
         self._ears = ears
         self.interest = interest
-        self.told = False
-        self.closed = False
+        self.told: bool = False
+        self.closed: bool = False
 
     def wait(self, timeout: float) -> bool:
         """As `ports.Listener.wait`; False at once when closed."""

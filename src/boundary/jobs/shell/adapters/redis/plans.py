@@ -101,11 +101,12 @@ def shared(
     """For each of the operations that were `merged` its own reply."""
     fresh = [one for reply in replies for one in reply.fresh]
     now = replies[0].now if replies else 0
+    watched = any(reply.watched for reply in replies)
     own: list[ops.Enqueued] = []
     start = 0
     for operation in operations:
         end = start + len(operation.jobs)
-        own.append(ops.Enqueued(now, tuple(fresh[start:end])))
+        own.append(ops.Enqueued(now, tuple(fresh[start:end]), watched))
         start = end
     return own
 
@@ -185,15 +186,16 @@ def _enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueue
         for at, reply in zip(again, more, strict=True):
             replies[at] = reply
     fresh = [True] * len(jobs)
-    now = 0
+    now, watched = 0, False
     for mine, reply in zip(places.values(), replies, strict=True):
         if isinstance(reply, int):
             now = max(now, reply)
             continue
-        now = max(now, reply[0])
-        for place, flag in zip(mine, reply[1], strict=True):
+        told, flags, seen = reply
+        now, watched = max(now, told), watched or bool(seen)
+        for place, flag in zip(mine, flags, strict=True):
             fresh[place] = flag == _ONE
-    return ops.Enqueued(now, tuple(fresh))
+    return ops.Enqueued(now, tuple(fresh), watched)
 
 
 _ONE = ord("1")
@@ -224,7 +226,12 @@ def _check_instants(jobs: Iterable[NewJob]) -> None:
 # A worker's cycle
 
 
-def _claim_args(operation: ops.Claim, slots: int) -> bytes:
+def _claim_args(operation: ops.Claim, slots: int, taken: Sequence[Record] = ()) -> bytes:
+    """`taken`: what other partitions gave already."""
+    limits = dict(operation.limits)
+    for record in taken:
+        if record.queue in limits:
+            limits[record.queue] -= 1
     return _ask(
         worker=operation.worker,
         slots=slots,
@@ -233,21 +240,23 @@ def _claim_args(operation: ops.Claim, slots: int) -> bytes:
         join=operation.join or None,
         queues=operation.queues,
         ahead=dict(operation.ahead) or None,
+        limits=limits or None,
     )
 
 
 def _claim(operation: ops.Claim, partitions: Partitions) -> Plan[ops.Claimed]:
     claimed: list[ops.Claimed] = []
-    slots = operation.slots
+    taken: list[Record] = []
     for number in partitions.in_turn():
-        (reply,) = yield [Call("claim", (_claim_args(operation, slots),), number)]
+        ask = _claim_args(operation, operation.slots - len(taken), taken)
+        (reply,) = yield [Call("claim", (ask,), number)]
         claimed.append(_claimed(reply))
-        slots -= len(claimed[-1].jobs)
+        taken += claimed[-1].jobs
     return _together(claimed)
 
 
 def _claimed(reply: Any) -> ops.Claimed:
-    now, alive, due, stopping, ticks, found = reply
+    now, alive, due, stopping, ticks, found, watched = reply
     if not alive:
         return ops.Claimed(now, (), alive=False)
     return ops.Claimed(
@@ -256,6 +265,7 @@ def _claimed(reply: Any) -> ops.Claimed:
         None if due < 0 else due,
         _split(stopping),
         tuple([_schedule(*row) for row in ticks]),
+        watched=bool(watched),
     )
 
 
@@ -270,6 +280,7 @@ def _together(claimed: Sequence[ops.Claimed]) -> ops.Claimed:
         tuple([id for one in claimed for id in one.cancelling]),
         tuple([tick for one in claimed for tick in one.ticks]),
         all(one.alive for one in claimed),
+        any(one.watched for one in claimed),
     )
 
 
@@ -333,12 +344,12 @@ def _settle(operation: ops.Settle, partitions: Partitions) -> Plan[ops.Settled]:
         for number, (args, _) in zip(places, made, strict=True)
     ]
     accepted = [True] * len(outcomes)
-    now = 0
-    for mine, (_, order), (told, flags) in zip(places.values(), made, replies, strict=True):
-        now = max(now, told)
+    now, watched = 0, False
+    for mine, (_, order), (told, flags, seen) in zip(places.values(), made, replies, strict=True):
+        now, watched = max(now, told), watched or bool(seen)
         for place, flag in zip(mine, _accepted(flags, order), strict=True):
             accepted[place] = flag
-    return ops.Settled(now, tuple(accepted))
+    return ops.Settled(now, tuple(accepted), watched)
 
 
 def _settle_and_claim(
@@ -350,8 +361,9 @@ def _settle_and_claim(
         return settled, (yield from _claim(claim, partitions))
     args, order = _outcomes(settle.outcomes)
     call = Call("exchange", (_claim_args(claim, claim.slots), *args))
-    ((now, flags, claimed),) = yield [call]
-    return ops.Settled(now, _accepted(flags, order)), _claimed(claimed)
+    ((now, flags, reply),) = yield [call]
+    claimed = _claimed(reply)
+    return ops.Settled(now, _accepted(flags, order), bool(reply[-1])), claimed
 
 
 def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Beat]:
@@ -369,8 +381,9 @@ def _beat(replies: Sequence[Any]) -> ops.Beat:
     return ops.Beat(
         max(now for now, *_ in replies),
         alive=True,
-        cancelling=_split(b"".join([ids for _, _, ids, _ in replies])),
+        cancelling=_split(b"".join([ids for _, _, ids, *_ in replies])),
         order=_order(replies[0][3]),
+        watched=any(watched for *_, watched in replies),
     )
 
 
@@ -386,7 +399,9 @@ def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
         lease=operation.lease_ms,
         keep=operation.keep_ms,
     )
-    known = b"".join(operation.ids)
+    known = b"".join(
+        [id + records.token(token).to_bytes(4, "big") for id, token in operation.known]
+    )
     return _beat((yield _everywhere(partitions, "inherit", ask, operation.info, known)))
 
 
@@ -399,6 +414,17 @@ def _report(operation: ops.Report, partitions: Partitions) -> Plan[bool]:
     args = (operation.id, operation.token, operation.progress)
     (done,) = yield [Call("report", args, partitions.of(operation.id))]
     return bool(done)
+
+
+def _announce(operation: ops.Announce, partitions: Partitions) -> Plan[bool]:
+    """All by way of the first partition: a channel is heard on every node."""
+    (watched,) = yield [Call("announce", operation.frames)]
+    return bool(watched)
+
+
+def watching(who: bytes, ttl_ms: int, partitions: Partitions) -> list[Call]:
+    """Every partition knows that somebody watches, for so long; 0: no longer."""
+    return _everywhere(partitions, "watch", who, ttl_ms)
 
 
 # Duties any worker may carry out
@@ -965,6 +991,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Inherit: _inherit,
     ops.Depart: _depart,
     ops.Report: _report,
+    ops.Announce: _announce,
     ops.Promote: _promote,
     ops.Reclaim: _reclaim,
     ops.Prune: _prune,

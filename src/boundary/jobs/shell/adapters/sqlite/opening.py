@@ -37,6 +37,30 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     2: """
         ALTER TABLE worker ADD COLUMN order_id BLOB;
         ALTER TABLE worker ADD COLUMN word TEXT;
+        ALTER TABLE schedule RENAME TO schedule_2;
+        CREATE TABLE schedule (
+            name        TEXT    NOT NULL PRIMARY KEY,
+            job_type    TEXT    NOT NULL,
+            queue       TEXT    NOT NULL,
+            priority    INTEGER NOT NULL,
+            payload     BLOB    NOT NULL,
+            next_at     INTEGER,
+            cron        TEXT,
+            every_ms    INTEGER,
+            timezone    TEXT    NOT NULL,
+            misfire     TEXT    NOT NULL DEFAULT 'once',
+            misfire_cap INTEGER NOT NULL DEFAULT 100,
+            declared    BLOB    NOT NULL DEFAULT x'',
+            fired_at    INTEGER,
+            last_job    BLOB
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO schedule (
+            name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone
+        )
+        SELECT name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone
+        FROM schedule_2;
+        DROP TABLE schedule_2;
+        CREATE INDEX tick ON schedule (next_at);
         ALTER TABLE job ADD COLUMN cause TEXT;
         UPDATE job SET cause = CASE ending WHEN 'crash' THEN 'WorkerLost'
             WHEN 'quarantine' THEN 'RecordError' ELSE 'Unknown' END || ':' || job_type
@@ -73,30 +97,6 @@ MIGRATIONS: Final[Mapping[int, str]] = {
                sum(duration_ms), 0
         FROM series GROUP BY 1, 2;
         DROP TABLE series;
-        ALTER TABLE schedule RENAME TO schedule_2;
-        CREATE TABLE schedule (
-            name        TEXT    NOT NULL PRIMARY KEY,
-            job_type    TEXT    NOT NULL,
-            queue       TEXT    NOT NULL,
-            priority    INTEGER NOT NULL,
-            payload     BLOB    NOT NULL,
-            next_at     INTEGER,
-            cron        TEXT,
-            every_ms    INTEGER,
-            timezone    TEXT    NOT NULL,
-            misfire     TEXT    NOT NULL DEFAULT 'once',
-            misfire_cap INTEGER NOT NULL DEFAULT 100,
-            declared    BLOB    NOT NULL DEFAULT x'',
-            fired_at    INTEGER,
-            last_job    BLOB
-        ) STRICT, WITHOUT ROWID;
-        INSERT INTO schedule (
-            name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone
-        )
-        SELECT name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone
-        FROM schedule_2;
-        DROP TABLE schedule_2;
-        CREATE INDEX tick ON schedule (next_at);
         CREATE TABLE act (
             id         BLOB    NOT NULL PRIMARY KEY,
             at         INTEGER NOT NULL,

@@ -219,9 +219,10 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
         yield from _promote_due(operation.promote, now)
         ((due,),) = yield Ask(sql.NEXT_DUE)
     jobs: list[Record] = []
-    ahead = dict(operation.ahead)
+    ahead, limits = dict(operation.ahead), dict(operation.limits)
     for queue in (yield from _served(operation)):
         room = operation.slots + ahead.get(queue, 0) - len(jobs)
+        room = min(room, limits.get(queue, room))
         if room > 0:
             rows = yield Ask(sql.PICK, (queue, room))
             jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
@@ -438,10 +439,10 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
     expires = max(lease[0][0] if lease else now, now + operation.lease_ms)
     yield Ask(sql.BEAT, (operation.heir, expires, operation.info))
     held = yield from _whole("worker = ?", (operation.worker,))
-    known = set(operation.ids)
+    known = set(operation.known)
     ending = Ending(now)
     for record in held:
-        if record.id not in known:
+        if (record.id, record.token) not in known:
             yield from _give_back(ending, record, "release", operation.keep_ms)
     yield from ending.write()
     yield Ask(sql.ORDER_OF_HEIR, (operation.worker, operation.heir))

@@ -271,7 +271,7 @@ READY_COUNT = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL AND qu
 DUE_COUNT = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL AND queue = ?"
 RUNNING_COUNT = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL AND queue = ?"
 
-STRETCHES = {
+STRETCHES: dict[str | None, str] = {
     None: "SELECT seq FROM job WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
     "uncommon": (
         "SELECT seq FROM job WHERE status IN ('failed', 'cancelled', 'retrying') "

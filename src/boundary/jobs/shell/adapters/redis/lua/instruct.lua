@@ -5,7 +5,7 @@
 -- Returns  the names of those it was given to
 -- Cost     O(workers)
 --@flags allow-oom
---@include core names clock
+--@include core names clock watching
 
 local ask = cmsgpack.unpack(ARGV[3])
 local asked = nil
@@ -24,6 +24,6 @@ for _, worker in ipairs(call('ZRANGE', P .. 'workers', '(' .. now, '+inf', 'BYSC
   end
 end
 if #told > 0 then
-  call('PUBLISH', P .. 'control', '')
+  publish('control', '')
 end
 return told
