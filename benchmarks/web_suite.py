@@ -145,7 +145,7 @@ async def watched(jobs: Jobs) -> None:
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     viewers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(VIEWERS)]
