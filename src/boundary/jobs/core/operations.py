@@ -726,7 +726,7 @@ class Search(Operation[Page], frozen=True):
     text: str | None = None
     limit: int = 50
     cursor: str | None = None
-    scan: int = 20_000
+    scan: int = 5_000
 
     def matches(self, record: Record) -> bool:
         """Whether the record fulfils every condition but the cursor."""
