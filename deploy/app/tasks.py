@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 
-from boundary.jobs import Jobs
+from boundary.jobs import Context, Jobs
 
 jobs = Jobs()  # where the store is, the environment says
 
@@ -16,6 +16,7 @@ async def send_email(to: str, subject: str) -> dict[str, str]:
 
 
 @jobs.handler(timeout=60)
-def crunch(seconds: float) -> float:
+def crunch(seconds: float, ctx: Context) -> float:
+    ctx.progress(0.0, "begun")
     time.sleep(seconds)
     return seconds

@@ -539,7 +539,7 @@ def test_an_idle_worker_says_which_queue_is_full() -> None:
     assert of(idle) == {"reports": 0}
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     ready=st.dictionaries(st.sampled_from("abc"), st.integers(0, 60), max_size=3),
     limits=st.dictionaries(st.sampled_from("ab"), st.integers(1, 5)),

@@ -48,8 +48,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
 def known_variable(name: str) -> bool:
     """Whether the library would read it; of others only the seed's."""
     keys = {f"BOUNDARY_JOBS_{key.replace('.', '_').upper()}" for key in configuration._keys()}
-    # The dashboard's, and one that the workers' health port brings with it.
-    keys |= {"BOUNDARY_JOBS_URL", "BOUNDARY_JOBS_DASHBOARD_TOKEN", HEALTH}
+    keys |= {"BOUNDARY_JOBS_DASHBOARD_TOKEN"}  # an option of the command
     return name in keys | configuration.SEED_VARIABLES.keys()
 
 
@@ -236,6 +235,9 @@ def test_probes_ask_the_health_port() -> None:
         for word, rest in instructions()
         if word == "ENV" and (found := re.search(rf"{HEALTH}=(\d+)", rest))
     ]
+    assert dict(variables(pod))[HEALTH.replace("PORT", "HOST")] == "0.0.0.0", (
+        "it is asked from outside"
+    )
     for probe, path in (("startup", "/live"), ("liveness", "/live"), ("readiness", "/ready")):
         assert worker[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "health"}
     annotations = RESOURCES["Deployment", "workers"]["spec"]["template"]["metadata"]["annotations"]
@@ -266,6 +268,8 @@ def test_selectors_find_what_they_are_for() -> None:
     assert scaled["minReplicaCount"] < scaled["maxReplicaCount"]
     (trigger,) = scaled["triggers"]
     assert (trigger["type"], float(trigger["metadata"]["threshold"])) == ("prometheus", 10.0)
+    (metric,) = re.findall(r"boundary_jobs_\w+", trigger["metadata"]["query"])
+    assert f"| `{metric}` | gauge |" in (ROOT / "docs" / "observability.md").read_text()
 
 
 # systemd

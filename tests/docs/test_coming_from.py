@@ -83,12 +83,19 @@ def test_a_page_has_what_one_looks_for(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_of_a_page_exist(page: Path) -> None:
+    from typer.main import get_command
+
     from boundary.jobs.shell.cli.app import app
 
     known = {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
     used = set(re.findall(r"`boundary-jobs (\w+)", page.read_text()))
     assert used
     assert used <= known
+    worker = get_command(app).commands["worker"]
+    options = {name for one in worker.params for name in (*one.opts, *one.secondary_opts)}
+    for line in re.findall(r"`boundary-jobs worker ([^`]*)`", page.read_text()):
+        for option in re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", line):
+            assert option in options, line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -161,8 +161,8 @@ async def heeds_async(path: str) -> None:
 
 def unwinds(path: str) -> None:
     """Blocking, and without a context: SIGTERM is all it can hear."""
-    Path(path).write_text(str(os.getpid()))
     try:
+        Path(path).write_text(str(os.getpid()))
         time.sleep(20)
     finally:
         Path(path).write_text("heeded")

@@ -14,7 +14,9 @@ _journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 def note(phase: str, ctx: Context) -> None:
     """One line, whole, whatever happens next."""
-    os.write(_journal, f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()}\n".encode())
+    moment = time.time() * 1000
+    line = f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()} {moment:.3f}\n"
+    os.write(_journal, line.encode())
 
 
 @jobs.handler(isolation="process")

@@ -73,6 +73,7 @@ def test_a_run_that_does_not_end_is_released_within_the_timeout(floor: Floor) ->
     assert process.wait(10) == 0, floor.log()
     assert time.monotonic() - asked < 1.5
     assert is_gone(line.pid)
+    assert floor.lines() == [line], "it claimed again what it had released"
     found = floor.jobs.find(job.id)
     assert found is not None
     assert (found.status, found.crash_count, found.retry_count) == ("pending", 0, 0)

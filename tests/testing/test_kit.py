@@ -56,6 +56,26 @@ def test_a_run_of_pytest_without_it_does_not_load_the_library(tmp_path: Path) ->
     assert done.returncode == 0, done.stdout
 
 
+def test_a_fixture_of_the_users_own_goes_first_and_the_plugin_can_be_off(tmp_path: Path) -> None:
+    (tmp_path / "test_own.py").write_text(
+        "import pytest\n\n\n@pytest.fixture\ndef jobs():\n    return 'mine'\n\n\n"
+        "def test_it(jobs):\n    assert jobs == 'mine'\n"
+    )
+    for options in ([], ["-p", "no:boundary_jobs"]):
+        command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", *options, str(tmp_path)]
+        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_setting_that_is_wrong_says_so_where_it_is_used(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nboundary_jobs = json:dumps\n")
+    (tmp_path / "test_it.py").write_text("def test_it():\n    pass\n")
+    command = [sys.executable, "-m", "pytest", "-q", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "json has no Jobs called dumps" in done.stdout
+
+
 @pytest.mark.parametrize("target", ["shop", "shop:", ":jobs", "json:dumps", "json:nothing"])
 def test_a_setting_that_names_no_jobs_is_refused(target: str) -> None:
     with pytest.raises(UsageError, match="Jobs"):

@@ -390,7 +390,7 @@ class Intake:
         self._wanted = wanted
         self._next: OrderedDict[bytes, int] = OrderedDict()
         self._untold = 0
-        self.lost = 0
+        self.lost: int = 0
 
     def take(self, frames: Iterable[bytes]) -> list[Event]:
         """The wanted events of these frames; bytes that are no frame are passed over."""

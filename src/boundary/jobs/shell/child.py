@@ -38,7 +38,7 @@ class Line:
     def __init__(self, number: int, slot: int, succeeds: int, file: int) -> None:
         self.number = number
         self.slot = slot
-        self.succeeds = bool(succeeds)
+        self.succeeds: bool = bool(succeeds)
         self._socket = socket.socket(fileno=file)
         self._socket.setblocking(False)
         self._socket.set_inheritable(False)

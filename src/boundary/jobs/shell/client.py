@@ -149,7 +149,7 @@ class Jobs:
         self._clock = clock or SystemClock()
         self._store_clock = clock
         self._new_id = Ids(self._clock).new
-        self.voice = Voice()
+        self.voice: Voice = Voice()
         self._hooks: Hooks | None = None
 
     @cached_property

@@ -52,8 +52,8 @@ class Drafting:
         limit: int,
         carried: Callable[[str, str, bytes], Mapping[str, str] | None],
     ) -> None:
-        self.job_type = job_type
-        self.options = options
+        self.job_type: str = job_type
+        self.options: Options = options
         self._carried = carried
         self._new_id = new_id
         self._limit = limit

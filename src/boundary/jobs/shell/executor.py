@@ -13,6 +13,7 @@ makes the outcome → `_finish` puts it where the worker collects it.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 import logging
@@ -111,10 +112,10 @@ class Run:
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.deadline: float | None = None
-        self.stop = ""
-        self.ended = False
-        self.given_up = False
-        self.over = False
+        self.stop: str = ""
+        self.ended: bool = False
+        self.given_up: bool = False
+        self.over: bool = False
         self.thread: int | None = None
 
 
@@ -280,6 +281,7 @@ class Executor:
 
     def abandon(self) -> None:
         """Stop what runs and release it; handlers get a last moment to unwind."""
+        self._cells.wind_down()
         for run in list(self._running.values()):
             run.stop = ""
             self._ask_to_stop(run, "abandon", LAST_GRACE)
@@ -750,11 +752,11 @@ class Bridged:
     __slots__ = ("answer", "arguments", "context", "run")
 
     def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
-        self.run = run
-        self.arguments = arguments
-        self.answer = answer
+        self.run: Run = run
+        self.arguments: dict[str, Any] = arguments
+        self.answer: asyncio.Future[Any] = answer
         # What middleware set (a span, a logger's fields) is there for the handler too.
-        self.context = copy_context()
+        self.context: contextvars.Context = copy_context()
 
     @property
     def given_up(self) -> bool:

@@ -248,6 +248,7 @@ class Desk:
             executor = OneRun(
                 self._registry,
                 concurrency=1,
+                # In the caller's process, whatever a worker would do.
                 addresses={},
                 whole_process=False,
                 keep=Keep(self._settings.retention.finished, self._settings.retention.dead),

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 class Lineage:
@@ -23,7 +23,7 @@ class Lineage:
     __slots__ = ("forks",)
 
     def __init__(self) -> None:
-        self.forks = 0
+        self.forks: int = 0
 
     def forked(self) -> None:
         """This process is a copy."""

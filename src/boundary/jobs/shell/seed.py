@@ -49,9 +49,9 @@ class Pool:
     ) -> None:
         chosen = settings or Settings()
         self.backend: Backend = store.blocking()
-        self.voice = Voice()
-        self.clock = clock or SystemClock()
-        self.terms = Terms(
+        self.voice: Voice = Voice()
+        self.clock: Clock = clock or SystemClock()
+        self.terms: Terms = Terms(
             chosen.workers.lease,
             chosen.retention.finished,
             chosen.retention.dead,

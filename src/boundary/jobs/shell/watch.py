@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.shell.executor import Run
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 LOOK = 0.25
 """Seconds between looks."""

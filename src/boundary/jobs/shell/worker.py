@@ -174,13 +174,13 @@ class Worker:
         self.store = store
         self.registry = registry
         self.settings = settings
-        self.clock = clock or SystemClock()
-        self.setup = replace(
+        self.clock: Clock = clock or SystemClock()
+        self.setup: dispatcher.Setup = replace(
             _setup(settings, queues, weights, concurrency, queue_concurrency),
             max_jobs=_limit("max_jobs", max_jobs, settings.workers.max_jobs),
             max_memory=_limit("max_memory", max_memory, settings.workers.max_memory),
         )
-        self.surroundings = surroundings or Surroundings()
+        self.surroundings: Surroundings = surroundings or Surroundings()
         self._shifts: set[Shift] = set()
 
     async def run(

@@ -13,6 +13,7 @@ from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.cli import act, look, standing
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.doctor import doctor
+from boundary.jobs.shell.cli.serving import dashboard
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
 
 app: typer.Typer = typer.Typer(
@@ -25,7 +26,7 @@ app: typer.Typer = typer.Typer(
 )
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start": (going.worker, going.demo, going.bench),
+    "Start": (going.worker, dashboard, going.demo, going.bench),
     "Look": (
         look.stats,
         look.queues,

@@ -23,7 +23,7 @@ from boundary.jobs.shell.cli.terminal import USAGE, Terminal
 if TYPE_CHECKING:
     from boundary.jobs.shell.worker import Worker
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 def worker(

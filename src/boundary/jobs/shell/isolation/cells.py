@@ -90,14 +90,21 @@ class Cells:
                 self._back(cell, handler)
         raise AssertionError("the last try answers or raises")
 
-    async def close(self) -> None:
-        """No process is left."""
+    def wind_down(self) -> None:
+        """The worker's time is over: processes end as soon as their runs have, without ceremony."""
         self._closed = True
+        for cell in list(self._idle):
+            cell.kill("its worker ends")
+
+    async def close(self) -> None:
+        """No process is left; if there is time, their exit hooks have run."""
         if self._warming is not None:
             self._warming.cancel()
-        for cell in list(self._all):
-            cell.let_go()
-        await self._within(PARTING)
+        if not self._closed:
+            self._closed = True
+            for cell in list(self._all):
+                cell.let_go()
+            await self._within(PARTING)
         for cell in list(self._all):
             cell.kill("its worker ends")
         await self._within(PARTING)
@@ -160,6 +167,8 @@ class Cells:
         most = None if terms is None else terms.recycle_after
         if cell.alive and not self._closed and (most is None or cell.runs < most):
             self._put(cell)
+        elif self._closed:
+            cell.kill("its worker ends")
         else:
             cell.let_go()
 

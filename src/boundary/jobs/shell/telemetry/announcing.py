@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.happenings import Happening
     from boundary.jobs.ports import AsyncBackend
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 UNTOLD: Final = 10_000
 """Events kept while the store does not take them; older ones are lost."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import Store
     from boundary.jobs.shell.telemetry.exposition import Exposition
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SILENCE: Final = 30.0
 """Seconds without a claim or a heartbeat that succeeded after which a worker is not ready."""
@@ -81,8 +81,8 @@ class Health:
     """
 
     def __init__(self, host: str, port: int, store: Store, *, waits: bool = False) -> None:
-        self.vitals = Vitals()
-        self.meter = Meter()
+        self.vitals: Vitals = Vitals()
+        self.meter: Meter = Meter()
         self._exposition = _exposition(self.meter, store)
         self._ending = threading.Event()
         self._server: ThreadingHTTPServer | None = None

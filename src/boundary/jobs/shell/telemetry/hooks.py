@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.events import Event, Row
     from boundary.jobs.core.happenings import Happening
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 WAITING: Final = 10_000
 """Happenings that wait for slow hooks; more are passed over, and that is logged."""

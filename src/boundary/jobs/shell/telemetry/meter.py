@@ -12,13 +12,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from threading import Lock
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from boundary.jobs.core.happenings import Answered, Ended, LeaseLost, Started
 from boundary.jobs.core.wire import ready_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from boundary.jobs.core.happenings import Happening
 
@@ -42,9 +43,9 @@ class Tally:
     __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
+        self.bounds: Sequence[float] = bounds
+        self.counts: list[int] = [0] * (len(bounds) + 1)
+        self.total: float = 0.0
 
     def add(self, seconds: float) -> None:
         """One more."""
@@ -87,13 +88,13 @@ class Meter:
     """
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self.lock: AbstractContextManager[Any] = Lock()
         self.ran: dict[Kind, Runs] = {}
         self.waited: dict[Kind, Tally] = {}
         self.answers: dict[str, Tally] = {}
         self.unanswered: Counter[str] = Counter()
-        self.lease_losses = 0
-        self.refused = 0
+        self.lease_losses: int = 0
+        self.refused: int = 0
         self.in_flight: Callable[[], int] = int
 
     def __repr__(self) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from boundary.jobs.core.happenings import Happening
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 class Subscriber(Protocol):
@@ -76,7 +76,7 @@ class Voice:
     """
 
     def __init__(self, stream: Stream | None = None) -> None:
-        self.stream = stream or Stream()
+        self.stream: Stream = stream or Stream()
         self._here = threading.local()
         self._pid = os.getpid()
 

@@ -50,7 +50,7 @@ class Telemetry:
         self._subscribers = subscribers
         self._announcer = Announcer(backend)
         stream = Stream((Journal(), self._announcer, *subscribers))
-        self.backend = backend
+        self.backend: AsyncBackend = backend
         if health is not None:
             stream.subscribe(health.meter)
             self.backend = Measured(backend, stream.tell)

@@ -90,7 +90,8 @@ class Ear:
     def __init__(self, folder: Path, topic: str) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         name = f"{topic}.{secrets.token_hex(8)}"
-        hidden, self.path = folder / f".{name}", folder / name
+        hidden = folder / f".{name}"
+        self.path: Path = folder / name
         os.mkfifo(hidden, 0o600)
         try:
             self.fd: int = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
