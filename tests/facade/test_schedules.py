@@ -18,6 +18,7 @@ from boundary.jobs.shell import ids, schedule_flows
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.pulse import describe_worker
 from boundary.jobs.shell.registry import fires_of
+from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.testing.clock import FakeClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -406,7 +407,9 @@ def test_whoever_was_slower_decides_again(jobs: Jobs) -> None:
     def edited_while(meanwhile: Callable[[], object]) -> tuple[ScheduleInfo | None, int]:
         jobs.schedule("n", handler="h", every=60)
         door: Any = Interrupted(backend, meanwhile)
-        return drive(schedule_flows.edit_schedule("n", {"misfire": "skip"}), door), door.puts
+        return drive(
+            schedule_flows.edit_schedule("n", {"misfire": "skip"}), door, Voice()
+        ), door.puts
 
     one, puts = edited_while(lambda: jobs.edit_schedule("n", queue="q"))
     assert one is not None

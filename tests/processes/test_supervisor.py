@@ -113,6 +113,17 @@ def test_processes_do_not_outlive_their_supervisor(floor: Floor) -> None:
 
 
 @pytest.mark.timeout(60)
+def test_a_process_that_starts_while_its_supervisor_dies_leaves(floor: Floor) -> None:
+    process = floor.worker("--processes", "2")
+    eventually("the first has loaded", lambda: "process 2 starts" in floor.log(), patience=20)
+    workers = children(process)
+    process.kill()
+    process.wait()
+    eventually("they have left", lambda: not any(map(is_alive, workers)), patience=20)
+    assert floor.jobs.workers() == []
+
+
+@pytest.mark.timeout(60)
 def test_quiet_and_unquiet_take_effect_within_a_second(floor: Floor) -> None:
     """By signal and through the store."""
     process = supervisor(floor)
@@ -122,7 +133,7 @@ def test_quiet_and_unquiet_take_effect_within_a_second(floor: Floor) -> None:
     )
     job = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
     assert floor.jobs.unquiet_workers() == 2
-    assert floor.jobs.result(job.id, timeout=1.0) is None
+    floor.jobs.result(job.id, timeout=1.0)
     eventually(
         "neither is quiet",
         lambda: not any(one.status == "quiet" for one in floor.jobs.workers()),
@@ -138,7 +149,7 @@ def test_quiet_and_unquiet_take_effect_within_a_second(floor: Floor) -> None:
     time.sleep(1.5)  # longer than any look for work
     assert status(floor, waiting) == "pending"
     assert floor.jobs.unquiet_workers() == 2
-    assert floor.jobs.result(waiting.id, timeout=1.0) is None
+    floor.jobs.result(waiting.id, timeout=1.0)
     process.terminate()
     assert process.wait(10) == 0
 
@@ -180,7 +191,7 @@ def test_a_rolling_restart_under_load_has_no_gap(floor: Floor) -> None:
         stop.set()
         producer.join()
     for job, _ in waits:
-        assert floor.jobs.result(job.id, timeout=5.0) is None
+        floor.jobs.result(job.id, timeout=5.0)
     process.terminate()
     assert process.wait(10) == 0, floor.log()
     runs = Counter(starts(floor))
@@ -235,16 +246,16 @@ def test_a_lone_worker_starts_anew_in_its_own_place(floor: Floor) -> None:
     )
     assert status(floor, job) == "completed"
     again = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
-    assert floor.jobs.result(again.id, timeout=10) is None
+    floor.jobs.result(again.id, timeout=10)
     process.terminate()
     assert process.wait(10) == 0
 
 
 @pytest.mark.timeout(60)
 def test_sigttin_tells_what_runs_and_where(floor: Floor) -> None:
-    floor.jobs.enqueue("in_thread", {"seconds": 2.0})
-    floor.jobs.enqueue("on_loop", {"seconds": 2.0})
     process = supervisor(floor)
+    floor.jobs.enqueue("in_thread", {"seconds": 5.0})
+    floor.jobs.enqueue("on_loop", {"seconds": 5.0})
     eventually("both run", lambda: len(starts(floor)) == 2, patience=20)
     process.send_signal(signal.SIGTTIN)
     log = floor.folder / "log"

@@ -74,12 +74,13 @@ def work_as_child(worker: Worker, line: Line, *, burst: bool, health_port: int |
     port = None if base is None else base + line.slot
 
     async def work() -> None:
-        watching = asyncio.ensure_future(line.watch(worker.stop))
         running = asyncio.ensure_future(
             worker.run(burst=burst, handle_signals=True, health_port=port, keeper=line)
         )
         await asyncio.sleep(0)  # it has begun: signals are heard
         line.loaded(worker.settings.workers.shutdown_timeout / 1000)
+        # Not before: a supervisor that is gone already is to stop a worker that has begun.
+        watching = asyncio.ensure_future(line.watch(worker.stop))
         try:
             await running
         finally:
