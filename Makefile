@@ -55,7 +55,7 @@ sbom: $(READY)  ## Write the bill of materials (CycloneDX) of the wheel in dist/
 	@ls $(DIST)/*.whl >/dev/null 2>&1 || $(BIN)/python -m build --no-isolation --wheel --outdir $(DIST) .
 	@rm -rf $(DIST)/env && $(BIN)/python -m venv --without-pip $(DIST)/env
 	@$(BIN)/python -m pip --python $(DIST)/env/bin/python install --quiet --disable-pip-version-check \
-		-c constraints.txt "$$(ls $(DIST)/*.whl)[redis,web,otel,reload,uvloop]"
+		-c constraints.txt "$$(ls $(DIST)/*.whl)[redis,web,metrics,otel,reload,uvloop]"
 	@sed "s/^dynamic = .*/version = \"$$($(BIN)/python -c 'import boundary.jobs as j; print(j.__version__)')\"/" \
 		pyproject.toml > $(DIST)/env/pyproject.toml
 	@$(BIN)/cyclonedx-py environment --pyproject $(DIST)/env/pyproject.toml --mc-type library --short-PURLs \
