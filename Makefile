@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 SOAK   ?= long
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage fmt bench soak docs clean
+.PHONY: help demo test check coverage fmt bench soak simulate replay mutants docs clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ ##/' | awk -F' ## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,16 @@ bench: $(READY)  ## Measure on this machine, beside others (PEERS=celery,rq or n
 
 soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
 	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
+
+simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000), and the bugs made by hand
+	@$(BIN)/python -m tests.simulation many $(or $(SEEDS),10000) $(ARGS)
+	@$(BIN)/python -m tests.simulation gate
+
+replay: $(READY)  ## The story of one simulation (SEED=n)
+	@$(BIN)/python -m tests.simulation one $(or $(SEED),$(error make replay SEED=n))
+
+mutants: $(READY)  ## Look for the bugs made by hand, and write docs/mutations.md
+	@$(BIN)/python -m tests.simulation gate --write
 
 docs: $(READY)  ## Write the generated pages of docs/ anew
 	@$(BIN)/python docs/generate.py

@@ -16,6 +16,8 @@ What does not: how the history came about. Each rule is one function; `RULES` is
     unearned     completed, though no run said that it had come to this end
     early        begun before its instant
     after cancel   begun though it was cancelled
+    after stop   claimed and begun by a worker that had been told to stop
+    too late     begun though the store had taken its outcome
     over budget  more failed runs, or more crashes, than it may have
     payload      not what was asked for
     stats        counters are not what the history adds up to
@@ -280,7 +282,7 @@ def _lets_go(case: Case, event: Event, run: Began, between: list[Event]) -> bool
 
 def _reach(case: Case) -> float:
     """How long before a lease ended the fault may lie that ended it."""
-    return case.bounds.overlap or 0.0
+    return case.bounds.reach
 
 
 def _overlap(case: Case) -> Iterator[Violation]:
@@ -290,24 +292,26 @@ def _overlap(case: Case) -> Iterator[Violation]:
     for life in case.lives.values():
         runs = [(at, one) for at, one in life.runs() if not _is_ghost(case, life, at, one)]
         for (start, run), (end, after) in pairwise(runs):
-            over = any(
-                isinstance(one, Ended) and one.token == run.token and one.by == run.by
-                for one in life.events[start:end]
-            )
-            if over or any(isinstance(one, ANEW) for one in life.events[start:end]):
+            if any(isinstance(one, ANEW) for one in life.events[start:end]):
                 continue
-            excuses = case.hit(run.by, run.at, after.at)
-            if not any(_excuses(one, after.at, allowed) for one in excuses):
-                text = (
-                    f"went on under token {run.token} while {after.token} began at {after.at:.0f}"
-                )
-                yield Violation("overlap", life.job, text)
+            over = _over(case, life, start, run)
+            stood = [
+                one.until + allowed
+                for one in case.hit(run.by, run.at, over)
+                if one.kind in {"pause", "block"}
+            ]
+            if over > max(after.at, *stood, 0.0):
+                text = f"went on under token {run.token} while {after.token} ran"
+                yield Violation("overlap", life.job, f"{text} from {after.at:.0f} on")
 
 
-def _excuses(fault: Fault, at: float, allowed: float) -> bool:
-    if fault.kind in {"pause", "block"}:
-        return at <= fault.until + allowed
-    return fault.kind in {"kill", "crash"}
+def _over(case: Case, life: Life, start: int, run: Began) -> float:
+    """When the run was over: it came to its end, or its process did."""
+    for one in life.events[start:]:
+        if isinstance(one, Ended) and one.token == run.token and one.by == run.by:
+            return one.at
+    ends = [one.at for one in case.faults.get(run.by, ()) if one.kind in {"kill", "crash"}]
+    return min((at for at in ends if at >= run.at), default=case.history.events[-1].at)
 
 
 def _robbed(case: Case) -> Iterator[Violation]:
@@ -416,6 +420,26 @@ def _after_cancel(case: Case) -> Iterator[Violation]:
                     pass
 
 
+def _after_stop(case: Case) -> Iterator[Violation]:
+    for life in case.lives.values():
+        for place, run in life.runs():
+            claim = life.events[life.given(place, run)]
+            stops = [one for one in case.faults.get(run.by, ()) if one.kind == "sigterm"]
+            if isinstance(claim, Claimed) and any(one.at < claim.at for one in stops):
+                text = f"claimed at {claim.at:.0f} and begun by {run.by}, which was to stop"
+                yield Violation("after stop", life.job, text)
+
+
+def _too_late(case: Case) -> Iterator[Violation]:
+    for life in case.lives.values():
+        for place, run in life.runs():
+            since = life.events[life.given(place, run) : place]
+            taken = any(isinstance(one, Accepted) and one.token == run.token for one in since)
+            if taken and not any(isinstance(one, ANEW) for one in since):
+                text = f"began at {run.at:.0f}, its outcome was in the store"
+                yield Violation("too late", life.job, text)
+
+
 def _over_budget(case: Case) -> Iterator[Violation]:
     for life in case.lives.values():
         allowed = life.asked.retries if life.asked else 0
@@ -505,6 +529,8 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     _unearned,
     _early,
     _after_cancel,
+    _after_stop,
+    _too_late,
     _over_budget,
     _payload,
     _stats,

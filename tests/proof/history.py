@@ -205,11 +205,13 @@ class Bounds(NamedTuple):
         tolerance: How far (ms) clocks of different witnesses may be apart.
         overlap: How long a run may go on beside its successor, once its worker runs and its lease
             is over; None: nobody asks.
+        reach: How long before a lease ended the fault may lie that ended it.
     """
 
     max_crashes: int = 3
     tolerance: float = 0.0
     overlap: float | None = None
+    reach: float = 0.0
 
 
 class History(NamedTuple):

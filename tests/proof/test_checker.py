@@ -31,7 +31,7 @@ DONE = Kept("a", "completed", token=1)
 
 def told(*events: Event, kept: tuple[Kept, ...] = (DONE,), **more: object) -> History:
     """A history in which the store has told everything."""
-    bounds = Bounds(max_crashes=2, overlap=100.0)
+    bounds = Bounds(max_crashes=2, overlap=100.0, reach=100.0)
     return History(list(events), list(kept), store_told=True, bounds=bounds)._replace(**more)
 
 
@@ -245,7 +245,8 @@ BAD = {
             *run(1, 10, "v")[:2],
             Fault("pause", "v", 12, 60),
             TakenBack("a", 1, "v", 50, "lease", until=40),
-            *run(2, 200),
+            *run(2, 55),
+            Ended("a", 1, "v", 200, "stopped"),
         ),
     ],
     "robbed": [
@@ -299,6 +300,16 @@ BAD = {
             *run(2, 20),
         ),
         journal(Asked("a", 0), Stopped("a", 9, "done"), Began("a", 1, "1", 10)),
+    ],
+    "after stop": [told(ASKED, Fault("sigterm", "w", 5), *run(1, 10))],
+    "too late": [
+        told(ASKED, *run(1, 10), Began("a", 1, "w", 20)),
+        told(
+            ASKED,
+            Claimed("a", 1, "w", 5),
+            Accepted("a", 1, "w", 6, "release"),
+            Began("a", 1, "w", 7),
+        ),
     ],
     "over budget": [
         told(ASKED, *run(1, 10, how="fail"), *run(2, 20, how="fail"), *run(3, 30)),
