@@ -111,6 +111,13 @@ class Life:
                 return at
         return place
 
+    def claims(self, place: int, run: Began) -> int:
+        """How many claims before a place may have brought this run."""
+        return sum(
+            isinstance(one, Claimed) and one.token == run.token and one.by == run.by
+            for one in self.events[:place]
+        )
+
 
 class Case:
     """A history, sorted by job."""
@@ -234,6 +241,8 @@ def _is_ghost(case: Case, life: Life, place: int, run: Began) -> bool:
     """
     if case.bounds.overlap is None:
         return False
+    if life.claims(place, run) > 1:
+        return True  # which of its lives, or which side of a power cut, it belongs to is not known
     since = life.events[life.given(place, run) : place]
     if not any(isinstance(one, RolledBack | Removed) or _is_loss(one, run) for one in since):
         return False
@@ -271,6 +280,9 @@ def _lets_go(case: Case, event: Event, run: Began, between: list[Event]) -> bool
             return event.token == run.token and event.event in AGAIN
         case TakenBack(token=run.token, why="lease"):
             return bool(case.hit(run.by, min(run.at, event.until) - _reach(case), event.at))
+        case TakenBack(token=run.token, why="left"):
+            # By a worker that ends, or one that gave its name up for lost, and what it ran with it.
+            return bool(case.hit(run.by, run.at - _reach(case), event.at))
         case TakenBack(token=run.token, why="release"):
             hit = case.hit(run.by, run.at - _reach(case), event.at)
             # By a worker that ends, or one that could not renew its lease and stopped the run.
@@ -410,7 +422,9 @@ def _after_cancel(case: Case) -> Iterator[Violation]:
                     # A journal does not say that it was claimed already.
                     unseen = event.answer == "requested" and not case.history.store_told
                     token += unseen
-                case Revived() | RolledBack() | Stored():
+                case RolledBack():
+                    cancelled = False
+                case Revived() | Stored():
                     cancelled = False
                     token = 0
                 case Began() if cancelled and event.token > token:
@@ -435,7 +449,8 @@ def _too_late(case: Case) -> Iterator[Violation]:
         for place, run in life.runs():
             since = life.events[life.given(place, run) : place]
             taken = any(isinstance(one, Accepted) and one.token == run.token for one in since)
-            if taken and not any(isinstance(one, ANEW) for one in since):
+            anew = any(isinstance(one, ANEW) for one in since)
+            if taken and not anew and not _is_ghost(case, life, place, run):
                 text = f"began at {run.at:.0f}, its outcome was in the store"
                 yield Violation("too late", life.job, text)
 

@@ -93,7 +93,8 @@ class TakenBack(NamedTuple):
 
     Attributes:
         why: "lease" (reclaimed), "crash" (reclaimed once too often), "cancel" (reclaimed or given
-            back, with a stop asked for) or "release" (the worker gave up its name).
+            back, with a stop asked for), "left" (the worker's name was given up) or "release"
+            (it goes on as its heir, which does not know of the job).
         until: When the lease ended, as it was last granted.
     """
 

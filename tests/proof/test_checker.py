@@ -91,7 +91,7 @@ GOOD = {
         Began("a", 1, "v", 2),
         Fault("sigterm", "v", 3),
         Ended("a", 1, "v", 4, "stopped"),
-        TakenBack("a", 1, "v", 5, "release"),
+        TakenBack("a", 1, "v", 5, "left"),
         *run(2, 10),
     ),
     "a paused worker goes on for a moment": told(
@@ -197,7 +197,8 @@ BAD = {
     ],
     "duplicated": [
         told(ASKED, *run(1, 10), *run(2, 20), kept=(Kept("a", "completed", 2),)),
-        told(ASKED, *run(1, 10)[:2], *run(1, 20)),  # twice under one token
+        journal(Asked("a", 0), *run(1, 10)[1:3], *run(1, 20)[1:3]),  # twice under one token
+        told(ASKED, *run(1, 10)[:2], *run(1, 20)[1:]),
         told(ASKED, *run(2, 10)[:2], *run(1, 20)),  # under an older one
         told(  # by a worker that had not stood still
             ASKED,
@@ -213,6 +214,9 @@ BAD = {
             *run(1, 10)[:3],
             TakenBack("a", 1, "w", 500, "lease", until=400),
             *run(2, 600),
+        ),
+        told(  # Its worker left, and nothing had happened to it.
+            ASKED, *run(1, 10)[:3], TakenBack("a", 1, "w", 15, "left"), *run(2, 20)
         ),
         # Given back while it ran, by a worker nobody stopped.
         told(

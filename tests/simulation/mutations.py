@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, model, operations, outcome, retry
 from boundary.jobs.shell.executor import Executor
-from boundary.jobs.shell.pulse import Heart
 from boundary.jobs.shell.worker import Shift
 
 Bug = Callable[[], AbstractContextManager[None]]
@@ -419,7 +418,7 @@ def goes_on() -> AbstractContextManager[None]:
 
 @_bug("a worker that cannot renew its lease does not mind")
 def no_countdown() -> AbstractContextManager[None]:
-    return _patched(Heart, "_count_down", lambda self, mine, error: None)
+    return _patched(Shift, "_watch_lease", lambda self: None)
 
 
 @_bug("what comes in after a stop begins")

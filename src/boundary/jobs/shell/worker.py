@@ -247,6 +247,7 @@ class Shift:
         self._loop = asyncio.get_running_loop()
         self._sleeper: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
         self._moving = asyncio.Lock()
@@ -266,6 +267,7 @@ class Shift:
         self._info = describe_worker(worker.setup, settings, worker.clock.now())
         self._backend: AsyncBackend = worker.store.asynchronous()
         self._executor: Executor
+        self._heart: Heart
 
     async def work(self) -> None:
         """The whole shift, from joining to departing."""
@@ -275,6 +277,7 @@ class Shift:
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
                 with self._pulse():
+                    self._watch_lease()
                     self._spawn(self._hear())
                     try:
                         await self._turn()
@@ -451,6 +454,7 @@ class Shift:
         wait = dispatcher.BACKOFF_MS / 1000
         lease, keep = self._settings.workers.lease, self._keep.finished
         while mine == self._incarnation:
+            sent = self._worker.surroundings.monotonic()
             # What another exchange hands in just now is this worker's too.
             held = ((record.id, record.token) for record in self._executor.held)
             known = (*held, *sorted(self._handing_in))
@@ -463,6 +467,7 @@ class Shift:
             return
         if mine == self._incarnation:
             self._incarnation = heir
+            self._heart.renewed(heir, sent)
             if not beat.alive:
                 self._tell(Disowned(self._now()))
 
@@ -598,8 +603,9 @@ class Shift:
             await asyncio.wait(self._tasks, timeout=DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._watch):
+            if timer is not None:
+                timer.cancel()
         await self._backend.close()
         log.info("worker %s has stopped", self._incarnation)
 
@@ -661,7 +667,8 @@ class Shift:
         )
         self._executor.drop()
         # What was heard of the lost jobs, and not told yet, is of no use to anybody.
-        heard = (one for one in self._events if not isinstance(one, Finished | Returned))
+        stale = (Finished, Returned, Disowned)
+        heard = (one for one in self._events if not isinstance(one, stale))
         self._events = deque(heard)
         self._losses += 1
         self._incarnation = self._worker.surroundings.incarnation()
@@ -682,12 +689,11 @@ class Shift:
 
     def _pulse(self) -> contextlib.AbstractContextManager[object]:
         around = self._worker.surroundings
-        heart = Heart(
+        self._heart = heart = Heart(
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
             now=around.monotonic,
             heard=self._from_thread(self._heard),
-            lost=self._from_thread(self._lost),
         )
         return around.pulse(self._worker.store, heart.beats())
 
@@ -706,9 +712,16 @@ class Shift:
         elif not self._moving.locked():
             self._tell(Disowned(self._now()))
 
-    def _lost(self, mine: str) -> None:
-        if mine == self._incarnation:
+    def _watch_lease(self) -> None:
+        """Jobs are stopped before their lease ends, also while the store does not answer at all.
+
+        On the loop: a heartbeat that waits for its answer cannot say so in time.
+        """
+        left = self._heart.left(self._incarnation)
+        if left <= 0:
             self._tell(Disowned(self._now()))
+        lease = self._settings.workers.lease / 1000
+        self._watch = self._loop.call_later(max(left, lease / 20), self._watch_lease)
 
     # Progress
 
