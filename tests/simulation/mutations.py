@@ -14,6 +14,8 @@ from typing import Any, Self
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, model, operations, outcome, retry
+from boundary.jobs.core.dispatcher import Arrived
+from boundary.jobs.shell import worker as worker_module
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.worker import Shift
 
@@ -391,6 +393,15 @@ def no_heir() -> AbstractContextManager[None]:
 
 
 # The worker
+
+
+@_bug("a worker counts jobs it lost a moment after they came in")
+def counts_lost() -> AbstractContextManager[None]:
+    return _patched(
+        worker_module,
+        "replace",
+        lambda one, **changes: one if isinstance(one, Arrived) else replace(one, **changes),
+    )
 
 
 @_bug("acknowledged before it runs")

@@ -514,6 +514,8 @@ class Shift:
             self._arrived(effect, 0, None)
             self._tell(Disowned(self._now()))
             return
+        # After a power cut a store may give a job again, under the token it runs under here.
+        jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
         self._arrived(effect, len(jobs), due)
         self._journal.claimed(jobs)
         if self._state.phase == "running":
@@ -666,10 +668,13 @@ class Shift:
             self._settings.workers.lease / 1000,
         )
         self._executor.drop()
-        # What was heard of the lost jobs, and not told yet, is of no use to anybody.
+        # What was heard of the lost jobs, and not told yet, is of no use to anybody; those that
+        # came in a moment ago are lost too.
         stale = (Finished, Returned, Disowned)
         heard = (one for one in self._events if not isinstance(one, stale))
-        self._events = deque(heard)
+        self._events = deque(
+            replace(one, count=0) if isinstance(one, Arrived) else one for one in heard
+        )
         self._losses += 1
         self._incarnation = self._worker.surroundings.incarnation()
         self._spawn(self._rejoin(self._incarnation))
