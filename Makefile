@@ -8,7 +8,7 @@ SOAK   ?= long
 DIST   ?= dist
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage fmt bench soak release sbom docs clean
+.PHONY: help demo test check coverage fmt bench soak simulate replay mutants release sbom docs clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ ##/' | awk -F' ## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,6 +61,16 @@ sbom: $(READY)  ## Write the bill of materials (CycloneDX) of the wheel in dist/
 	@$(BIN)/cyclonedx-py environment --pyproject $(DIST)/env/pyproject.toml --mc-type library --short-PURLs \
 		--output-reproducible --output-file $(DIST)/sbom.json $(DIST)/env/bin/python
 	@rm -rf $(DIST)/env && echo "$(DIST)/sbom.json"
+
+simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000), and the bugs made by hand
+	@$(BIN)/python -m tests.simulation many $(or $(SEEDS),10000) $(ARGS)
+	@$(BIN)/python -m tests.simulation gate
+
+replay: $(READY)  ## The story of one simulation (SEED=n)
+	@$(BIN)/python -m tests.simulation one $(or $(SEED),$(error make replay SEED=n))
+
+mutants: $(READY)  ## Look for the bugs made by hand, and write docs/mutations.md
+	@$(BIN)/python -m tests.simulation gate --write
 
 docs: $(READY)  ## Write the generated pages of docs/ anew
 	@$(BIN)/python docs/generate.py

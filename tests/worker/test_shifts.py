@@ -341,6 +341,17 @@ def test_a_drain_on_a_store_that_cannot_be_used_says_so(tmp_path: Path) -> None:
     assert isinstance(caught.value, BackendUnavailable | UsageError) or caught.value.args
 
 
+def test_a_worker_that_waits_for_its_store_hears_that_it_is_to_stop() -> None:
+    with Jobs("redis://127.0.0.1:1") as jobs:
+        worker = jobs.worker()
+        thread = threading.Thread(target=loops.run, args=(worker.run(),), daemon=True)
+        thread.start()
+        eventually("it has begun", lambda: worker._shifts)
+        worker.stop()
+        thread.join(timeout=5.0)
+        assert not thread.is_alive()
+
+
 def test_a_worker_shows_itself_while_it_lives(jobs: Jobs) -> None:
     """S110, S123."""
     begun, gate = threading.Event(), threading.Event()
