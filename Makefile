@@ -5,9 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SOAK   ?= long
+DIST   ?= dist
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage fmt bench soak simulate replay mutants docs clean
+.PHONY: help demo test check coverage fmt bench soak simulate replay mutants release sbom docs clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ ##/' | awk -F' ## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,7 +24,7 @@ demo: $(READY)  ## See it run: a small shop's jobs on an SQLite file (REDIS_URL=
 	@$(BIN)/boundary-jobs demo $(if $(REDIS_URL),--url '$(REDIS_URL)')
 
 test: $(READY)  ## All tests, on real files and real processes
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(READY)  ## Style, types, architecture
 	@$(BIN)/ruff check .
@@ -33,7 +34,7 @@ check: $(READY)  ## Style, types, architecture
 	@$(BIN)/lint-imports
 
 coverage: $(READY)  ## The tests, and which branches they miss
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing $(ARGS)
 
 fmt: $(READY)  ## Put the code in its form
 	@$(BIN)/ruff check --fix --quiet . || true
@@ -54,6 +55,22 @@ replay: $(READY)  ## The story of one simulation (SEED=n)
 
 mutants: $(READY)  ## Look for the bugs made by hand, and write docs/mutations.md
 	@$(BIN)/python -m tests.simulation gate --write
+
+release: $(READY)  ## Build the wheel and the sdist, and what they bring along (sbom.json), into dist/
+	@$(BIN)/python -m build --no-isolation --outdir $(DIST) .
+	@$(MAKE) --no-print-directory sbom
+
+# Of an environment of its own, so that it names what users get and not what we test with.
+sbom: $(READY)  ## Write the bill of materials (CycloneDX) of the wheel in dist/, with every extra
+	@ls $(DIST)/*.whl >/dev/null 2>&1 || $(BIN)/python -m build --no-isolation --wheel --outdir $(DIST) .
+	@rm -rf $(DIST)/env && $(BIN)/python -m venv --without-pip $(DIST)/env
+	@$(BIN)/python -m pip --python $(DIST)/env/bin/python install --quiet --disable-pip-version-check \
+		-c constraints.txt "$$(ls $(DIST)/*.whl)[redis,web,otel,reload,uvloop]"
+	@sed "s/^dynamic = .*/version = \"$$($(BIN)/python -c 'import boundary.jobs as j; print(j.__version__)')\"/" \
+		pyproject.toml > $(DIST)/env/pyproject.toml
+	@$(BIN)/cyclonedx-py environment --pyproject $(DIST)/env/pyproject.toml --mc-type library --short-PURLs \
+		--output-reproducible --output-file $(DIST)/sbom.json $(DIST)/env/bin/python
+	@rm -rf $(DIST)/env && echo "$(DIST)/sbom.json"
 
 docs: $(READY)  ## Write the generated pages of docs/ anew
 	@$(BIN)/python docs/generate.py

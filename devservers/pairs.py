@@ -161,7 +161,7 @@ class Pair:
         self._other(side).send(None)
         if side.transport is not None:
             side.transport.close()
-        else:
+        elif self._other(side).transport is None:  # else the end is on its way to it
             self.network.pairs.discard(self)
 
     def reset(self) -> None:

@@ -29,7 +29,7 @@ def command_page() -> str:
     for panel, functions in COMMANDS.items():
         lines += ["", f"## {panel}"]
         for function in functions:
-            command = group.commands[function.__name__]
+            command = group.commands[function.__name__.replace("_", "-")]
             lines += ["", f"### {command.name}", "", (function.__doc__ or "").strip(), ""]
             lines += _parameters(command)
     return "\n".join(lines).rstrip() + "\n"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from boundary.jobs import Jobs
+from boundary.jobs.shell.cli.act import operator
 from boundary.jobs.shell.cli.app import run
 from tests.worker.conftest import eventually, working
 
@@ -46,7 +47,7 @@ def dead(jobs: Jobs, why: str = "no") -> str:
     return str(job.id)
 
 
-LOOKS = ["stats", "queues", "workers", "failed", "search", "schedules"]
+LOOKS = ["stats", "queues", "workers", "failed", "search", "schedules", "audit"]
 
 
 @pytest.mark.parametrize("command", LOOKS)
@@ -77,6 +78,19 @@ def test_show_tells_everything(url: str, jobs: Jobs, capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out)["error"]["message"] == "the reason"
 
 
+def test_why_says_the_reason_and_what_to_do(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id = str(jobs.enqueue("works", {}).id)
+    assert run(["why", id, "--url", url]) == 0
+    assert "boundary-jobs worker" in capsys.readouterr().out
+    jobs.pause("default")
+    assert run(["why", id, "--json", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "paused"
+    assert run(["why", MISSING, "--url", url]) == 1
+    assert run(["why", "123", "--url", url]) == 2
+
+
 def test_enqueue_cancel_delete(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["enqueue", "works", "{}", "--queue", "q", "--priority", "high", "--delay", "60"]
     assert run([*asked, "--job-id", MISSING, "--json", "--url", url]) == 0
@@ -101,6 +115,46 @@ def test_retry_one_and_all(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[s
     assert jobs.failed() == []
 
 
+def test_by_cause_and_on_a_whole_group(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for why in ("first", "second", "third"):
+        dead(jobs, why)
+    assert run(["failed", "--by-cause", "--url", url]) == 0
+    assert "ValueError: third" in capsys.readouterr().out
+    assert run(["failed", "--by-cause", "--json", "--url", url]) == 0
+    (group,) = json.loads(capsys.readouterr().out)
+    assert group["count"] == 3
+    cause = group["fingerprint"]
+    retry = ["retry", "--group", cause, "--first", "1", "--rate", "60/min", "--yes"]
+    assert run([*retry, "--url", url]) == 0
+    assert "3 dead letters" in capsys.readouterr().out
+    assert (jobs.queue_stats("default").size, jobs.queue_stats("default").scheduled) == (1, 2)
+    assert run(["audit", "--json", "--url", url]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["entries"]
+    assert (entry["what"], entry["count"], entry["by"]) == ("retry", 3, operator())
+    assert run(["undo", entry["id"], "--url", url]) == 0
+    assert "3 are as they were" in capsys.readouterr().out
+    assert run(["undo", entry["id"], "--url", url]) == 1
+    assert run(["delete", "--group", cause, "--url", url]) == 2
+    assert run(["delete", "--group", cause, "--yes", "--url", url]) == 0
+    assert jobs.failed() == []
+    assert run(["audit", "--url", url]) == 0
+    assert "undone" in capsys.readouterr().out
+
+
+def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    id = dead(jobs, "this")
+    assert run(["edit", id, '{"why": "that"}', "--url", url]) == 0
+    said = capsys.readouterr().out
+    assert "is pending" in said
+    (job,) = jobs.search(status="pending")
+    assert job.args == {"why": "that"}
+    action = said.split()[-1]
+    assert run(["undo", action, "--url", url]) == 0
+    assert jobs.failed()[0].args == {"why": "this"}
+
+
 def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
     jobs.enqueue("works", {})
     assert run(["pause", "default", "--url", url]) == 0
@@ -115,6 +169,14 @@ def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
     [
         (["show", MISSING], 1, "no job"),
         (["show", "123"], 2, "no job id"),
+        (["retry", MISSING, "--group", "x"], 2, "--group"),
+        (["retry", "--group", "x", "--rate", "fast", "--yes"], 2, "is no rate"),
+        (["retry", "--group", "x", "--rate", "0", "--yes"], 2, "above 0"),
+        (["delete"], 2, "--group"),
+        (["edit", MISSING, "{}"], 1, "no job"),
+        (["edit", MISSING, "[]"], 2, "JSON object"),
+        (["undo", MISSING], 1, "no such act"),
+        (["audit", "--cursor", "x"], 2, "no job id"),
         (["retry", MISSING], 1, "no job"),
         (["enqueue", "works", "[1]"], 2, "JSON object"),
         (["enqueue", "wor ks"], 2, "job type"),
@@ -265,11 +327,53 @@ def test_a_module_that_cannot_be_used(
     assert "shell/cli" not in done.stderr
 
 
-def test_a_count_of_processes_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+def test_a_count_of_processes_is_kept(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(TASKS)
-    done = command(tmp_path, "worker", "tasks", "--burst", WORKER_COUNT="5")
-    assert done.returncode == 0
-    assert "workers.count is 5" in done.stderr
+    done = command(tmp_path, "worker", "tasks", "--burst", WORKER_COUNT="2")
+    assert done.returncode == 0, done.stderr
+    assert "in each of 2 processes" in done.stderr
+    assert "worker process 2 has left" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["--queues", "b,a"], "b, a"),
+        (["--queues", "b:6,a:1"], "b (weight 6), a (weight 1)"),
+        (["-c", "3", "--queue-concurrency", "b=2,a=1"], "3 jobs, 2 of b, 1 of a"),
+        (["--concurrency", "auto:2-9"], "2 to 9 jobs, as the load allows"),
+        (["--concurrency", "auto"], "2 to 200 jobs"),
+    ],
+)
+def test_a_worker_says_how_it_serves_its_queues(
+    tmp_path: Path, options: list[str], shown: str
+) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    done = command(tmp_path, "worker", "tasks", "--burst", *options)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--queues", "b:6,a"], "'a' has none"),
+        (["--queues", "b:0"], "the weight of queue 'b' is 1 or more"),
+        (["--queue-concurrency", "b:2"], "not 'b:2'"),
+        (["--queue-concurrency", "b=0"], "from 1 to 100000, not 0"),
+        (["--queue-concurrency", ""], "of the form reports=2,mail=4"),
+        (["--concurrency", "0"], "not 0"),
+        (["--concurrency", "lots"], "not 'lots'"),
+        (["--concurrency", "auto:5-2"], "not 'auto:5-2'"),
+    ],
+)
+def test_what_a_worker_cannot_serve_is_refused(
+    tmp_path: Path, options: list[str], says: str
+) -> None:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    done = command(tmp_path, "worker", "tasks", "--burst", *options)
+    assert done.returncode == 2, done.stderr
+    assert says in " ".join(done.stderr.split())
 
 
 def test_a_worker_stops_soon_at_a_signal(tmp_path: Path) -> None:

@@ -51,6 +51,48 @@ def test_pyproject_is_read_where_there_is_no_file_of_ours(tmp_path: Path) -> Non
     assert load(None, {}, tmp_path) == Settings(namespace="shop")
 
 
+@pytest.mark.parametrize(
+    ("text", "concurrency"), [("12", 12), ("auto", "auto"), ("auto:2-50", "auto:2-50")]
+)
+def test_variables_hold_concurrency_and_limits(
+    tmp_path: Path, text: str, concurrency: int | str
+) -> None:
+    environ = {
+        "BOUNDARY_JOBS_WORKERS_CONCURRENCY": text,
+        "BOUNDARY_JOBS_WORKERS_QUEUE_CONCURRENCY": "reports=2, mail=40",
+    }
+    workers = load(None, environ, tmp_path).workers
+    assert workers.concurrency == concurrency
+    assert workers.queue_concurrency == {"reports": 2, "mail": 40}
+
+
+def test_a_file_holds_limits_as_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "boundary-jobs.toml"
+    file.write_text('[workers]\nconcurrency = "auto:1-9"\nqueue_concurrency = { reports = 2 }\n')
+    workers = load(None, {}, tmp_path).workers
+    assert (workers.concurrency, workers.queue_concurrency) == ("auto:1-9", {"reports": 2})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "may_be"),
+    [
+        ("concurrency", 0, "auto:2-200"),
+        ("concurrency", "many", "auto:2-200"),
+        ("concurrency", "auto:9-1", "auto:2-200"),
+        ("queue_concurrency", {"reports": 0}, "numbers from 1 on"),
+        ("queue_concurrency", {"no name": 1}, "queue names"),
+        ("queue_concurrency", "reports", "{reports = 2}"),
+    ],
+)
+def test_wrong_concurrency_names_the_key_and_what_it_may_be(
+    tmp_path: Path, key: str, value: object, may_be: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"workers": {key: value}}, {}, tmp_path)
+    assert f"workers.{key}" in str(caught.value)
+    assert may_be in str(caught.value)
+
+
 def test_variables_hold_lists_and_switches(tmp_path: Path) -> None:
     environ = {
         "BOUNDARY_JOBS_WORKERS_QUEUES": "critical, default",

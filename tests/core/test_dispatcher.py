@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from boundary.jobs.core import dispatcher
 from boundary.jobs.core.dispatcher import (
     AHEAD_MS,
     INF,
+    RECYCLE_MS,
     Abandon,
     Alarm,
     Arrived,
@@ -25,6 +27,8 @@ from boundary.jobs.core.dispatcher import (
     GiveBack,
     Leave,
     Noticed,
+    Quieted,
+    Recycle,
     Renew,
     Returned,
     Setup,
@@ -32,6 +36,7 @@ from boundary.jobs.core.dispatcher import (
     Stop,
     Sweep,
     Tick,
+    Weighed,
     step,
     weighted_order,
 )
@@ -280,6 +285,60 @@ def test_a_burst_looks_again_after_its_last_job() -> None:
     assert exchange(effects).claiming
 
 
+def test_a_quiet_worker_claims_nothing_and_gives_back_what_has_not_begun() -> None:
+    day = Day()
+    day.tick()
+    day.arrive(4)
+    assert kinds(day.send(Quieted(day.now, quiet=True))) == {GiveBack, Alarm}
+    for effects in (day.tick(10_000.0), day.send(Noticed(day.now)), day.finish(4, 1.0)):
+        assert not [one for one in effects if isinstance(one, Exchange) and one.claiming]
+    day.arrive(0)
+    assert dispatcher.idle_claim(day.state, 0.0) is None
+    assert exchange(day.send(Quieted(day.now, quiet=False))).claiming
+
+
+def test_a_quiet_worker_does_not_wake_itself_over_and_over() -> None:
+    day = Day()
+    day.tick()
+    day.arrive(10)
+    day.send(Quieted(day.now, quiet=True))
+    (alarm,) = [one for one in day.tick(1.0) if isinstance(one, Alarm)]
+    assert alarm.at > day.now
+
+
+def test_a_quiet_worker_stops_like_any_other() -> None:
+    day = Day()
+    day.tick()
+    day.arrive(0)
+    day.send(Quieted(day.now, quiet=True))
+    assert Leave() in day.send(Stop(day.now, 1_000.0))
+
+
+@pytest.mark.parametrize(
+    ("setup", "memory", "why"),
+    [
+        ({"max_jobs": 3}, 0, "it ran 4 jobs, max_jobs is 3"),
+        ({"max_memory": 2**20}, 3 * 2**20, "it has 3 MiB of memory, max_memory is 1 MiB"),
+        ({"max_jobs": 5, "max_memory": 2**22}, 3 * 2**20, None),
+        ({}, 2**40, None),
+    ],
+)
+def test_a_worn_worker_asks_to_be_replaced_once_a_minute_and_goes_on(
+    setup: dict[str, int], memory: int, why: str | None
+) -> None:
+    day = Day(**setup)
+    day.tick()
+    day.arrive(4)
+    effects = [*day.send(Weighed(day.now, memory)), *day.finish(4, 1.0)]
+    asked = [one.why for one in effects if isinstance(one, Recycle)]
+    assert asked == ([] if why is None else [why])
+    again = [*day.tick(), *day.tick(RECYCLE_MS)]
+    assert len([one for one in again if isinstance(one, Recycle)]) == len(asked)
+    while day.state.asking:
+        day.arrive(0)
+    assert exchange(day.send(Noticed(day.now))).claiming
+
+
 @given(
     weights=st.lists(st.integers(1, 20), min_size=1, max_size=6),
     u=st.floats(0, 1, exclude_max=True),
@@ -313,7 +372,7 @@ class Store:
         return given
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     ready=st.integers(0, 2_000),
     concurrency=st.integers(1, 40),
@@ -422,3 +481,108 @@ def test_what_is_heard_of_lost_jobs_does_not_keep_a_worker_from_leaving() -> Non
 
 def test_the_charter_tells_the_truth_about_the_window() -> None:
     assert f"{AHEAD_MS:g}" == "20"
+
+
+def of(asked: Exchange) -> dict[str, int]:
+    return dict(asked.limits)
+
+
+def test_a_queue_with_a_limit_is_asked_for_no_more_than_it_may_have() -> None:
+    day = Day(limits=(("reports", 2),))
+    assert of(exchange(day.tick())) == {"reports": 2}
+    day.send(Arrived(day.now, day.asked(), 10, of=(("reports", 2),)))
+    asked = exchange(day.finish(1, 50.0))
+    assert (asked.slots, of(asked)) == (1, {"reports": 0})
+
+
+def test_what_is_under_way_counts_against_the_limit() -> None:
+    """Two exchanges at once must not bring twice as many."""
+    day = Day(limits=(("reports", 2),))
+    day.tick()
+    day.arrive(10)
+    day.finish(10, 0.01)
+    day.arrive(BATCH)
+    day.finish(BATCH, 0.01)
+    day.arrive(BATCH)
+    day.finish(BATCH, 0.01)
+    assert len(day.state.asking) == dispatcher.AT_ONCE
+    assert sum(of(one)["reports"] for one in day.state.asking) == 2
+
+
+def test_a_full_queue_is_asked_for_again_when_one_of_its_jobs_ends() -> None:
+    day = Day(limits=(("reports", 2),))
+    day.tick()
+    effects = day.send(Arrived(day.now, day.asked(), 2, of=(("reports", 2),)))
+    assert Exchange not in kinds(effects)
+    asked = exchange(day.finish(1, 50.0, queue="reports"))
+    assert (asked.claiming, of(asked)) == (True, {"reports": 1})
+
+
+def test_jobs_given_back_and_leases_lost_are_not_counted_any_more() -> None:
+    day = Day(limits=(("reports", 2),))
+    day.tick()
+    day.send(Arrived(day.now, day.asked(), 2, of=(("reports", 2),)))
+    day.send(Returned(day.now, 1, of=(("reports", 1),)))
+    assert dict(day.state.held_of) == {"reports": 1}
+    day.send(Disowned(day.now))
+    assert day.state.held_of == ()
+    day.finish(2, 50.0, queue="reports")
+    assert dict(day.state.held_of).get("reports", 0) == 0
+
+
+def test_an_idle_worker_says_which_queue_is_full() -> None:
+    day = Day(limits=(("reports", 1),))
+    day.tick()
+    day.send(Arrived(day.now, day.asked(), 1, of=(("reports", 1),)))
+    idle = dispatcher.idle_claim(day.state, 0.5)
+    assert idle is not None
+    assert of(idle) == {"reports": 0}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    ready=st.dictionaries(st.sampled_from("abc"), st.integers(0, 60), max_size=3),
+    limits=st.dictionaries(st.sampled_from("ab"), st.integers(1, 5)),
+    concurrency=st.integers(1, 12),
+    each_ms=st.sampled_from([0.001, 1.0, 900.0]),
+    chance=st.randoms(use_true_random=False),
+)
+def test_any_day_keeps_within_the_limits_and_runs_everything(
+    ready: dict[str, int], limits: dict[str, int], concurrency: int, each_ms: float, chance: Any
+) -> None:
+    """Whatever order answers and ends come in; no queue starves behind one that is full."""
+    state = State(Setup(concurrency=concurrency, limits=tuple(limits.items()), burst=True))
+    held: Counter[str] = Counter()
+    asking: list[Exchange] = []
+    now, left = 0.0, False
+    event: Event = Tick(now)
+    for _ in range(5_000):
+        state, effects = step(state, event)
+        asking += [one for one in effects if isinstance(one, Exchange)]
+        left = any(isinstance(one, Leave) for one in effects)
+        assert all(held[queue] <= most for queue, most in limits.items())
+        assert state.held == held.total()
+        if left:
+            break
+        now += 0.01
+        event = Tick(now)
+        if asking and chance.random() < 0.6:
+            asked, taken = asking.pop(chance.randrange(len(asking))), Counter[str]()
+            for queue in sorted(ready) if asked.claiming else ():
+                room = asked.slots + dict(asked.ahead).get(queue, 0) - taken.total()
+                room = min(room, of(asked).get(queue, room), ready[queue])
+                taken[queue] += max(room, 0)
+                ready[queue] -= max(room, 0)
+            held += taken
+            rows = tuple((queue, count) for queue, count in taken.items() if queue in limits)
+            event = Arrived(now, asked, taken.total(), of=rows)
+        elif held.total():
+            queue = chance.choice(sorted(held.elements()))
+            held[queue] -= 1
+            now += each_ms
+            event = Finished(now, ((queue, 1, each_ms),))
+        elif not asking:
+            now += 2_000.0
+            event = Tick(now)
+    assert left
+    assert not sum(ready.values())

@@ -19,8 +19,10 @@ from boundary.jobs.core.operations import (
     Outcome,
     Promote,
     Purge,
+    PutSchedule,
     Reclaim,
     Retry,
+    Schedule,
     Search,
     SetPaused,
     Settle,
@@ -38,6 +40,7 @@ JOB = NewJob(ID, "send", "default", 2, b"")
 WORK, RESULT, CONTROL = Topic.WORK, Topic.RESULT, Topic.CONTROL
 CLAIM = Claim("w1", None, 1, 1_000)
 CLAIMED = Claimed(5, ())
+TICKING = Schedule("beat", "send", "default", 2, b"", 5, every_ms=1)
 
 
 def settle(*events: Settling) -> Settle:
@@ -62,6 +65,8 @@ def settle(*events: Settling) -> Settle:
         (Search(), None, set()),
         (Fire("beat", 1, 2, JOB), True, {WORK}),
         (Fire("beat", 1, 2, JOB), False, set()),
+        (PutSchedule(TICKING), True, {WORK}),
+        (PutSchedule(TICKING), False, set()),
         (SetPaused("mail", paused=False), True, {WORK}),
         (SetPaused("mail", paused=False), False, set()),
         (Promote(), 3, {WORK}),

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import wire
 from boundary.jobs.core.job import FailedRun, Job, JobError, Progress, RetryPolicy
+from boundary.jobs.core.records import Attempt
 from boundary.jobs.core.wire import Payload, Record
 from boundary.jobs.errors import RecordError, SerializationError
 
@@ -421,6 +422,17 @@ JOBS = st.builds(
     errors=st.lists(st.builds(FailedRun, st.integers(1, 99), INSTANTS, ERRORS), max_size=3).map(
         tuple
     ),
+    attempts=st.lists(
+        st.builds(
+            Attempt,
+            st.integers(1, 99),
+            st.none() | st.just("w1"),
+            st.none() | INSTANTS,
+            INSTANTS,
+            st.sampled_from(["fail", "snooze", "succeed"]),
+        ),
+        max_size=3,
+    ).map(tuple),
     reason=st.none() | TEXT,
     metadata=st.dictionaries(TEXT, JSON_VALUES, max_size=2),
     progress=st.none() | st.builds(Progress, st.floats(0, 1), st.none() | TEXT),
@@ -429,6 +441,67 @@ JOBS = st.builds(
     worker=st.none() | st.just("w1"),
     fencing_token=st.integers(0, 2**40),
 )
+
+
+WITH_RUNS = (
+    "83a472756e73929501a27731cf0000018bcfe56418cf0000018bcfe56800a46661696c9502a27732c0cf0000018b"
+    "cfe56be8a6736e6f6f7a65a6726573756c7407a26279a27733"
+)
+
+
+class TestRuns:
+    """What each run leaves behind."""
+
+    def test_golden_runs_are_read(self) -> None:
+        """A failed run, a snoozed one, and one that succeeded, of which the record tells when."""
+        done = record(
+            trail=bytes.fromhex(WITH_RUNS),
+            status="completed",
+            ending="succeed",
+            started=T0 + 2_000,
+            completed=T0 + 3_000,
+            retry_count=1,
+        )
+        assert wire.job_of(done).attempts == (
+            Attempt(1, "w1", wire.at(T0 - 1_000), wire.at(T0), "fail"),
+            Attempt(2, "w2", None, wire.at(T0 + 1_000), "snooze"),
+            Attempt(2, "w3", wire.at(T0 + 2_000), wire.at(T0 + 3_000), "succeed"),
+        )
+
+    def test_trails_of_before_have_none(self) -> None:
+        for golden in (FAILED_TWICE, RESULT, ""):
+            job = wire.job_of(record(trail=bytes.fromhex(golden), completed=T0, started=T0))
+            assert job.attempts == ()
+
+    def test_each_kind_of_end_is_added(self) -> None:
+        boom = JobError("boom", "ValueError", "Traceback")
+        trail = wire.failed(b"", 1, T0, boom, (1, "w1", T0 - 5, T0, "fail"))
+        trail = wire.ran(trail, (2, "w1", T0 + 5, T0 + 6, "snooze"))
+        trail = wire.because(trail, "enough", (2, "w2", T0 + 7, T0 + 8, "cancel"))
+        job = wire.job_of(record(trail=trail, status="cancelled", completed=T0 + 8))
+        assert [(one.number, one.worker, one.outcome) for one in job.attempts] == [
+            (1, "w1", "fail"),
+            (2, "w1", "snooze"),
+            (2, "w2", "cancel"),
+        ]
+        assert [one.error for one in job.attempts] == [boom, None, None]
+        assert job.reason == "enough"
+
+    def test_they_are_bounded(self) -> None:
+        trail = b""
+        for number in range(1, 100):
+            trail = wire.ran(trail, (number, "w", None, T0 + number, "snooze"))
+        attempts = wire.job_of(record(trail=trail)).attempts
+        assert [one.number for one in attempts] == list(range(80, 100))
+
+    def test_an_end_well_costs_the_name_of_the_worker(self) -> None:
+        assert msgpack.decode(wire.succeeded(b"", None, "w1")) == {"by": "w1"}
+        assert msgpack.decode(wire.succeeded(b"", 7, "w1")) == {"result": 7, "by": "w1"}
+
+    def test_one_who_ended_well_is_forgotten_when_it_runs_again(self) -> None:
+        """Not by our life cycle, but a trail may have come from anywhere."""
+        again = wire.failed(wire.succeeded(b"", 7, "w1"), 1, T0, JobError("m", "T"))
+        assert wire.job_of(record(trail=again, completed=T0)).attempts == ()
 
 
 class TestWholeJobs:

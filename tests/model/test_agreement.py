@@ -24,19 +24,29 @@ from msgspec.structs import replace
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import (
     BATCH,
+    Act,
+    Announce,
+    Audit,
     Cancel,
     Claim,
     Claimed,
     DeadLetters,
     Delete,
     Depart,
+    Edit,
     Enqueue,
+    Explain,
+    Facts,
     Find,
     Fire,
+    Groups,
     Heartbeat,
     History,
     Inherit,
+    Instruct,
+    Members,
     Operation,
+    Order,
     Outcome,
     Page,
     Peek,
@@ -59,6 +69,8 @@ from boundary.jobs.core.operations import (
     Stats,
     Take,
     Time,
+    Undo,
+    What,
 )
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.ports import Store
@@ -121,6 +133,7 @@ claims = st.builds(
     ahead=aheads,
     promote=st.sampled_from([BATCH, BATCH, BATCH, 0, 1]),
     join=st.sampled_from([True] * 5 + [False]),
+    limits=st.sampled_from([(), (), (), (("mail", 1),), (("default", 0), ("mail", 2))]),
 )
 
 
@@ -147,26 +160,61 @@ drafts = st.lists(
             delay_ms=st.sampled_from([0, 0, 0, 1, 400]),
             keep_ms=keeps,
             duration_ms=st.sampled_from([0.0, 0.5, 250.5]),
+            wait_ms=st.sampled_from([0, 0, 7, 900]),
+            cause=st.sampled_from(["", "c1", "c2"]),
         ),
     ),
     min_size=1,
     max_size=4,
 )
 
+orders = st.builds(Order, ids, st.sampled_from(["quiet", "unquiet", "drain", "restart"]))
+
+
+def acts(what: What, target: str = "") -> st.SearchStrategy[Act | None]:
+    """Nobody's act, or one of a few ids."""
+    made = st.builds(
+        Act,
+        st.integers(0, 3).map(lambda number: ACTS[what][number]),
+        st.just("ada"),
+        st.just(what),
+        st.just(target),
+        st.sampled_from([60_000, 60_000, 60_000, 300, 0]),
+    )
+    return st.none() | made
+
+
+WHATS: tuple[What, ...] = ("cancel", "retry", "delete", "purge", "edit", "pause", "undo")
+ACTS = {
+    what: [bytes([1, number, place]) * 5 + b"." for number in range(4)]
+    for place, what in enumerate(WHATS)
+}
+act_ids = st.sampled_from([id for ids in ACTS.values() for id in ids])
+
 asks: st.SearchStrategy[Operation[Any]] = st.one_of(
-    st.builds(Cancel, some_ids, keeps),
-    st.builds(Retry, st.just(IDS)),
+    st.builds(Cancel, some_ids, keeps, acts("cancel")),
+    st.builds(
+        Retry, st.just(IDS), st.sampled_from([(), (0, 5, 400, 0, 0, 1, 0, 0)]), acts("retry")
+    ),
     st.builds(Retry, some_ids),
-    st.builds(Delete, some_ids),
+    st.builds(Delete, some_ids, acts("delete")),
+    st.builds(SetPaused, queues, st.just(True), acts("pause", "mail")),
     st.builds(SetPaused, queues, st.booleans()),
-    st.builds(Purge, queues),
+    st.builds(Purge, queues, limits, acts("purge")),
+    st.builds(Undo, act_ids, acts("undo").filter(bool), limits),
+    st.builds(Undo, act_ids, acts("undo").filter(bool)),
     st.builds(Promote, limits),
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
+    st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
+    st.builds(Explain, ids),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_known, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
+    st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple)),
     st.builds(Take, ids, workers, spans),
     st.builds(RemoveSchedule, st.sampled_from(NAMES)),
+    st.builds(Groups, st.none() | queues, st.sampled_from([None, *TYPES])),
+    st.builds(Members, st.sampled_from(["c1", "Unknown:send"]), st.none() | queues, limit=limits),
     st.builds(DeadLetters, limits, st.none() | queues, st.sampled_from([None, *TYPES])),
 )
 """What can be asked without knowing how things stand."""
@@ -257,10 +305,26 @@ class Agreement(RuleBasedStateMachine):
             record = held[place % len(held)]
             self.agree(Report(record.id, record.token - stale, progress))
 
+    @rule(frame=blobs)
+    def announce(self, frame: bytes) -> None:
+        self.agree(Announce((frame,)))
+
     @rule(place=st.integers(0, 7), keep_ms=keeps)
     def stop_one_that_runs(self, place: int, keep_ms: int | None) -> None:
         if held := self.held():
             self.agree(Cancel((held[place % len(held)].id,), keep_ms))
+
+    @rule(id=ids, blob=blobs, stale=st.sampled_from([0, 0, 0, 1]), act=acts("edit"))
+    def edit(self, id: bytes, blob: bytes, stale: int, act: Act | None) -> None:
+        known = self.state.jobs.get(id)
+        token, updated = (known.token, known.updated) if known else (0, 0)
+        self.agree(Edit(id, token - stale, updated, blob, act))
+
+    @rule(limit=limits)
+    def undo_what_was_done(self, limit: int) -> None:
+        if self.state.acts:
+            latest = max(self.state.acts.values(), key=lambda one: (one.at, one.id))
+            self.agree(Undo(latest.id, Act(ACTS["undo"][0], "ada", "undo", "it"), limit))
 
     @rule(limit=limits, keep_ms=keeps)
     def reclaim(self, limit: int, keep_ms: int | None) -> None:
@@ -273,19 +337,33 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(NAMES),
-        next_in=spans,
+        next_in=st.none() | spans,
         cron=st.sampled_from([None, "0 8 * * *"]),
-        timezone=st.sampled_from(["UTC", "Europe/Amsterdam"]),
+        misfire=st.sampled_from(["skip", "once", "all"]),
+        declared=blobs,
+        stale=st.sampled_from([False, False, False, True]),
     )
-    def put_schedule(self, name: str, next_in: int, cron: str | None, timezone: str) -> None:
-        every = None if cron else 500
-        next_at = self.clock.now() + next_in
-        self.agree(PutSchedule(Schedule(name, "t", "mail", 1, b"", next_at, cron, every, timezone)))
+    def put_schedule(
+        self,
+        name: str,
+        next_in: int | None,
+        cron: str | None,
+        misfire: Any,
+        declared: bytes,
+        *,
+        stale: bool,
+    ) -> None:
+        """A new one, an edit, a pause, or one by somebody who saw another."""
+        next_at = None if next_in is None else self.clock.now() + next_in
+        new = Schedule(name, "t", "mail", 1, b"", next_at, cron, None if cron else 500)
+        new = replace(new, misfire=misfire, declared=declared)
+        over = new if stale else self.state.schedules.get(name)
+        self.agree(PutSchedule(new, over))
 
-    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=new_jobs)
-    def fire(self, name: str, off: int, job: NewJob) -> None:
+    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=st.none() | new_jobs)
+    def fire(self, name: str, off: int, job: NewJob | None) -> None:
         known = self.state.schedules.get(name)
-        tick = known.next_at if known else self.clock.now()
+        tick = (known.next_at if known else None) or self.clock.now()
         self.agree(Fire(name, tick + off, self.clock.now() + 400, job))
 
     @rule(
@@ -361,9 +439,15 @@ class Agreement(RuleBasedStateMachine):
         self.agree(Find(IDS))
         self.agree(Stats())
         self.agree(Series(3))
+        self.agree(Series(2, job_type="send", hourly=True, by="job_type"))
         self.agree(Schedules())
         self.agree(Search())
         self.agree(DeadLetters())
+        self.agree(Audit(200))
+        self.agree(Audit(2, before=ACTS["purge"][2]))
+        self.agree(Groups())
+        self.agree(Groups(since=self.clock.now() - 100))
+        self.agree(Members("c2", until=self.clock.now() - 100))
         for queue in QUEUES:
             self.agree(Peek(queue, 100))
             self.agree(Stats(queue))
@@ -376,6 +460,8 @@ def seen(reply: Any) -> Any:
     match reply:
         case Record():
             return replace(reply, seq=0)
+        case Facts():
+            return replace(reply, record=seen(reply.record))
         case Page():
             return [seen(one) for one in reply.records]
         case Claimed():

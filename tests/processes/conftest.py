@@ -92,7 +92,7 @@ class Floor:
 
     def log(self) -> str:
         """What the processes said, its end."""
-        return (self.folder / "log").read_text(errors="replace")[-4_000:]
+        return (self.folder / "log").read_text(errors="replace")[-40_000:]
 
     def close(self) -> None:
         """Everything is gone."""

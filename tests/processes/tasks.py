@@ -43,6 +43,26 @@ def stubborn(ctx: Context) -> None:
 
 
 @jobs.handler
+async def tells(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    for step in range(int(seconds * 10)):
+        ctx.progress(step / (seconds * 10))
+        await asyncio.sleep(0.1)
+
+
+@jobs.handler
+async def hogs(seconds: float, ctx: Context) -> None:
+    note("start", ctx)
+    time.sleep(seconds)
+
+
+@jobs.handler(max_retries=0)
+def fails(secret: str, ctx: Context) -> None:
+    note("start", ctx)
+    raise ValueError('broken\x1b[31m\n{"forged": true}')
+
+
+@jobs.handler
 def quits(ctx: Context) -> None:
     note("start", ctx)
     os._exit(1)

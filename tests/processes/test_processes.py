@@ -149,6 +149,7 @@ def test_a_job_that_does_not_end_is_released_within_the_timeout(floor: Floor) ->
     worker.terminate()
     assert worker.wait(10) == 0, floor.log()
     assert time.monotonic() - asked < 1.5
+    assert len(floor.lines()) == 1, "it claimed again what it had released"
     found = floor.jobs.find(job.id)
     assert found is not None
     assert (found.status, found.crash_count, found.retry_count) == ("pending", 0, 0)

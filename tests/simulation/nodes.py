@@ -7,6 +7,7 @@ worker, which is the library's own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from random import Random
 from types import TracebackType
@@ -198,6 +199,7 @@ class WorkerMachine(Machine):
                 monotonic=here.main.time,
                 pulse=lambda _, beats: Pulse(here, beats),
                 threads=lambda _, work, done: Threads(here, chance, work, done),  # type: ignore[arg-type, return-value]
+                watch=lambda **_: contextlib.nullcontext(),
             ),
         )
         await self.worker.run()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, assert_type
 from uuid import UUID
 
-from boundary.jobs import Context, Handler, Job, Jobs, JobStats
+from boundary.jobs import Context, Event, Handler, Job, Jobs, JobStats
 from boundary.jobs.shell.draft import Draft
 
 jobs = Jobs("memory://")
@@ -73,6 +73,21 @@ send_email.using(priority="urgent")  # type: ignore[arg-type]
 jobs.enqueue("any", {"a": 1}, priority="urgent")  # type: ignore[arg-type]
 jobs.handler(queue=3)  # type: ignore[call-overload]
 
+
+# Hooks stay what they are.
+@jobs.on_event
+def note(event: Event) -> int:
+    return 1
+
+
+@jobs.on_event("dead", "failed")
+def report(event: Event, error: BaseException | None) -> None: ...
+
+
+assert_type(note(next(jobs.events())), int)
+jobs.on_event("done")  # type: ignore[call-overload]
+assert_type(list(jobs.events({"dead"})), list[Event])
+jobs.events({"done"})  # type: ignore[arg-type]
 
 # What comes back.
 assert_type(jobs.find("id"), Job | None)

@@ -5,7 +5,9 @@ What belongs here: the public names. What does not: code.
 
 from __future__ import annotations
 
+from boundary.jobs.core.events import Event, EventType
 from boundary.jobs.core.records import (
+    Attempt,
     FailedRun,
     Job,
     JobError,
@@ -16,6 +18,7 @@ from boundary.jobs.core.records import (
 )
 from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.steering import Cancel, Discard, JobResult, Retry, Snooze
+from boundary.jobs.core.why import BusyWith, Why
 from boundary.jobs.errors import (
     BackendError,
     BackendUnavailable,
@@ -45,13 +48,22 @@ from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft
-from boundary.jobs.shell.flows import JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import JobPage
+from boundary.jobs.shell.hands import Action, AuditEntry
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.registry import Handler
+from boundary.jobs.shell.schedule_flows import ScheduleInfo
+from boundary.jobs.version import __version__ as __version__
 
 __all__ = [
+    "Action",
     "AsyncJobs",
+    "Attempt",
+    "AuditEntry",
+    "AuditPage",
     "BackendError",
     "BackendUnavailable",
+    "BusyWith",
     "Cancel",
     "ConfigError",
     "Context",
@@ -60,7 +72,10 @@ __all__ = [
     "Draft",
     "DuplicateHandler",
     "EnqueueUncertain",
+    "Event",
+    "EventType",
     "FailedRun",
+    "FailureGroup",
     "Handler",
     "IllegalTransition",
     "InvalidName",
@@ -92,7 +107,9 @@ __all__ = [
     "StoreFormatError",
     "StoreFull",
     "StoreRefused",
+    "UndoResult",
     "UnknownHandler",
     "UsageError",
+    "Why",
     "WorkerInfo",
 ]

@@ -82,6 +82,40 @@ class AsyncListener(Protocol):
     ) -> None: ...
 
 
+class Watcher(Protocol):
+    """Hears the frames of events that are announced, from its creation on.
+
+    While there is one, replies of the store say that somebody watches; of workers that are at
+    work within a second.
+    """
+
+    def hear(self, timeout: float) -> list[bytes]:
+        """The frames that came in since the last call; waits up to `timeout` seconds for one.
+
+        Callable from one thread at a time. None when closed.
+
+        Raises:
+            BackendError: The store is gone; a later call tries again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop hearing; a `hear` under way returns."""
+        ...
+
+
+class AsyncWatcher(Protocol):
+    """As `Watcher`, awaited on the event loop it was made on."""
+
+    async def hear(self, timeout: float) -> list[bytes]:
+        """As `Watcher.hear`."""
+        ...
+
+    async def close(self) -> None:
+        """As `Watcher.close`."""
+        ...
+
+
 class Backend(Protocol):
     """A store for callers that block. Threads may share one; a forked child may go on using it."""
 
@@ -98,6 +132,10 @@ class Backend(Protocol):
         """Hear of notices, from this process or any other that uses the store."""
         ...
 
+    def watch(self) -> Watcher:
+        """Hear what is announced, by this process or any other that uses the store."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections; further calls open them again."""
         ...
@@ -112,6 +150,10 @@ class AsyncBackend(Protocol):
 
     async def listen(self, interest: Interest) -> AsyncListener:
         """As `Backend.listen`."""
+        ...
+
+    async def watch(self) -> AsyncWatcher:
+        """As `Backend.watch`."""
         ...
 
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:

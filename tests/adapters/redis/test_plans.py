@@ -19,6 +19,8 @@ from boundary.jobs.testing.contract.words import ident, new
 NOW = 1_767_225_600_000
 RECORD = Record(7, ident("a"), "send", "mail", 1, b"payload", NOW, NOW)
 
+ACT = ops.Act(ident("undo"), "ada", "undo", "x")
+
 OPERATIONS: list[ops.Operation[Any]] = [
     ops.Enqueue((new("a"), new("b", queue="mail"))),
     ops.Claim("w", None, 10, 1_000),
@@ -35,19 +37,27 @@ OPERATIONS: list[ops.Operation[Any]] = [
     ops.Prune(),
     ops.Schedules(),
     ops.RemoveSchedule("s"),
+    ops.PutSchedule(ops.Schedule("s", "send", "mail", 2, b"", NOW, cron="@daily")),
+    ops.Fire("s", NOW, NOW + 1, new("a")),
     ops.Cancel((ident("a"),), None),
     ops.Retry((ident("a"),)),
     ops.Delete((ident("a"),)),
     ops.SetPaused("mail", paused=True),
     ops.Purge("mail"),
+    ops.Edit(ident("a"), 0, 1, b""),
+    ops.Undo(ident("act"), ACT),
+    ops.Audit(),
     ops.Take(ident("a"), "w", 1_000),
     ops.Time(),
     ops.Find((ident("a"),)),
     ops.Peek("mail"),
     ops.Search(),
     ops.DeadLetters(),
+    ops.Groups(),
+    ops.Members("c"),
     ops.History("send"),
     ops.Stats(),
+    ops.Explain(ident("a")),
     ops.Series(),
 ]
 
@@ -149,6 +159,25 @@ def test_records_of_the_first_format_are_read() -> None:
     )
     assert records.decode(RECORD.id, static + state) == running
     assert records.encode_static(running) + records.encode_state(running) == static + state
+
+
+GOLDEN_SCHEDULE = (
+    "001f93ab2a2f35202a202a202a202ac0b04575726f70652f416d7374657264616d97a473656e64a4"
+    "6d61696c01c4077061796c6f6164ab2a2f35202a202a202a202ac0b04575726f70652f416d7374657264616d"
+)
+"""A schedule as it was stored before it had a misfire policy. It must be read for ever."""
+
+
+def test_schedules_of_the_first_format_are_read() -> None:
+    stored = bytes.fromhex(GOLDEN_SCHEDULE)
+    asking = plans.plan(ops.Schedules(), plans.Partitions())
+    next(asking)
+    with pytest.raises(StopIteration) as end:
+        asking.send([[[b"old", str(NOW).encode(), stored, None]]])
+    old = ops.Schedule(
+        "old", "send", "mail", 1, b"payload", NOW, cron="*/5 * * * *", timezone="Europe/Amsterdam"
+    )
+    assert end.value.value == (old,)
 
 
 def test_scripts_know_every_event_by_which_a_hold_ends() -> None:

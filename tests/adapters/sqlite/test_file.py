@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from boundary.jobs import BackendUnavailable, StoreFormatError, StoreFull
 from boundary.jobs.core.operations import (
@@ -19,13 +22,17 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     Interest,
+    PutSchedule,
     Reclaim,
+    Schedule,
+    Schedules,
     Search,
     Series,
     Stats,
     Time,
     Topic,
 )
+from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import NewJob, Payload, encode_payload
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend, notices, opening, statements
 from boundary.jobs.testing import FakeClock
@@ -63,7 +70,7 @@ SEARCHED = {
     "PRUNE": (0, 9),
     "BY_ID": (b"",),
     "HAND_OVER": ("w", 0, 0, "[1]"),
-    "FINISH": ("completed", "succeed", 0, 0, b"", 0, 0, "[1]"),
+    "FINISH": ("completed", "succeed", 0, 0, b"", 0, 0, None, "[1]"),
     "HISTORY": ("send", 9),
     "PEEK": ("default", 9),
 }
@@ -209,17 +216,87 @@ def test_an_older_schema_is_brought_up_to_date(path: Path, monkeypatch: pytest.M
     connection.close()
 
 
-def test_a_file_of_the_first_schema_gets_its_series(path: Path) -> None:
+def older(path: Path, version: int, *statements: str) -> None:
+    """A file as an older library made it, with a job, a dead letter and some counters.
+
+    `schemas/N.sql` is the schema as version N made it: never change one.
+    """
+    path.touch(mode=0o600)
+    script = (Path(__file__).parent / "schemas" / f"{version}.sql").read_text()
+    minute = time.time_ns() // 60_000_000_000 * 60_000
+    series = [
+        f"INSERT INTO series VALUES ({at}, 'mail', 2, 0, 1, 3.5)"
+        for at in (minute - 60_000, minute)
+    ]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+        for statement in (
+            (
+                "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, position)"
+                f" VALUES (x'{job(1).id.hex()}', 'send', 'mail', 2, x'', 1, 1, 1)"
+            ),
+            (
+                "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, "
+                f"completed, ending) VALUES (x'{job(2).id.hex()}', 'send', 'mail', 2, x'', 1, 1, "
+                "'failed', 5, 'exhaust')"
+            ),
+            "INSERT INTO counter VALUES ('mail', 3, 1, 0, 10.0)",
+            *(series if version == 2 else ()),
+            *statements,
+        ):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {opening.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
+
+
+def tables(path: Path) -> dict[str, object]:
+    """Every table with its columns, and every index with the names of what it is over."""
+    found: dict[str, object] = {}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for kind, name in connection.execute("SELECT type, name FROM sqlite_schema").fetchall():
+            rows = connection.execute(f"PRAGMA {kind}_xinfo({name})").fetchall()
+            # A column that was added later stands at the end.
+            found[name] = (
+                sorted(row[1:6] for row in rows) if kind == "table" else [row[2] for row in rows]
+            )
+    return found
+
+
+@pytest.mark.parametrize("version", range(1, opening.SCHEMA))
+def test_an_older_file_is_brought_up_to_date(path: Path, version: int) -> None:
+    older(path, version)
     door = SqliteStore(path).blocking()
-    door.execute(Enqueue((job(1),)))
+    waiting, dead = door.execute(Find((job(1).id, job(2).id)))
+    assert waiting is not None
+    assert dead is not None
+    assert (waiting.job_type, dead.ending) == ("send", "exhaust")
+    assert door.execute(Stats("mail")).counters == (Counters("mail", 3, 1, 0, 10.0),)
+    told = door.execute(Series(3))
+    assert [one.counters for one in told] == [Counters("mail", 2, 0, 1, 3.5)] * (version - 1) * 2
+    hourly = door.execute(Series(2, hourly=True))
+    assert sum(one.counters.succeeded for one in hourly) == 4 * (version - 1)
     door.close()
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE series")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    assert door.execute(Series()) == ()
-    (found,) = door.execute(Find((job(1).id,)))
-    assert found is not None
+    fresh = path.with_name("fresh.db")
+    new = SqliteStore(fresh).blocking()
+    new.execute(Time())
+    new.close()
+    assert tables(path) == tables(fresh)
+
+
+def test_a_file_of_the_second_schema_keeps_its_schedules(path: Path) -> None:
+    rows = (
+        "('beat', 'ping', 'default', 2, x'', 7, NULL, 500, 'UTC')",
+        "('report', 'make', 'reports', 1, x'01ff', 9, '0 8 * * *', NULL, 'Europe/Amsterdam')",
+    )
+    older(path, 2, *(f"INSERT INTO schedule VALUES {row}" for row in rows))
+    door = SqliteStore(path).blocking()
+    beat = Schedule("beat", "ping", "default", 2, b"", 7, every_ms=500)
+    report = Schedule(
+        "report", "make", "reports", 1, b"\x01\xff", 9, "0 8 * * *", timezone="Europe/Amsterdam"
+    )
+    assert door.execute(Schedules()) == (beat, report)
+    assert door.execute(PutSchedule(replace(beat, next_at=None), beat))
     door.close()
 
 

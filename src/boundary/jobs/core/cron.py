@@ -54,6 +54,7 @@ def checked(expression: str, timezone: str, after: datetime) -> None:
     next_tick(expression, timezone, after)
 
 
+@lru_cache(maxsize=2_048)  # workers that share a process look at the same series, again and again
 def next_tick(expression: str, timezone: str, after: datetime) -> datetime:
     """The first tick after an instant, in UTC.
 

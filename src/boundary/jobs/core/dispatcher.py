@@ -7,6 +7,8 @@ Time here is the worker's own, in milliseconds that only ever grow; instants of 
 the dispatcher as durations from now. It counts jobs, it does not know them: a batch of a thousand
 finished jobs is one event.
 
+How many slots it has is told once, or follows what is measured (`scaling`).
+
 How much it claims. A worker never holds more than it can start at once, plus what the measured
 duration of a queue's jobs lets its slots run within `AHEAD_MS`: with ten slots and jobs of 1 ms
 that is 200 jobs ahead, with jobs of 100 ms two, with jobs of a second none. The slowest recent
@@ -21,7 +23,9 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from boundary.jobs.core import scaling
 from boundary.jobs.core.operations import BATCH
+from boundary.jobs.core.scaling import Bounds
 
 AHEAD_MS = 20.0
 STALE_MS = 100.0
@@ -31,6 +35,9 @@ AT_ONCE = 2
 
 EASING = 0.7
 """What stays of a queue's measured duration when a faster batch comes in."""
+
+RECYCLE_MS = 60_000.0
+"""How long after asking to be replaced it asks again: what was started may not have come up."""
 
 LAST_CALL_MS = 500.0
 """How long a worker that must stop tries to hand in what it has."""
@@ -43,21 +50,29 @@ class Setup(Struct, frozen=True):
     """What a worker is told once.
 
     Attributes:
-        concurrency: Slots: jobs that run at the same time.
+        concurrency: Slots: jobs that run at the same time; with `bounds`, to begin with.
+        bounds: Fewest and most slots, where their number follows what is measured.
         queues: Served in strict order; None: every queue.
         weights: (queue, weight): the order is drawn anew at each claim, a queue comes first in
             proportion to its weight. Wins over `queues`.
+        limits: (queue, most of its jobs that run here at the same time).
         poll_ms: Longest the worker goes without looking, notices or not.
         sweep_ms: How often it takes back what lost workers held, and prunes.
         burst: Stop as soon as nothing is ready and nothing runs.
+        max_jobs: Ask to be replaced after so many; 0: never.
+        max_memory: Ask to be replaced when the process has more bytes of memory; 0: never.
     """
 
     concurrency: int
+    bounds: Bounds | None = None
     queues: tuple[str, ...] | None = None
     weights: tuple[tuple[str, int], ...] = ()
+    limits: tuple[tuple[str, int], ...] = ()
     poll_ms: float = 1_000.0
     sweep_ms: float = 5_000.0
     burst: bool = False
+    max_jobs: int = 0
+    max_memory: int = 0
 
 
 class State(Struct, frozen=True):
@@ -65,6 +80,10 @@ class State(Struct, frozen=True):
 
     Attributes:
         held: Jobs claimed and not finished, begun or not.
+        peak: The most that were held at once since slots were last thought of.
+        pressed: Jobs waited for a slot since then.
+        resized: The number of slots, where it follows what is measured.
+        held_of: (queue, how many of these), for queues with a limit.
         asking: What is under way. Two at once keep worker and store busy at the same time.
         plenty: The last claim brought all it asked for.
         hungry: There may be ready jobs that no claim has seen.
@@ -79,11 +98,19 @@ class State(Struct, frozen=True):
         moved_at: When a job last finished, or held jobs last arrived.
         deadline: When a stop gives up waiting for running jobs.
         quit_at: When it gives up handing in outcomes; their leases will end.
+        quiet: An operator wants it to claim nothing.
+        done: Jobs that finished here.
+        memory: Bytes the process had at the last look.
+        recycle_at: When to ask to be replaced, should there be a reason: once a minute.
     """
 
     setup: Setup
     phase: Literal["running", "draining", "stopped"] = "running"
     held: int = 0
+    peak: int = 0
+    pressed: bool = False
+    resized: int | None = None
+    held_of: tuple[tuple[str, int], ...] = ()
     asking: tuple[Exchange, ...] = ()
     plenty: bool = False
     hungry: bool = True
@@ -99,6 +126,15 @@ class State(Struct, frozen=True):
     moved_at: float = 0.0
     deadline: float = INF
     quit_at: float = INF
+    quiet: bool = False
+    done: int = 0
+    memory: int = 0
+    recycle_at: float = 0.0
+
+    @property
+    def slots(self) -> int:
+        """Jobs that run at the same time."""
+        return self.setup.concurrency if self.resized is None else self.resized
 
 
 # Effects: what the worker is to do
@@ -111,6 +147,7 @@ class Exchange(Struct, frozen=True):
     slots: int = 0
     ahead: tuple[tuple[str, int], ...] = ()
     queues: tuple[str, ...] | None = None
+    limits: tuple[tuple[str, int], ...] = ()
 
 
 class Sweep(Struct, frozen=True):
@@ -129,6 +166,18 @@ class Renew(Struct, frozen=True):
     """Stop what runs, drop its outcomes, go on under a new incarnation."""
 
 
+class Recycle(Struct, frozen=True):
+    """Ask for a process in the place of this one, which goes on until it is told to stop."""
+
+    why: str
+
+
+class Resize(Struct, frozen=True):
+    """So many slots from now on; what runs in one too many ends first."""
+
+    slots: int
+
+
 class Leave(Struct, frozen=True):
     """All is settled: depart and stop."""
 
@@ -139,7 +188,7 @@ class Alarm(Struct, frozen=True):
     at: float
 
 
-Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | Leave | Alarm
+Effect: TypeAlias = Exchange | Sweep | GiveBack | Abandon | Renew | Recycle | Resize | Leave | Alarm
 
 
 # Events: what happened
@@ -162,7 +211,8 @@ class Noticed(Struct, frozen=True):
 class Arrived(Struct, frozen=True):
     """The exchange brought `count` jobs; something comes due in `due_ms` (None: nothing known).
 
-    `leftover`: outcomes that came in meanwhile still wait to be handed in.
+    `leftover`: outcomes that came in meanwhile still wait to be handed in. `of`: (queue, how many
+    of the jobs), for queues with a limit.
     """
 
     now: float
@@ -171,6 +221,7 @@ class Arrived(Struct, frozen=True):
     due_ms: float | None = None
     leftover: bool = False
     u: float = 0.0
+    of: tuple[tuple[str, int], ...] = ()
 
 
 class Finished(Struct, frozen=True):
@@ -182,11 +233,15 @@ class Finished(Struct, frozen=True):
 
 
 class Returned(Struct, frozen=True):
-    """`count` held jobs will not be begun here: given back or abandoned, to be handed in."""
+    """`count` held jobs will not be begun here: given back or abandoned, to be handed in.
+
+    `of`: (queue, how many of them), for queues with a limit.
+    """
 
     now: float
     count: int
     u: float = 0.0
+    of: tuple[tuple[str, int], ...] = ()
 
 
 class Failed(Struct, frozen=True):
@@ -204,6 +259,22 @@ class Disowned(Struct, frozen=True):
     u: float = 0.0
 
 
+class Weighed(Struct, frozen=True):
+    """So many bytes of memory are this process's."""
+
+    now: float
+    memory: int
+    u: float = 0.0
+
+
+class Quieted(Struct, frozen=True):
+    """An operator wants it to claim nothing (`quiet`), or to claim again."""
+
+    now: float
+    quiet: bool
+    u: float = 0.0
+
+
 class Stop(Struct, frozen=True):
     """Take nothing more; what runs gets `grace_ms` from now. A shorter grace wins."""
 
@@ -212,7 +283,27 @@ class Stop(Struct, frozen=True):
     u: float = 0.0
 
 
-Event: TypeAlias = Tick | Noticed | Arrived | Finished | Returned | Failed | Disowned | Stop
+class Measured(Struct, frozen=True):
+    """The share of the processor that was used since the last time; 1: there is no more."""
+
+    now: float
+    cpu: float
+    u: float = 0.0
+
+
+Event: TypeAlias = (
+    Tick
+    | Noticed
+    | Arrived
+    | Finished
+    | Returned
+    | Failed
+    | Disowned
+    | Weighed
+    | Measured
+    | Quieted
+    | Stop
+)
 
 
 def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
@@ -233,10 +324,11 @@ def idle_claim(state: State, u: float) -> Exchange | None:
 
     It is answered as any other (`Arrived`), though `step` did not ask for it.
     """
-    free = state.setup.concurrency - state.held
-    if state.phase != "running" or free <= 0 or state.hungry or state.asking:
+    free = state.slots - state.held
+    if not claims(state) or free <= 0 or state.hungry or state.asking:
         return None
-    return Exchange(claiming=True, slots=min(free, BATCH), queues=_order(state.setup, u))
+    queues, limits = _order(state.setup, u), _limits(state)
+    return Exchange(claiming=True, slots=min(free, BATCH), queues=queues, limits=limits)
 
 
 # What an event means
@@ -254,13 +346,15 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
         case Finished():
             return _learn_finish(state, event), ()
         case Returned():
-            return replace(state, held=max(state.held - event.count, 0), unsettled=True), ()
+            return _let_go(replace(state, unsettled=True), event.count, event.of), ()
         case Failed():
             return _learn_failure(state, event), ()
         case Disowned():
-            return replace(state, held=0, unsettled=False, hungry=True), (Renew(),)
-        case Stop():
-            return _learn_stop(state, event)
+            return replace(state, held=0, held_of=(), unsettled=False, hungry=True), (Renew(),)
+        case Weighed() | Measured():
+            return _learn_load(state, event)
+        case Quieted() | Stop():
+            return _learn_order(state, event)
 
 
 def _learn_arrival(state: State, event: Arrived) -> State:
@@ -271,6 +365,8 @@ def _learn_arrival(state: State, event: Arrived) -> State:
         failures=0,
         busy_since=state.busy_since if state.held else event.now,
         held=state.held + event.count,
+        held_of=_counted(state.held_of, event.of, 1),
+        peak=max(state.peak, state.held + event.count),
         unsettled=state.unsettled or event.leftover,
     )
     if not asked.claiming:
@@ -280,10 +376,48 @@ def _learn_arrival(state: State, event: Arrived) -> State:
         state,
         # A claim that filled every free slot says nothing of what is left behind.
         hungry=state.hungry or event.count >= asked.slots,
+        pressed=state.pressed or event.count >= asked.slots > 0,
         nothing_ahead=asked.slots == 0 and event.count == 0,
         plenty=event.count >= _most(asked) > 0,
         look_at=event.now + max(wait, 0.0),
         moved_at=event.now if event.count else state.moved_at,
+    )
+
+
+def _counted(
+    held: tuple[tuple[str, int], ...], more: tuple[tuple[str, int], ...], sign: int
+) -> tuple[tuple[str, int], ...]:
+    if not more:
+        return held
+    counts = dict(held)
+    for queue, count in more:
+        counts[queue] = max(counts.get(queue, 0) + sign * count, 0)
+    return tuple(counts.items())
+
+
+def _let_go(state: State, count: int, of: tuple[tuple[str, int], ...]) -> State:
+    """So many jobs are not held any more; a queue that was full may have more of them."""
+    # Jobs that were lost with a lease are not held any more, whatever is heard of them.
+    held = max(state.held - count, 0)
+    if not state.setup.limits:
+        return replace(state, held=held)
+    full = {queue for queue, room in _limits(state) if room == 0}
+    limited = tuple(row for row in of if row[0] in dict(state.setup.limits))
+    return replace(
+        state,
+        held=held,
+        held_of=_counted(state.held_of, limited, -1),
+        hungry=state.hungry or any(queue in full for queue, _ in limited),
+    )
+
+
+def _limits(state: State) -> tuple[tuple[str, int], ...]:
+    """Of each queue with a limit, how many more jobs can run here, what is under way counted."""
+    held = dict(state.held_of)
+    coming = [dict(one.limits) for one in state.asking if one.claiming]
+    return tuple(
+        (queue, max(most - held.get(queue, 0) - sum(one.get(queue, 0) for one in coming), 0))
+        for queue, most in state.setup.limits
     )
 
 
@@ -305,16 +439,16 @@ def _learn_finish(state: State, event: Finished) -> State:
         pace[queue] = max(total_ms / count, pace.get(queue, 0.0) * EASING)
     count = sum(count for _, count, _ in event.runs)
     rate = count / max(event.now - state.busy_since, 0.01)
+    state = _let_go(state, count, tuple((queue, number) for queue, number, _ in event.runs))
     return replace(
         state,
-        # Jobs that were lost with a lease are not held any more, whatever is heard of them.
-        held=max(state.held - count, 0),
         rate=min(rate, state.rate / EASING) if state.rate else rate,
         busy_since=event.now,
         pace=tuple(pace.items()),
         unsettled=True,
         hungry=state.hungry or state.setup.burst,
         moved_at=event.now,
+        done=state.done + count,
     )
 
 
@@ -331,9 +465,25 @@ def _learn_failure(state: State, event: Failed) -> State:
     )
 
 
-def _learn_stop(state: State, event: Stop) -> tuple[State, tuple[Effect, ...]]:
+def _learn_order(state: State, event: Quieted | Stop) -> tuple[State, tuple[Effect, ...]]:
+    if isinstance(event, Quieted):
+        state = replace(state, quiet=event.quiet, hungry=True)
+        return state, (GiveBack(),) if event.quiet else ()
     deadline = min(state.deadline, event.now + event.grace_ms)
     return replace(state, phase="draining", deadline=deadline), (GiveBack(),)
+
+
+def _learn_load(state: State, event: Weighed | Measured) -> tuple[State, tuple[Effect, ...]]:
+    if isinstance(event, Weighed):
+        return replace(state, memory=event.memory), ()
+    bounds = state.setup.bounds
+    if bounds is None or state.phase != "running":
+        return state, ()
+    pressed = state.pressed or (state.hungry and state.held >= state.slots)
+    slots = scaling.slots(state.slots, bounds, cpu=event.cpu, peak=state.peak, pressed=pressed)
+    changed = slots != state.slots
+    state = replace(state, peak=state.held, pressed=False, resized=slots)
+    return state, (Resize(slots),) if changed else ()
 
 
 # What is due
@@ -349,14 +499,33 @@ def _meet_deadlines(state: State, now: float) -> tuple[State, tuple[Effect, ...]
         state = replace(state, sweep_at=now + state.setup.sweep_ms)
         effects.append(Sweep())
     if _stale_at(state) <= now:
-        slow = tuple((queue, 2 * AHEAD_MS * state.setup.concurrency) for queue, _ in state.pace)
+        slow = tuple((queue, 2 * AHEAD_MS * state.slots) for queue, _ in state.pace)
         state = replace(state, pace=slow, moved_at=now)
         effects.append(GiveBack())
+    if now >= state.recycle_at and (why := _worn(state)):
+        state = replace(state, recycle_at=now + RECYCLE_MS)
+        effects.append(Recycle(why))
     return state, tuple(effects)
 
 
+def _worn(state: State) -> str:
+    """Why another process should take this one's place; "": it need not."""
+    setup = state.setup
+    if 0 < setup.max_jobs <= state.done:
+        return f"it ran {state.done} jobs, max_jobs is {setup.max_jobs}"
+    if 0 < setup.max_memory < state.memory:
+        had, most = (number / 2**20 for number in (state.memory, setup.max_memory))
+        return f"it has {had:.0f} MiB of memory, max_memory is {most:.0f} MiB"
+    return ""
+
+
+def claims(state: State) -> bool:
+    """Whether it takes jobs at all: it is neither quiet nor about to leave."""
+    return state.phase == "running" and not state.quiet
+
+
 def _stale_at(state: State) -> float:
-    if state.held <= state.setup.concurrency:
+    if state.held <= state.slots:
         return INF
     return state.moved_at + STALE_MS
 
@@ -365,7 +534,7 @@ def _ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]
     most = AT_ONCE if state.plenty else 1
     if len(state.asking) >= most or now < state.blocked_until:
         return state, ()
-    claim = _claim(state, u) if state.hungry and state.phase == "running" else None
+    claim = _claim(state, u) if state.hungry and claims(state) else None
     if claim is None and (not state.unsettled or state.asking):
         return state, ()
     exchange = claim or Exchange(claiming=False)
@@ -379,11 +548,12 @@ def _claim(state: State, u: float) -> Exchange | None:
     """As much as the slots and the measured pace allow; None: not worth a call."""
     setup = state.setup
     coming = sum(one.slots for one in state.asking)
-    slots = min(max(setup.concurrency - state.held - coming, 0), BATCH)
+    slots = min(max(state.slots - state.held - coming, 0), BATCH)
     ahead = _ahead(state, BATCH - slots)
     if slots == 0 and (state.nothing_ahead or not _worth_it(state, ahead)):
         return None
-    return Exchange(claiming=True, slots=slots, ahead=ahead, queues=_order(setup, u))
+    queues, limits = _order(setup, u), _limits(state)
+    return Exchange(claiming=True, slots=slots, ahead=ahead, queues=queues, limits=limits)
 
 
 def _order(setup: Setup, u: float) -> tuple[str, ...] | None:
@@ -393,8 +563,12 @@ def _order(setup: Setup, u: float) -> tuple[str, ...] | None:
 def _ahead(state: State, most: int) -> tuple[tuple[str, int], ...]:
     """For each measured queue, how many jobs beyond the free slots to take."""
     coming = sum(_most(one) for one in state.asking)
-    waiting = max(state.held + coming - state.setup.concurrency, 0)
-    rows = ((queue, min(_reach(state, ms) - waiting, most)) for queue, ms in state.pace)
+    waiting = max(state.held + coming - state.slots, 0)
+    room = dict(_limits(state)) if state.setup.limits else {}
+    rows = (
+        (queue, min(_reach(state, ms) - waiting, room.get(queue, most), most))
+        for queue, ms in state.pace
+    )
     return tuple((queue, count) for queue, count in rows if count > 0)
 
 
@@ -403,7 +577,7 @@ def _reach(state: State, ms: float) -> int:
 
     Slots that share one loop may be slower than each alone: what they reached together counts.
     """
-    slots = state.setup.concurrency * AHEAD_MS / max(ms, 0.001)
+    slots = state.slots * AHEAD_MS / max(ms, 0.001)
     return min(int(slots), int(state.rate * AHEAD_MS), HELD_AHEAD)
 
 
@@ -427,9 +601,11 @@ def _next_alarm(state: State) -> float:
         return min(again, state.deadline, state.quit_at)
     if state.asking:
         return min(state.sweep_at, _stale_at(state))
-    look = state.blocked_until if state.hungry or state.unsettled else state.look_at
-    full = state.held >= state.setup.concurrency and not state.unsettled
-    return min(state.sweep_at, _stale_at(state), INF if full else look)
+    hungry = state.hungry and claims(state)
+    look = state.blocked_until if hungry or state.unsettled else state.look_at
+    full = state.held >= state.slots and not state.unsettled
+    idle = full or (state.quiet and not state.unsettled)
+    return min(state.sweep_at, _stale_at(state), INF if idle else look)
 
 
 def weighted_order(weights: tuple[tuple[str, int], ...], u: float) -> tuple[str, ...]:

@@ -17,12 +17,23 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush, nlargest
 from typing import Any, TypeVar, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import causes, lifecycle, wire
 from boundary.jobs.core.operations import (
+    AHEAD,
+    ALIVE,
+    AUDIT,
+    GLIMPSES,
+    HOUR,
+    HOURS,
+    LEFT_BY,
     MINUTE,
     SERIES,
+    Act,
+    Announce,
+    Audit,
     Beat,
     Cancel,
     Claim,
@@ -30,14 +41,26 @@ from boundary.jobs.core.operations import (
     DeadLetters,
     Delete,
     Depart,
+    Edit,
     Enqueue,
     Enqueued,
+    Entry,
+    Explain,
+    Facts,
     Find,
     Fire,
+    Glimpse,
+    Group,
+    GroupRow,
+    Groups,
     Heartbeat,
     History,
+    Holding,
     Inherit,
+    Instruct,
+    Members,
     Operation,
+    Order,
     Outcome,
     Page,
     Peek,
@@ -64,12 +87,16 @@ from boundary.jobs.core.operations import (
     Take,
     Tally,
     Time,
+    Undo,
+    Undone,
     Verdict,
+    What,
     WorkerRow,
     cursor_position,
     lease_end,
     queue_order,
 )
+from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 
@@ -80,17 +107,26 @@ PRIORITIES = range(4)
 Lane = OrderedDict[bytes, None]
 """Ready jobs of one queue and priority, head first."""
 
-Entry = tuple[Millis, int, bytes]
+Standing = tuple[Millis, int, bytes]
 """An instant, and the `seq` and id of the job it is about."""
 
 
 @dataclass(slots=True)
 class Holder:
-    """A known worker: the end of its lease, what it said of itself, the jobs it holds."""
+    """A known worker: the end of its lease, what it said of itself, its jobs and latest order."""
 
     expires: Millis
     info: bytes = b""
     held: dict[bytes, None] = field(default_factory=dict[bytes, None])
+    order: Order | None = None
+
+
+class Aside(Struct, frozen=True):
+    """A job as it was before an act, the cause it was a dead letter of, whether it is gone."""
+
+    record: Record
+    cause: str
+    gone: bool
 
 
 @dataclass(slots=True)
@@ -103,13 +139,19 @@ class State:
 
     jobs: dict[bytes, Record] = field(default_factory=dict[bytes, Record])
     lanes: dict[str, tuple[Lane, ...]] = field(default_factory=dict[str, tuple[Lane, ...]])
-    due: list[Entry] = field(default_factory=list[Entry])
-    ended: list[Entry] = field(default_factory=list[Entry])
+    due: list[Standing] = field(default_factory=list[Standing])
+    ended: list[Standing] = field(default_factory=list[Standing])
     workers: dict[str, Holder] = field(default_factory=dict[str, Holder])
     counters: dict[str, Counters] = field(default_factory=dict[str, Counters])
-    series: dict[tuple[Millis, str], Counters] = field(
-        default_factory=dict[tuple[Millis, str], Counters]
+    minutes: dict[tuple[Millis, str, str], Counters] = field(
+        default_factory=dict[tuple[Millis, str, str], Counters]
     )
+    hours: dict[tuple[Millis, str, str], Counters] = field(
+        default_factory=dict[tuple[Millis, str, str], Counters]
+    )
+    causes: dict[bytes, str] = field(default_factory=dict[bytes, str])
+    acts: dict[bytes, Entry] = field(default_factory=dict[bytes, Entry])
+    asides: dict[bytes, list[Aside]] = field(default_factory=dict[bytes, list[Aside]])
     paused: set[str] = field(default_factory=set[str])
     schedules: dict[str, Schedule] = field(default_factory=dict[str, Schedule])
     last_seq: int = 0
@@ -122,11 +164,15 @@ class State:
             list(self.due),
             list(self.ended),
             {
-                name: Holder(one.expires, one.info, dict(one.held))
+                name: Holder(one.expires, one.info, dict(one.held), one.order)
                 for name, one in self.workers.items()
             },
             dict(self.counters),
-            dict(self.series),
+            dict(self.minutes),
+            dict(self.hours),
+            dict(self.causes),
+            dict(self.acts),
+            dict(self.asides),
             set(self.paused),
             dict(self.schedules),
             self.last_seq,
@@ -171,7 +217,9 @@ def _wait(state: State, record: Record, due: Millis) -> None:
     heappush(state.due, (due, record.seq, record.id))
 
 
-def _finish(state: State, record: Record, event: str, now: Millis, keep_ms: int | None) -> None:
+def _finish(
+    state: State, record: Record, event: str, now: Millis, keep_ms: int | None, cause: str = ""
+) -> None:
     """The job has reached its end."""
     if keep_ms == 0:
         state.jobs.pop(record.id, None)
@@ -187,12 +235,19 @@ def _finish(state: State, record: Record, event: str, now: Millis, keep_ms: int 
         parked=False,
         prune_at=prune_at,
     )
+    _note_cause(state, state.jobs[record.id], cause)
     if prune_at is not None:
         heappush(state.ended, (prune_at, record.seq, record.id))
 
 
+def _note_cause(state: State, record: Record, cause: str) -> None:
+    if record.ending in lifecycle.DEAD:
+        state.causes[record.id] = cause or causes.unnamed(record.ending, record.job_type)
+
+
 def _lift(state: State, record: Record) -> None:
-    """The job stands nowhere any more: not in a lane, not in a worker's hands."""
+    """The job stands nowhere any more: not in a lane, not in a worker's hands, in no group."""
+    state.causes.pop(record.id, None)
     lanes = state.lanes.get(record.queue)
     if lanes is not None:
         lanes[record.priority].pop(record.id, None)
@@ -200,15 +255,26 @@ def _lift(state: State, record: Record) -> None:
         state.workers[record.worker].held.pop(record.id, None)
 
 
-def _count(state: State, queue: str, event: str, now: Millis, duration_ms: float = 0.0) -> None:
+def _count(
+    state: State,
+    record: Record,
+    event: str,
+    now: Millis,
+    duration_ms: float = 0.0,
+    wait_ms: int = 0,
+) -> None:
     field_name = lifecycle.COUNTED.get(event)
     if field_name is None:
         return
-    one = replace(Counters(queue, duration_ms=duration_ms), **{field_name: 1})
-    minute = now // MINUTE * MINUTE
+    queue = record.queue
+    one = replace(
+        Counters(queue, duration_ms=duration_ms, wait_ms=float(wait_ms)), **{field_name: 1}
+    )
     nothing = Counters(queue)
     state.counters[queue] = state.counters.get(queue, nothing).add(one)
-    state.series[minute, queue] = state.series.get((minute, queue), nothing).add(one)
+    for kept, step in ((state.minutes, MINUTE), (state.hours, HOUR)):
+        key = (now // step * step, queue, record.job_type)
+        kept[key] = kept.get(key, nothing).add(one)
 
 
 # A job comes in
@@ -256,16 +322,17 @@ def _claim(state: State, operation: Claim, now: Millis) -> Claimed:
         jobs,
         _next_due(state, promoting=operation.promote > 0),
         _cancelling(state, holder),
-        tuple(one for _, one in sorted(state.schedules.items()) if one.next_at <= now),
+        tuple(one for _, one in sorted(state.schedules.items()) if is_due(one, now)),
     )
 
 
 def _pick(state: State, operation: Claim) -> list[bytes]:
     """The ids to hand over, in order; their lanes still hold them."""
-    ahead = dict(operation.ahead)
+    ahead, limits = dict(operation.ahead), dict(operation.limits)
     picked: list[bytes] = []
     for name in _served(state, operation):
         room = operation.slots + ahead.get(name, 0) - len(picked)
+        room = min(room, limits.get(name, room))
         if room <= 0 or name in state.paused:
             continue
         picked.extend(_first(_waiting(state, name), room))
@@ -311,7 +378,7 @@ def _cancelling(state: State, holder: Holder) -> tuple[bytes, ...]:
 
 
 def _next_due(state: State, *, promoting: bool) -> Millis | None:
-    ticks = [one.next_at for one in state.schedules.values()]
+    ticks = [one.next_at for one in state.schedules.values() if one.next_at is not None]
     first = _first_due(state) if promoting else None
     if first is not None:
         ticks.append(first)
@@ -362,9 +429,9 @@ def _accept(state: State, holder: Holder | None, outcome: Outcome, now: Millis) 
         worker=None,
         cancelling=False,
     )
-    _count(state, record.queue, event, now, outcome.duration_ms)
+    _count(state, record, event, now, outcome.duration_ms, outcome.wait_ms)
     if record.status in lifecycle.FINISHED:
-        _finish(state, record, event, now, outcome.keep_ms)
+        _finish(state, record, event, now, outcome.keep_ms, outcome.cause)
     elif event == "release" and outcome.delay_ms == 0:
         _ready(state, record, head=True)
     else:
@@ -386,17 +453,22 @@ def _heartbeat(state: State, operation: Heartbeat, now: Millis) -> Beat:
         holder = state.workers[operation.worker] = Holder(now)
     holder.expires = max(holder.expires, now + operation.lease_ms)
     holder.info = operation.info
-    return Beat(now, alive=True, cancelling=_cancelling(state, holder))
+    return _beat(state, holder, now)
+
+
+def _beat(state: State, holder: Holder, now: Millis) -> Beat:
+    return Beat(now, alive=True, cancelling=_cancelling(state, holder), order=holder.order)
 
 
 def _inherit(state: State, operation: Inherit, now: Millis) -> Beat:
     holder = state.workers.pop(operation.worker, None)
     if holder is None:
         known = state.workers.get(operation.heir)
-        return Beat(now, False) if known is None else Beat(now, True, _cancelling(state, known))
+        return Beat(now, False) if known is None else _beat(state, known, now)
     heir = state.workers.setdefault(operation.heir, Holder(now))
     heir.expires = max(heir.expires, now + operation.lease_ms)
     heir.info = operation.info
+    heir.order = holder.order or heir.order
     kept = set(operation.known)
     for record in _latest_first(state, holder.held):
         if (record.id, record.token) in kept:
@@ -404,7 +476,7 @@ def _inherit(state: State, operation: Inherit, now: Millis) -> Beat:
             heir.held[record.id] = None
         else:
             _give_back(state, record, "release", now, operation.keep_ms)
-    return Beat(now, True, _cancelling(state, heir))
+    return _beat(state, heir, now)
 
 
 def _depart(state: State, operation: Depart, now: Millis) -> int:
@@ -431,7 +503,7 @@ def _give_back(state: State, record: Record, event: str, now: Millis, keep_ms: i
         updated=now,
         cancelling=False,
     )
-    _count(state, record.queue, event, now)
+    _count(state, record, event, now)
     if record.status in lifecycle.FINISHED:
         _finish(state, record, event, now, keep_ms)
     else:
@@ -444,6 +516,11 @@ def _report(state: State, operation: Report, now: Millis) -> bool:
         return False
     state.jobs[operation.id] = replace(record, progress=operation.progress)
     return True
+
+
+def _announce(state: State, operation: Announce, now: Millis) -> bool:
+    """Who watches is no part of a state."""
+    return False
 
 
 # Duties any worker may carry out
@@ -473,29 +550,36 @@ def _take_back(state: State, record: Record, operation: Reclaim, now: Millis) ->
 
 
 def _prune(state: State, operation: Prune, now: Millis) -> int:
-    oldest = Series(SERIES).since(now)
-    for key in [key for key in state.series if key[0] < oldest]:
-        del state.series[key]
+    _forget(state.minutes, Series(SERIES).since(now))
+    _forget(state.hours, Series(HOURS, hourly=True).since(now))
+    for id in [id for id in state.asides if (state.acts[id].undo_until or 0) < now]:
+        del state.asides[id]
     count = 0
     while count < operation.limit and state.ended and state.ended[0][0] <= now:
         prune_at, seq, id = heappop(state.ended)
         record = state.jobs.get(id)
         if record is not None and (record.prune_at, record.seq) == (prune_at, seq):
             del state.jobs[id]
+            state.causes.pop(id, None)
             count += 1
     return count
+
+
+def _forget(kept: dict[tuple[Millis, str, str], Counters], oldest: Millis) -> None:
+    for key in [key for key in kept if key[0] < oldest]:
+        del kept[key]
 
 
 # Schedules
 
 
-def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> Schedule:
-    new = operation.schedule
-    old = state.schedules.get(new.name)
-    if old is not None and old.ticks == new.ticks:
-        new = replace(new, next_at=old.next_at)
+def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> bool:
+    old = state.schedules.get(operation.schedule.name)
+    new = with_last(operation.schedule, old)
+    if old != operation.over:
+        return old == new
     state.schedules[new.name] = new
-    return new
+    return True
 
 
 def _remove_schedule(state: State, operation: RemoveSchedule, now: Millis) -> bool:
@@ -510,8 +594,11 @@ def _fire(state: State, operation: Fire, now: Millis) -> bool:
     entry = state.schedules.get(operation.name)
     if entry is None or entry.next_at != operation.tick:
         return False
-    state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
-    _admit(state, operation.job, now)
+    entry = state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
+    if operation.job is not None:
+        fired = replace(entry, fired_at=now, last_job=operation.job.id)
+        state.schedules[entry.name] = fired
+        _admit(state, operation.job, now)
     return True
 
 
@@ -519,7 +606,16 @@ def _fire(state: State, operation: Fire, now: Millis) -> bool:
 
 
 def _cancel(state: State, operation: Cancel, now: Millis) -> tuple[Verdict, ...]:
-    return tuple([_cancel_one(state, id, operation.keep_ms, now) for id in operation.ids])
+    verdicts: list[Verdict] = []
+    asides: list[Aside] = []
+    for id in operation.ids:
+        aside = _aside(state, id, gone=operation.keep_ms == 0)
+        verdicts.append(_cancel_one(state, id, operation.keep_ms, now))
+        if aside is not None and verdicts[-1] == "done":
+            asides.append(aside)
+    changed = len(verdicts) - verdicts.count("refused") - verdicts.count("missing")
+    _log(state, operation.act, changed, asides, now)
+    return tuple(verdicts)
 
 
 def _cancel_one(state: State, id: bytes, keep_ms: int | None, now: Millis) -> Verdict:
@@ -537,34 +633,57 @@ def _cancel_one(state: State, id: bytes, keep_ms: int | None, now: Millis) -> Ve
 
 
 def _retry(state: State, operation: Retry, now: Millis) -> tuple[Verdict, ...]:
-    return tuple([_retry_one(state, id, now) for id in operation.ids])
+    verdicts: list[Verdict] = []
+    asides: list[Aside] = []
+    for place, id in enumerate(operation.ids):
+        aside = _aside(state, id, gone=False)
+        verdicts.append(_retry_one(state, id, operation.delay(place), now))
+        if aside is not None and verdicts[-1] == "done":
+            asides.append(aside)
+    _log(state, operation.act, len(asides), asides, now)
+    return tuple(verdicts)
 
 
-def _retry_one(state: State, id: bytes, now: Millis) -> Verdict:
+def _retry_one(state: State, id: bytes, delay_ms: int, now: Millis) -> Verdict:
     record = state.jobs.get(id)
     if record is None:
         return "missing"
     if record.status != "failed":
         return "refused"
-    _ready(
-        state,
-        replace(
-            record,
-            status="pending",
-            retry_count=0,
-            crashes=0,
-            ending="",
-            updated=now,
-            execute_at=None,
-            completed=None,
-            prune_at=None,
-        ),
+    _lift(state, record)
+    record = replace(
+        record,
+        status="pending",
+        retry_count=0,
+        crashes=0,
+        ending="",
+        updated=now,
+        execute_at=None,
+        completed=None,
+        prune_at=None,
     )
+    if delay_ms > 0:
+        _wait(state, record, now + delay_ms)
+    else:
+        _ready(state, record)
     return "done"
 
 
 def _delete(state: State, operation: Delete, now: Millis) -> tuple[bool, ...]:
-    return tuple([_delete_one(state, id) for id in operation.ids])
+    return tuple(_remove(state, operation.ids, operation.act, now))
+
+
+def _remove(state: State, ids: Iterable[bytes], act: Act | None, now: Millis) -> list[bool]:
+    """The jobs are gone, and kept aside unless they ran. For each, whether it was there."""
+    gone: list[bool] = []
+    asides: list[Aside] = []
+    for id in ids:
+        aside = _aside(state, id, gone=True)
+        gone.append(_delete_one(state, id))
+        if aside is not None and aside.record.status != "running":
+            asides.append(aside)
+    _log(state, act, sum(gone), asides, now)
+    return gone
 
 
 def _delete_one(state: State, id: bytes) -> bool:
@@ -575,13 +694,35 @@ def _delete_one(state: State, id: bytes) -> bool:
     return True
 
 
+def _edit(state: State, operation: Edit, now: Millis) -> Verdict:
+    record = state.jobs.get(operation.id)
+    if record is None:
+        return "missing"
+    if (record.token, record.updated) != (operation.token, operation.updated):
+        return "refused"
+    if record.status not in {"pending", "retrying", "failed"}:
+        return "refused"
+    aside = _aside(state, record.id, gone=False)
+    state.jobs[record.id] = replace(record, payload=operation.payload, updated=now)
+    if record.status == "failed":
+        _retry_one(state, record.id, 0, now)
+    _log(state, operation.act, 1, [aside] if aside else [], now)
+    return "done"
+
+
 def _set_paused(state: State, operation: SetPaused, now: Millis) -> bool:
-    was = operation.queue in state.paused
-    if operation.paused:
-        state.paused.add(operation.queue)
+    changed = _pause(state, operation.queue, paused=operation.paused)
+    _log(state, operation.act, int(changed), [], now)
+    return changed
+
+
+def _pause(state: State, queue: str, *, paused: bool) -> bool:
+    was = queue in state.paused
+    if paused:
+        state.paused.add(queue)
     else:
-        state.paused.discard(operation.queue)
-    return was != operation.paused
+        state.paused.discard(queue)
+    return was != paused
 
 
 def _purge(state: State, operation: Purge, now: Millis) -> int:
@@ -591,14 +732,106 @@ def _purge(state: State, operation: Purge, now: Millis) -> int:
         if record.due is not None and record.queue == operation.queue
     )
     waiting = [*_waiting(state, operation.queue), *(id for _, _, id in later)]
-    doomed = waiting[: operation.limit]
-    for id in doomed:
-        _delete_one(state, id)
-    return len(doomed)
+    return sum(_remove(state, waiting[: operation.limit], operation.act, now))
+
+
+# The log of what operators did, and undoing
+
+
+def _aside(state: State, id: bytes, *, gone: bool) -> Aside | None:
+    record = state.jobs.get(id)
+    return None if record is None else Aside(record, state.causes.get(id, ""), gone)
+
+
+def _log(state: State, act: Act | None, count: int, asides: list[Aside], now: Millis) -> None:
+    """The act changed so many jobs, and these can be brought back."""
+    if act is None or count == 0:
+        return
+    known = state.acts.get(act.id)
+    until = now + act.undo_ms if known is None else known.undo_until
+    until = until if act.undo_ms else None
+    if known is None:
+        known = Entry(act.id, now, act.by, act.what, act.target, 0)
+    state.acts[act.id] = replace(known, count=known.count + count, undo_until=until)
+    if until is None:
+        state.asides.pop(act.id, None)
+    elif asides:
+        state.asides[act.id] = [*state.asides.get(act.id, ()), *asides]
+    for id in sorted(state.acts)[:-AUDIT]:
+        del state.acts[id]
+        state.asides.pop(id, None)
+
+
+def _undo(state: State, operation: Undo, now: Millis) -> Undone:
+    entry = state.acts.get(operation.id)
+    if entry is None:
+        return Undone("missing")
+    asides = state.asides.get(operation.id, [])
+    if entry.undone is not None and not asides:
+        return Undone("already")
+    if entry.undo_until is None:
+        return Undone("refused")
+    if now > entry.undo_until:
+        return Undone("late" if entry.undone is None else "already")
+    state.acts[entry.id] = replace(entry, undone=entry.undone or now)
+    chosen, left = asides[: operation.limit], asides[operation.limit :]
+    state.asides[entry.id] = left
+    if entry.what in {"pause", "resume"}:
+        restored = int(_pause(state, entry.target, paused=entry.what == "resume"))
+    else:
+        restored = sum([_restore(state, entry.what, aside, now) for aside in chosen])
+    _log(state, operation.act, restored, [], now)
+    return Undone("done", restored, len(chosen) - restored if chosen else 0, len(left))
+
+
+def _restore(state: State, what: What, aside: Aside, now: Millis) -> bool:
+    """The job is as it was before the act, if nobody else has touched it since."""
+    old, present = aside.record, state.jobs.get(aside.record.id)
+    if (present is None) is not aside.gone:
+        return False
+    if present is not None:
+        untouched = (present.seq, present.token) == (old.seq, old.token)
+        if not untouched or present.status not in LEFT_BY.get(what, ()):
+            return False
+        _delete_one(state, present.id)
+        if what != "edit":
+            old = replace(old, payload=present.payload)
+    state.last_seq += 1
+    record = replace(old, seq=state.last_seq, updated=now)
+    state.jobs[record.id] = record
+    if record.status in lifecycle.FINISHED:
+        _note_cause(state, record, aside.cause)
+        if record.prune_at is not None:
+            heappush(state.ended, (record.prune_at, record.seq, record.id))
+    elif record.due is not None:
+        heappush(state.due, (record.due, record.seq, record.id))
+    elif not record.parked:
+        _ready(state, record)
+    return True
+
+
+def _audit(state: State, operation: Audit, now: Millis) -> tuple[Entry, ...]:
+    found = [
+        entry
+        for id, entry in sorted(state.acts.items(), reverse=True)
+        if operation.before is None or id < operation.before
+    ]
+    return tuple(found[: operation.limit])
 
 
 def _waits(record: Record) -> bool:
     return record.status in {"pending", "retrying"} and not record.parked
+
+
+def _instruct(state: State, operation: Instruct, now: Millis) -> tuple[str, ...]:
+    told = [
+        name
+        for name in sorted(state.workers if operation.workers is None else set(operation.workers))
+        if (holder := state.workers.get(name)) and holder.info and holder.expires > now
+    ]
+    for name in told:
+        state.workers[name].order = operation.order
+    return tuple(told)
 
 
 def _take(state: State, operation: Take, now: Millis) -> Record | None:
@@ -622,6 +855,7 @@ def _save(state: State, operation: Save, now: Millis) -> Verdict:
         heappush(state.due, (record.due, record.seq, record.id))
     if record.prune_at is not None:
         heappush(state.ended, (record.prune_at, record.seq, record.id))
+    _note_cause(state, record, operation.cause)
     if record.worker is not None:
         holder = state.workers.setdefault(record.worker, Holder(now))
         holder.expires = max(holder.expires, now + operation.lease_ms)
@@ -689,6 +923,41 @@ def _dead_letters(state: State, operation: DeadLetters, now: Millis) -> tuple[Re
     )
 
 
+def _groups(state: State, operation: Groups, now: Millis) -> tuple[Group, ...]:
+    rows: dict[tuple[str, str], list[Record]] = {}
+    for id, cause in state.causes.items():
+        one = state.jobs[id]
+        if (
+            operation.queue in {None, one.queue}
+            and operation.job_type in {None, one.job_type}
+            and _ended(one) >= (operation.since or 0)
+        ):
+            rows.setdefault((cause, one.queue), []).append(one)
+    return operation.fold([_group_row(cause, queue, many) for (cause, queue), many in rows.items()])
+
+
+def _group_row(cause: str, queue: str, dead: list[Record]) -> GroupRow:
+    latest = max(dead, key=lambda one: (_ended(one), one.seq))
+    first = min(_ended(one) for one in dead)
+    last, kind = _ended(latest), latest.job_type
+    return GroupRow(cause, kind, queue, len(dead), first, last, latest.seq, latest.id)
+
+
+def _ended(record: Record) -> Millis:
+    return record.completed or 0
+
+
+def _members(state: State, operation: Members, now: Millis) -> tuple[bytes, ...]:
+    dead = [state.jobs[id] for id, cause in state.causes.items() if cause == operation.cause]
+    found = [
+        one
+        for one in sorted(dead, key=lambda one: (_ended(one), one.seq))
+        if operation.queue in {None, one.queue}
+        and (operation.until is None or _ended(one) <= operation.until)
+    ]
+    return tuple([one.id for one in found[: operation.limit]])
+
+
 def _history(state: State, operation: History, now: Millis) -> tuple[Record, ...]:
     return _latest(
         (one for one in state.jobs.values() if one.ending and one.job_type == operation.job_type),
@@ -705,23 +974,59 @@ def _stats(state: State, operation: Stats, now: Millis) -> Snapshot:
     names = {*counts, *state.counters, *state.paused}
     if operation.queue is not None:
         names &= {operation.queue}
-    loads = [_load(name, counts, paused=name in state.paused) for name in sorted(names)]
+    loads = [_load(state, name, counts) for name in sorted(names)]
     counters = [state.counters[name] for name in sorted(names) if name in state.counters]
     return Snapshot(now, tuple(loads), tuple(counters), _worker_rows(state, operation))
 
 
-def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
-    since = operation.since(now)
-    return tuple(
-        Tally(minute, counters)
-        for (minute, queue), counters in sorted(state.series.items())
-        if minute >= since and operation.queue in {None, queue}
+def _explain(state: State, operation: Explain, now: Millis) -> Facts | None:
+    record = state.jobs.get(operation.id)
+    if record is None:
+        return None
+    alive = [(name, one) for name, one in sorted(state.workers.items()) if one.expires > now]
+    return Facts(
+        now,
+        record,
+        record.queue in state.paused,
+        _ahead(state, record),
+        tuple([_holding(state, name, one) for name, one in alive[:ALIVE]]),
     )
 
 
-def _load(name: str, counts: dict[str, list[int]], *, paused: bool) -> QueueLoad:
+def _ahead(state: State, record: Record) -> int:
+    if record.status != "pending" or record.due is not None or record.parked:
+        return 0
+    for count, id in enumerate(_waiting(state, record.queue)):
+        if id == record.id or count == AHEAD:
+            return count
+    return 0
+
+
+def _holding(state: State, name: str, holder: Holder) -> Holding:
+    some = [state.jobs[id] for id in sorted(holder.held)[:GLIMPSES]]
+    return Holding(
+        name,
+        holder.info,
+        holder.expires,
+        len(holder.held),
+        tuple([Glimpse(one.id, one.job_type, one.queue, one.started) for one in some]),
+    )
+
+
+def _series(state: State, operation: Series, now: Millis) -> tuple[Tally, ...]:
+    since = operation.since(now)
+    kept = state.hours if operation.hourly else state.minutes
+    rows = [(key, counters) for key, counters in sorted(kept.items(), key=lambda row: row[0])]
+    return operation.fold(
+        (begin, job_type, counters) for (begin, _, job_type), counters in rows if begin >= since
+    )
+
+
+def _load(state: State, name: str, counts: dict[str, list[int]]) -> QueueLoad:
     ready, scheduled, running = counts.get(name, [0, 0, 0])
-    return QueueLoad(name, ready, scheduled, running, paused)
+    heads = [next(iter(lane)) for lane in state.lanes.get(name, ()) if lane]
+    oldest = min([state.jobs[id].updated for id in heads], default=None)
+    return QueueLoad(name, ready, scheduled, running, name in state.paused, oldest)
 
 
 def _load_kind(record: Record) -> int | None:
@@ -751,6 +1056,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Inherit: _inherit,
     Depart: _depart,
     Report: _report,
+    Announce: _announce,
     Promote: _promote,
     Reclaim: _reclaim,
     Prune: _prune,
@@ -763,6 +1069,10 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Delete: _delete,
     SetPaused: _set_paused,
     Purge: _purge,
+    Instruct: _instruct,
+    Edit: _edit,
+    Undo: _undo,
+    Audit: _audit,
     Take: _take,
     Save: _save,
     Time: _time,
@@ -770,7 +1080,10 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Peek: _peek,
     Search: _search,
     DeadLetters: _dead_letters,
+    Groups: _groups,
+    Members: _members,
     History: _history,
     Stats: _stats,
+    Explain: _explain,
     Series: _series,
 }

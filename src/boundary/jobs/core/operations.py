@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from boundary.jobs.core.records import DEFAULT_QUEUE, Status
 from boundary.jobs.core.stats import Counters
@@ -23,6 +24,7 @@ from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
 
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 MAX_DIGITS = 19
 """Digits of a cursor: what fits 64 bits."""
@@ -42,6 +44,9 @@ Settling: TypeAlias = Literal[
 ENQUEUE_BATCH = 500
 """Most jobs one `Enqueue` carries."""
 
+FRAME = 4_000
+"""Most bytes of a frame of events: what a named pipe takes wholly or not at all."""
+
 
 class Topic(StrEnum):
     """What a listener can be told of. A notice is a hint: it may come late, twice or never."""
@@ -55,7 +60,7 @@ class Topic(StrEnum):
     RESULT = "result"
     """A job may have reached its end."""
     CONTROL = "control"
-    """A worker may have been asked something (a running job was cancelled)."""
+    """A worker may have been asked something (a running job was cancelled, an order given)."""
 
 
 class Interest(Struct, frozen=True):
@@ -79,10 +84,14 @@ class Operation(Struct, Generic[R_co], frozen=True):
 
 
 class Enqueued(Struct, frozen=True, gc=False):
-    """When the store took the jobs, and for each whether it is new."""
+    """When the store took the jobs, and for each whether it is new.
+
+    `watched` (here and in other replies): somebody follows events, so tell of it by `Announce`.
+    """
 
     now: Millis
     fresh: tuple[bool, ...]
+    watched: bool = False
 
 
 class Enqueue(Operation[Enqueued], frozen=True):
@@ -106,14 +115,26 @@ def queue_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != DEFAULT_QUEUE, name))
 
 
+Misfire: TypeAlias = Literal["skip", "once", "all"]
+"""What becomes of ticks nobody fired in time: none, the latest, each (`core.schedules.due`)."""
+
+MISFIRE_CAP = 100
+"""How many missed ticks ``all`` makes up for unless told otherwise."""
+
+
 class Schedule(Struct, frozen=True):
     """A standing order: make such a job at each tick.
 
     Exactly one of `cron` and `every_ms` is set.
 
     Attributes:
-        next_at: The next tick.
+        next_at: The next tick; None: it is paused.
         job_type, queue, priority, payload: What each tick enqueues.
+        misfire: What becomes of missed ticks.
+        misfire_cap: How many of them ``all`` makes up for, the latest.
+        declared: Of one that code declared, what tells that declaration from others; else empty.
+        fired_at: When a job was last made for it.
+        last_job: That job's id.
     """
 
     name: str
@@ -121,10 +142,15 @@ class Schedule(Struct, frozen=True):
     queue: str
     priority: int
     payload: bytes
-    next_at: Millis
+    next_at: Millis | None
     cron: str | None = None
     every_ms: int | None = None
     timezone: str = "UTC"
+    misfire: Misfire = "once"
+    misfire_cap: int = MISFIRE_CAP
+    declared: bytes = b""
+    fired_at: Millis | None = None
+    last_job: bytes | None = None
 
     @property
     def ticks(self) -> tuple[str | None, int | None, str]:
@@ -152,6 +178,7 @@ class Claimed(Struct, frozen=True, gc=False):
         ticks: Schedules whose tick is due; `Fire` them.
         alive: False: the store does not know this worker (any more) and gave it nothing; what it
             held was taken back. It must go on under a new incarnation.
+        watched: As in `Enqueued`; a claim that brought no jobs need not look, and says False.
     """
 
     now: Millis
@@ -160,6 +187,7 @@ class Claimed(Struct, frozen=True, gc=False):
     cancelling: tuple[bytes, ...] = ()
     ticks: tuple[Schedule, ...] = ()
     alive: bool = True
+    watched: bool = False
 
 
 class Claim(Operation[Claimed], frozen=True):
@@ -170,8 +198,8 @@ class Claim(Operation[Claimed], frozen=True):
     First, up to `promote` jobs whose instant has come join the tail of their queue, in order of
     that instant. Then jobs are taken queue by queue in the order given, critical to low within a
     queue, first in first out within a priority; paused queues are passed over. A queue is taken
-    from while fewer than `slots` plus its number in `ahead` were taken in all. A taken job gets
-    `token + 1`, status `running`, `started` = now, no progress and no cancel request.
+    from while fewer than `slots` plus its number in `ahead` were taken in all, and fewer than its
+    number in `limits` from itself. A taken job gets `token + 1`, status `running`, `started` = now, no progress and no cancel request.
 
     Attributes:
         worker: Incarnation of the worker.
@@ -179,6 +207,7 @@ class Claim(Operation[Claimed], frozen=True):
         slots: Jobs that can start at once; 0 only looks.
         lease_ms: How long after its renewal the worker's hold on all it has ends.
         ahead: (queue, jobs beyond `slots`) that are taken to be run within milliseconds.
+        limits: (queue, jobs) of which no more can run here now; 0: it is passed over.
         promote: Most jobs to promote; 0: promotion is switched off here.
         join: Make the worker known if it is not.
     """
@@ -190,6 +219,7 @@ class Claim(Operation[Claimed], frozen=True):
     ahead: tuple[tuple[str, int], ...] = ()
     promote: int = BATCH
     join: bool = False
+    limits: tuple[tuple[str, int], ...] = ()
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -204,6 +234,9 @@ class Outcome(Struct, frozen=True, gc=False):
         retry_count: Replaces the record's.
         keep_ms: How long the record stays if this ends the job; 0: not at all; None: for good.
         duration_ms: How long the run took, for the statistics.
+        wait_ms: How long it was waited for, for the same.
+        cause: If this makes it a dead letter, the fingerprint of why (`core.causes`); empty: the
+            store names one by the ending.
     """
 
     id: bytes
@@ -214,6 +247,8 @@ class Outcome(Struct, frozen=True, gc=False):
     delay_ms: int = 0
     keep_ms: int | None = None
     duration_ms: float = 0.0
+    wait_ms: int = 0
+    cause: str = ""
 
 
 class Settled(Struct, frozen=True, gc=False):
@@ -221,6 +256,7 @@ class Settled(Struct, frozen=True, gc=False):
 
     now: Millis
     accepted: tuple[bool, ...]
+    watched: bool = False
 
 
 class Settle(Operation[Settled], frozen=True):
@@ -228,7 +264,8 @@ class Settle(Operation[Settled], frozen=True):
 
     A job that was asked to stop and does not end by itself here (`fail`, `snooze`, `release`)
     becomes `cancelled`. Counters of the queue grow by succeeded (`succeed`), failed (`exhaust`,
-    `discard`, `quarantine`) and retried (`fail`), with the duration of each of these.
+    `discard`, `quarantine`) and retried (`fail`), with the duration and the wait of each of these;
+    so do those of the queue and job type in this minute and this hour.
     """
 
     worker: str
@@ -242,12 +279,35 @@ class SettleAndClaim(Operation[tuple[Settled, Claimed]], frozen=True):
     claim: Claim
 
 
+Word: TypeAlias = Literal["quiet", "unquiet", "drain", "restart"]
+"""`quiet`: claim nothing; `unquiet`: claim again; `drain`: end what runs and leave; `restart`: the
+same, and somebody starts in its place."""
+
+
+class Order(Struct, frozen=True):
+    """What an operator asks of a worker.
+
+    Attributes:
+        id: 16 bytes; another order has another.
+    """
+
+    id: bytes
+    word: Word
+
+
 class Beat(Struct, frozen=True, gc=False):
-    """Whether the worker is (still) known, and which of its jobs were asked to stop."""
+    """Whether the worker is (still) known, and what is asked of it.
+
+    Attributes:
+        cancelling: Ids of its jobs that were asked to stop.
+        order: The latest given to it; it stays, so that none is lost with an answer.
+    """
 
     now: Millis
     alive: bool
     cancelling: tuple[bytes, ...] = ()
+    order: Order | None = None
+    watched: bool = False
 
 
 class Heartbeat(Operation[Beat], frozen=True):
@@ -267,7 +327,7 @@ class Inherit(Operation[Beat], frozen=True):
 
     For a worker that does not know whether its last claim took place: what that may have brought
     it goes back as by `Depart`, and the same claim, should it come late, is one of a worker nobody
-    knows. Jobs keep their tokens. If the worker is not known the answer is about the heir: alive
+    knows. Jobs keep their tokens, the heir its order. If the worker is not known the answer is about the heir: alive
     if this was done before.
 
     Attributes:
@@ -302,6 +362,35 @@ class Report(Operation[bool], frozen=True):
     progress: bytes
 
 
+# Those who watch
+
+
+class Announce(Operation[bool], frozen=True):
+    """Who watches hears these frames of events; nothing that is stored changes.
+
+    Whether anybody watches, as far as is known. A frame may get lost, or come twice; it comes
+    wholly or not at all, those of one caller that waits for each reply in their order. Nothing
+    waits for who watches.
+
+    Attributes:
+        frames: As `events.frames_of` makes them, at most `FRAME` bytes each.
+    """
+
+    frames: tuple[bytes, ...]
+
+
+def as_watched(reply: T) -> T:
+    """The reply, saying that somebody watches, if it is one that does."""
+    told: object = reply
+    if isinstance(told, Enqueued | Claimed | Settled | Beat):
+        return cast("T", replace(told, watched=True))
+    if isinstance(told, tuple):
+        parts = cast("tuple[object, ...]", told)
+        if parts and isinstance(parts[0], Settled):
+            return cast("T", tuple([as_watched(one) for one in parts]))
+    return reply
+
+
 # Duties any worker may carry out
 
 
@@ -334,14 +423,16 @@ class Prune(Operation[int], frozen=True):
 # Schedules
 
 
-class PutSchedule(Operation[Schedule], frozen=True):
-    """The schedule of this name is as given; the answer is what is stored.
+class PutSchedule(Operation[bool], frozen=True):
+    """The schedule of this name is as given, if it was `over` (None: if none had the name).
 
-    If one with the same `cron`, `every_ms` and `timezone` stands there, its `next_at` stays: a
-    restart neither skips nor repeats a tick.
+    Whether it stands as given now. `fired_at` and `last_job` are the store's: they stay as they
+    are, whatever `schedule` says. What to put is decided in `core.schedules`; who is answered
+    False looks again and decides again.
     """
 
     schedule: Schedule
+    over: Schedule | None = None
 
 
 class RemoveSchedule(Operation[bool], frozen=True):
@@ -358,42 +449,127 @@ class Fire(Operation[bool], frozen=True):
     """The tick `tick` of a schedule is done: `job` is enqueued and the next tick is `next_at`.
 
     Only if the schedule still stands at `tick`, so each tick fires once, however many workers
-    try. Whether it fired now.
+    try, and none of a paused one. Its `fired_at` is now and its `last_job` this one. Without a
+    job the tick is passed over, and these stay. Whether it was done now.
     """
 
     name: str
     tick: Millis
     next_at: Millis
-    job: NewJob
+    job: NewJob | None
 
 
 # What operators ask
+
+What: TypeAlias = Literal["cancel", "retry", "delete", "purge", "edit", "pause", "resume", "undo"]
+"""What an operator may do."""
+
+AUDIT = 10_000
+"""Entries the log keeps: the newest."""
+
+ASIDE = 10_000
+"""Most jobs of one act that callers ask to be kept aside for its undoing."""
+
+
+LEFT_BY: dict[str, frozenset[str]] = {
+    "cancel": frozenset({"cancelled"}),
+    "retry": frozenset({"pending"}),
+    "edit": frozenset({"pending", "retrying"}),
+}
+"""How a job stands that nobody has touched since such an act; others leave none."""
+
+
+class Act(Struct, frozen=True):
+    """That an operation is somebody's act, for the log. Several operations may be one act.
+
+    Attributes:
+        id: 16 bytes, unique; ids made later are larger (UUID version 7).
+        by: Who.
+        target: What it is done to, in words; of `pause` and `resume` the queue.
+        undo_ms: How long it can be undone; 0: not at all. One operation of an act with 0 makes the
+            whole act one that cannot be undone.
+    """
+
+    id: bytes
+    by: str
+    what: What
+    target: str
+    undo_ms: int = 0
+
+
+class Entry(Struct, frozen=True):
+    """An act in the log.
+
+    Attributes:
+        at: When its first operation took place.
+        count: Jobs it changed (or asked to stop); of `pause` and `resume` 1.
+        undo_until: Until when it can be undone; None: it cannot.
+        undone: When it was undone.
+    """
+
+    id: bytes
+    at: Millis
+    by: str
+    what: What
+    target: str
+    count: int
+    undo_until: Millis | None = None
+    undone: Millis | None = None
 
 
 class Cancel(Operation[tuple[Verdict, ...]], frozen=True):
     """Each job is `cancelled` if it waits (`done`), asked to stop if it runs (`requested`).
 
-    A finished one is `refused`.
+    A finished one is `refused`. (An operation with an `act` that changes something is in the log:
+    here, and in all below that take one. Undoing this one lets those wait again that waited.)
     """
 
     ids: tuple[bytes, ...]
     keep_ms: int | None
+    act: Act | None = None
 
 
 class Retry(Operation[tuple[Verdict, ...]], frozen=True):
     """Each failed job waits at the tail of its queue with a full new budget; others `refused`.
 
     `retry_count` and `crashes` are 0, `ending` is empty, `execute_at` and `completed` are none;
-    the trail stays.
+    the trail stays. Undoing it makes those dead letters again that have not begun.
+
+    Attributes:
+        delays: For each id how long (ms) it waits first; empty: none does.
     """
 
     ids: tuple[bytes, ...]
+    delays: tuple[int, ...] = ()
+    act: Act | None = None
+
+    def delay(self, place: int) -> int:
+        """That of the id at this place."""
+        return self.delays[place] if self.delays else 0
 
 
 class Delete(Operation[tuple[bool, ...]], frozen=True):
-    """No such jobs are stored, wherever they were. For each, whether it was."""
+    """No such jobs are stored, wherever they were. For each, whether it was.
+
+    Undoing it brings those back that did not run and whose id is not in use again.
+    """
 
     ids: tuple[bytes, ...]
+    act: Act | None = None
+
+
+class Edit(Operation[Verdict], frozen=True):
+    """This payload is the job's, if nothing happened to it since it had this token and `updated`.
+
+    One that waits keeps its place; a failed one is retried as by `Retry`. `refused`: it runs, ended
+    otherwise, or has changed meanwhile. Undoing it gives the job back what it had.
+    """
+
+    id: bytes
+    token: int
+    updated: Millis
+    payload: bytes
+    act: Act | None = None
 
 
 class SetPaused(Operation[bool], frozen=True):
@@ -401,17 +577,61 @@ class SetPaused(Operation[bool], frozen=True):
 
     queue: str
     paused: bool
+    act: Act | None = None
 
 
 class Purge(Operation[int], frozen=True):
     """Up to `limit` jobs of the queue that wait (ready, scheduled or retrying) are gone.
 
     First those that are ready, in the order of a claim, then by their instant. How many; call
-    again until it is 0.
+    again until it is 0. Undoing it brings them back.
     """
 
     queue: str
     limit: int = BATCH
+    act: Act | None = None
+
+
+class Undone(Struct, frozen=True):
+    """What became of an undoing.
+
+    Attributes:
+        verdict: `done`; `missing` (no such act is known), `refused` (it cannot be undone), `late`,
+            or `already`.
+        restored: Jobs that are as they were; of a pause 1.
+        skipped: Jobs that have begun, ended or been changed by somebody else meanwhile.
+        left: Jobs still to do: ask again.
+    """
+
+    verdict: Literal["done", "missing", "refused", "late", "already"]
+    restored: int = 0
+    skipped: int = 0
+    left: int = 0
+
+
+class Undo(Operation[Undone], frozen=True):
+    """Up to `limit` jobs of an act are as they were before it, as far as they still may be.
+
+    A job that comes back waits at the tail of its queue, or for the instant it waited for, or is
+    the dead letter it was; to a search it is the newest. What a pause changed is changed back.
+    """
+
+    id: bytes
+    act: Act
+    limit: int = BATCH
+
+
+class Instruct(Operation[tuple[str, ...]], frozen=True):
+    """The latest order of these workers is this one. Those it was given to, by name.
+
+    Only workers that beat are given orders: their lease has not ended, and they said who they are.
+
+    Attributes:
+        workers: None: all of them.
+    """
+
+    order: Order
+    workers: tuple[str, ...] | None = None
 
 
 class Take(Operation[Record | None], frozen=True):
@@ -431,13 +651,29 @@ class Save(Operation[Verdict], frozen=True):
     status have is left out. Known id with the same status and token: payload, trail, progress,
     `started` and `updated` are replaced; `done`. Otherwise `refused`: a status changes by its
     own operation.
+
+    Attributes:
+        cause: As of an `Outcome`, for a dead letter.
     """
 
     record: Record
     lease_ms: int
+    cause: str = ""
 
 
 # What one can look at; none of these changes anything
+
+
+class Audit(Operation[tuple[Entry, ...]], frozen=True):
+    """What operators did, the latest act first.
+
+    Attributes:
+        before: Only acts with smaller ids than this one.
+        limit: 1 to 200.
+    """
+
+    limit: int = 50
+    before: bytes | None = None
 
 
 class Time(Operation[Millis], frozen=True):
@@ -533,6 +769,93 @@ class DeadLetters(Operation[tuple[Record, ...]], frozen=True):
     job_type: str | None = None
 
 
+GROUPS = 1_000
+"""Causes, each in a queue, that one answer looks at: those seen last."""
+
+
+class Group(Struct, frozen=True):
+    """Dead letters with one cause.
+
+    Attributes:
+        cause: Their fingerprint, as `core.causes` makes it.
+        job_type: Of all of them.
+        queues: In which they are, by name.
+        first, last: When the first and the last of them ended.
+        sample: The id of the last.
+    """
+
+    cause: str
+    job_type: str
+    queues: tuple[str, ...]
+    count: int
+    first: Millis
+    last: Millis
+    sample: bytes
+
+
+class GroupRow(Struct, frozen=True):
+    """The part of a group that is in one queue; `seq` is that of the last."""
+
+    cause: str
+    job_type: str
+    queue: str
+    count: int
+    first: Millis
+    last: Millis
+    seq: int
+    sample: bytes
+
+
+class Groups(Operation[tuple[Group, ...]], frozen=True):
+    """Dead letters by cause, that seen last first, then by cause.
+
+    Attributes:
+        queue, job_type: Only dead letters of these.
+        since: Only those that ended at or after it are counted.
+        limit: 1 to 200.
+    """
+
+    queue: str | None = None
+    job_type: str | None = None
+    since: Millis | None = None
+    limit: int = 50
+
+    def fold(self, rows: Iterable[GroupRow]) -> tuple[Group, ...]:
+        """The groups of which these are parts."""
+        parts: dict[str, list[GroupRow]] = {}
+        for row in rows:
+            parts.setdefault(row.cause, []).append(row)
+        groups = [_group(many) for many in parts.values()]
+        return tuple(sorted(groups, key=lambda one: (-one.last, one.cause))[: self.limit])
+
+
+def _group(rows: list[GroupRow]) -> Group:
+    latest = max(rows, key=lambda row: (row.last, row.seq))
+    return Group(
+        latest.cause,
+        latest.job_type,
+        tuple(sorted({row.queue for row in rows})),
+        sum(row.count for row in rows),
+        min(row.first for row in rows),
+        latest.last,
+        latest.sample,
+    )
+
+
+class Members(Operation[tuple[bytes, ...]], frozen=True):
+    """Ids of dead letters with this cause, that which ended first first.
+
+    Attributes:
+        queue: Only those in it.
+        until: Only those that ended at or before it.
+    """
+
+    cause: str
+    queue: str | None = None
+    until: Millis | None = None
+    limit: int = BATCH
+
+
 class History(Operation[tuple[Record, ...]], frozen=True):
     """The latest finished jobs of a type, newest first."""
 
@@ -541,13 +864,18 @@ class History(Operation[tuple[Record, ...]], frozen=True):
 
 
 class QueueLoad(Struct, frozen=True):
-    """How many jobs of a queue are ready, wait for an instant, and run."""
+    """How many jobs of a queue are ready, wait for an instant, and run.
+
+    Attributes:
+        oldest: Since when the next job is ready, of each priority, whichever is longest so.
+    """
 
     queue: str
     ready: int
     scheduled: int
     running: int
     paused: bool
+    oldest: Millis | None = None
 
 
 class WorkerRow(Struct, frozen=True):
@@ -577,34 +905,124 @@ class Stats(Operation[Snapshot], frozen=True):
     queue: str | None = None
 
 
-MINUTE = 60_000
+AHEAD = 10_000
+"""Jobs ahead of one that are counted; more are as many as these."""
+
+ALIVE = 200
+"""Workers one answer tells of."""
+
+GLIMPSES = 5
+"""Jobs of each worker it names."""
+
+
+class Glimpse(Struct, frozen=True):
+    """A job that runs, in few words."""
+
+    id: bytes
+    job_type: str
+    queue: str
+    started: Millis | None
+
+
+class Holding(Struct, frozen=True):
+    """A live worker: its `info`, the end of its lease, how many jobs it holds, some of them."""
+
+    worker: str
+    info: bytes
+    expires: Millis
+    held: int
+    some: tuple[Glimpse, ...]
+
+
+class Facts(Struct, frozen=True):
+    """What decides when a job runs, at one moment.
+
+    Attributes:
+        paused: Its queue is.
+        ahead: If it is ready, how many jobs of its queue a claim takes before it, up to `AHEAD`;
+            with partitions, those in its own. Else 0.
+        workers: Those whose lease has not ended, by name, up to `ALIVE`; of what each holds the
+            first `GLIMPSES` by id.
+    """
+
+    now: Millis
+    record: Record
+    paused: bool
+    ahead: int
+    workers: tuple[Holding, ...]
+
+
+class Explain(Operation[Facts | None], frozen=True):
+    """What there is to know of why a job does not run (`core.why` says it); None: no such job."""
+
+    id: bytes
+
+
+MINUTE, HOUR = 60_000, 3_600_000
 SERIES = 1_440
 """Minutes of which `Series` tells: a day."""
 
+HOURS = 720
+"""Hours of which it tells: 30 days."""
+
 
 class Tally(Struct, frozen=True):
-    """What a queue's runs came to within one minute; `minute` is its beginning."""
+    """What runs came to within one minute or hour.
 
-    minute: Millis
+    Attributes:
+        begin: Its first moment.
+        counters: Of a queue, or (with the queue empty) of a job type in all queues asked about.
+        job_type: None in a tally of a queue.
+    """
+
+    begin: Millis
     counters: Counters
+    job_type: str | None = None
 
 
 class Series(Operation[tuple[Tally, ...]], frozen=True):
-    """What was counted in each of the last `minutes`, this one included; oldest first, then by name.
+    """What was counted in each of the last `buckets` minutes or hours, this one included.
 
-    Minutes and queues in which nothing was counted are left out.
+    Oldest first, then by name. Buckets and names of which nothing was counted are left out.
 
     Attributes:
-        minutes: 1 to `SERIES`; what is older is forgotten.
-        queue: Only this one.
+        buckets: 1 to `SERIES` minutes or `HOURS` hours; what is older is forgotten.
+        queue, job_type: Only these.
+        hourly: In hours instead of minutes.
+        by: What each tally is about.
     """
 
-    minutes: int = 60
+    buckets: int = 60
     queue: str | None = None
+    job_type: str | None = None
+    hourly: bool = False
+    by: Literal["queue", "job_type"] = "queue"
+
+    @property
+    def step(self) -> Millis:
+        """How long a bucket is."""
+        return HOUR if self.hourly else MINUTE
 
     def since(self, now: Millis) -> Millis:
-        """The beginning of the first minute."""
-        return (now // MINUTE - min(self.minutes, SERIES) + 1) * MINUTE
+        """The beginning of the first bucket."""
+        most = HOURS if self.hourly else SERIES
+        return (now // self.step - min(self.buckets, most) + 1) * self.step
+
+    def fold(self, rows: Iterable[tuple[Millis, str, Counters]]) -> tuple[Tally, ...]:
+        """The tallies of what was counted: when, of which job type, and how much in a queue."""
+        found: dict[tuple[Millis, str], Counters] = {}
+        for begin, job_type, counters in rows:
+            if self.queue not in {None, counters.queue} or self.job_type not in {None, job_type}:
+                continue
+            name = counters.queue if self.by == "queue" else job_type
+            was = found.get((begin, name), Counters(counters.queue if self.by == "queue" else ""))
+            found[begin, name] = was.add(counters)
+        return tuple(
+            [
+                Tally(begin, counters, None if self.by == "queue" else name)
+                for (begin, name), counters in sorted(found.items(), key=lambda one: one[0])
+            ]
+        )
 
 
 def notices(operation: Operation[object], reply: object) -> frozenset[Topic]:
@@ -630,6 +1048,8 @@ _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Fire: _WORK,
     PutSchedule: _WORK,
     Retry: _WORK,
+    Edit: _WORK,
+    Undo: _WORK | {Topic.RESULT},
     SetPaused: _WORK,
     Promote: _WORK,
     Reclaim: _WORK | {Topic.RESULT},
@@ -638,6 +1058,7 @@ _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Cancel: frozenset({Topic.RESULT, Topic.CONTROL}),
     Delete: frozenset({Topic.RESULT, Topic.CONTROL}),
     Purge: frozenset({Topic.RESULT}),
+    Instruct: frozenset({Topic.CONTROL}),
     Save: _WORK | {Topic.RESULT},
 }
 """What each operation that is not answered with nothing (0, False, none) is worth telling."""

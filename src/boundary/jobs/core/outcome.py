@@ -7,8 +7,10 @@ what a store does with the outcome.
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from boundary.jobs.core import retry, wire
+from boundary.jobs.core import lifecycle, retry, wire
+from boundary.jobs.core.causes import fingerprint
 from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.records import JSON, JobError
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
@@ -47,9 +49,34 @@ class Run(Struct, frozen=True, gc=False):
     keep: Keep
 
     @property
+    def ended(self) -> Millis:
+        """When it ended; a worker's idea of the store's time may lag behind its claim."""
+        return max(self.now, self.record.started or self.now)
+
+    def row(self, event: str) -> wire.RunRow:
+        """The run as its job remembers it, ended with this event."""
+        record = self.record
+        return record.retry_count + 1, record.worker, record.started, self.ended, event
+
+    @property
     def keep_ms(self) -> int:
         """How long this job's record stays if it ends well."""
         return kept(self.payload, self.keep)
+
+
+def waited(record: Record) -> int:
+    """How long (ms) the run of a claimed job was waited for since it was wanted.
+
+    It was wanted at its instant, or when it came in, or when its last run ended. Of a dead letter
+    that was retried nobody knows since when: 0.
+    """
+    since = max(record.created, record.execute_at or 0)
+    if record.trail:
+        runs = wire.runs_of(record.trail)
+        if runs and runs[-1][4] in lifecycle.DEAD:
+            return 0
+        since = max([since, *[ended for *_, ended, _ in runs[-1:]]])
+    return max(0, (record.started or since) - since)
 
 
 def succeeded(record: Record, result: JSON, keep_ms: int, duration_ms: float) -> Outcome:
@@ -58,11 +85,12 @@ def succeeded(record: Record, result: JSON, keep_ms: int, duration_ms: float) ->
         record.id,
         record.token,
         "succeed",
-        wire.succeeded(record.trail, result),
+        wire.succeeded(record.trail, result, record.worker),
         record.retry_count,
         0,
         keep_ms,
         duration_ms,
+        waited(record),
     )
 
 
@@ -73,9 +101,11 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
         after_ms: Wait so long instead of what the retry policy says.
     """
     record, payload = run.record, run.payload
-    trail = wire.failed(record.trail, record.retry_count + 1, run.now, error)
     number = record.retry_count + 1
-    if retry.next_step(record.retry_count, payload.max_retries) == "exhausted":
+    exhausted = retry.next_step(record.retry_count, payload.max_retries) == "exhausted"
+    row = run.row("exhaust" if exhausted else "fail")
+    trail = wire.failed(record.trail, number, run.ended, error, row)
+    if exhausted:
         return Outcome(
             record.id,
             record.token,
@@ -84,11 +114,45 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
             record.retry_count,
             keep_ms=run.keep.dead,
             duration_ms=run.duration_ms,
+            wait_ms=waited(record),
+            cause=fingerprint(record.job_type, error),
         )
     if after_ms is None:
         after_ms = retry.delay_ms(number, wire.retry_policy(payload.retry), run.u)
     return Outcome(
-        record.id, record.token, "fail", trail, number, after_ms, run.keep_ms, run.duration_ms
+        record.id,
+        record.token,
+        "fail",
+        trail,
+        number,
+        after_ms,
+        run.keep_ms,
+        run.duration_ms,
+        waited(record),
+    )
+
+
+def lost(run: Run, error: JobError, max_crashes: int) -> Outcome:
+    """The process a job had to itself ended in the middle of its run.
+
+    That is a failed run, with the error that says how the process ended, and one crash more: the
+    job is a dead letter after its last retry, or at `max_crashes`, whichever comes first.
+    """
+    record = run.record
+    trail, times = wire.lost(record.trail, record.retry_count)
+    run = replace(run, record=replace(record, trail=trail))
+    if record.crashes + times < max_crashes:
+        return failed(run, error)
+    message = f"{error.message} (crash {record.crashes + times}; max_crashes is {max_crashes})"
+    error = JobError(message, error.type, error.stacktrace)
+    return Outcome(
+        record.id,
+        record.token,
+        "exhaust",
+        wire.failed(trail, record.retry_count + 1, run.now, error),
+        record.retry_count,
+        keep_ms=run.keep.dead,
+        duration_ms=run.duration_ms,
     )
 
 
@@ -103,13 +167,14 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
                 record.id,
                 record.token,
                 "snooze",
-                record.trail,
+                wire.ran(record.trail, run.row("snooze")),
                 record.retry_count,
                 answer.delay_ms,
                 run.keep_ms,
             )
         case Discard():
-            trail = wire.failed(record.trail, record.retry_count + 1, run.now, error)
+            row = run.row("discard")
+            trail = wire.failed(record.trail, record.retry_count + 1, run.ended, error, row)
             return Outcome(
                 record.id,
                 record.token,
@@ -119,16 +184,17 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
                 0,
                 run.keep_ms,
                 run.duration_ms,
+                waited(record),
             )
         case Cancel():
-            return cancelled(record, run.keep_ms, answer.reason)
+            return cancelled(record, run.keep_ms, answer.reason, run)
         case _:
             return failed(run, error)
 
 
-def cancelled(record: Record, keep_ms: int, reason: str) -> Outcome:
-    """The job is cancelled, for `reason`."""
-    trail = wire.because(record.trail, reason)
+def cancelled(record: Record, keep_ms: int, reason: str, run: Run | None = None) -> Outcome:
+    """The job is cancelled, for `reason`; `run`: if it had begun."""
+    trail = wire.because(record.trail, reason, None if run is None else run.row("cancel"))
     return Outcome(record.id, record.token, "cancel", trail, record.retry_count, 0, keep_ms)
 
 
@@ -137,6 +203,12 @@ def released(record: Record, keep_ms: int, delay_ms: int = 0) -> Outcome:
     return Outcome(
         record.id, record.token, "release", record.trail, record.retry_count, delay_ms, keep_ms
     )
+
+
+def interrupted(run: Run) -> Outcome:
+    """The run was broken off because its worker stops; another one begins anew, and soon."""
+    done = released(run.record, run.keep_ms)
+    return replace(done, trail=wire.ran(done.trail, run.row("release")))
 
 
 def on_last_chance(record: Record, max_crashes: int) -> bool:
@@ -178,6 +250,7 @@ def unhandled(run: Run, known: tuple[str, ...], longest_ms: int) -> Outcome:
             wire.failed(trail, record.retry_count + 1, run.now, error),
             record.retry_count,
             keep_ms=run.keep.dead,
+            cause=fingerprint(record.job_type, error),
         )
     delay = min(UNHANDLED_DELAY_MS, max(longest_ms // 4, 1))
     return Outcome(

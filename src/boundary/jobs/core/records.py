@@ -61,6 +61,27 @@ class FailedRun(Struct, frozen=True, gc=False):
     error: JobError
 
 
+class Attempt(Struct, frozen=True, gc=False):
+    """One run of a job that has ended.
+
+    Attributes:
+        number: 1 is the first run; it starts again at 1 when a dead letter is retried.
+        worker: Incarnation of the worker that ran it.
+        started_at: When that worker took the job; it may have begun a moment later.
+        outcome: The life-cycle event it ended with: ``succeed``, ``fail`` (a retry follows),
+            ``exhaust`` (none is left), ``discard``, ``cancel``, ``snooze`` or ``release`` (its
+            worker stopped).
+        error: Why it failed, while the job remembers (its last ten failures).
+    """
+
+    number: int
+    worker: str | None
+    started_at: datetime | None
+    ended_at: datetime
+    outcome: str
+    error: JobError | None = None
+
+
 class Progress(Struct, frozen=True, gc=False):
     """How far a running job has come: `fraction` in [0, 1], and a word for people."""
 
@@ -92,10 +113,12 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
         result: What the handler returned, a JSON value.
         error: Why the latest run failed.
         errors: The latest failed runs, oldest first, bounded.
+        attempts: The latest runs that have ended, oldest first, bounded; of a run whose worker was
+            lost nobody knows more than `crash_count`.
         reason: What `Cancel`, `Discard`, an operator or an expiry said.
         metadata: Free mapping for people and tools; never passed to the handler.
         progress: What the handler last reported.
-        crash_count: Workers lost while they ran it.
+        crash_count: Workers, and processes of its own, lost while they ran it.
         cancel_requested: A running job was asked to stop.
         worker: Incarnation of the worker that holds it.
         fencing_token: Number of the latest claim; grows with each.
@@ -121,6 +144,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     result: JSON = None
     error: JobError | None = None
     errors: tuple[FailedRun, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
     reason: str | None = None
     metadata: dict[str, JSON] = field(default_factory=dict[str, JSON])
     progress: Progress | None = None
@@ -128,3 +152,10 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     cancel_requested: bool = False
     worker: str | None = None
     fencing_token: int = 0
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The cause it has in common with others (`failure_groups`); None if it has not failed."""
+        from boundary.jobs.core.causes import fingerprint  # here: causes are of errors
+
+        return None if self.status != "failed" else fingerprint(self.job_type, self.error)

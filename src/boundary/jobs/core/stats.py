@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ class Counters(Struct, frozen=True):
         failed: Jobs dead-lettered or discarded.
         retried: Failed runs that were followed by a retry.
         duration_ms: All these runs together.
+        wait_ms: So, from when they were wanted until a worker took them.
     """
 
     queue: str
@@ -30,6 +31,7 @@ class Counters(Struct, frozen=True):
     failed: int = 0
     retried: int = 0
     duration_ms: float = 0.0
+    wait_ms: float = 0.0
 
     def add(self, other: Counters) -> Counters:
         """Both together."""
@@ -39,13 +41,23 @@ class Counters(Struct, frozen=True):
             self.failed + other.failed,
             self.retried + other.retried,
             self.duration_ms + other.duration_ms,
+            self.wait_ms + other.wait_ms,
         )
+
+    @property
+    def runs(self) -> int:
+        """How many were counted."""
+        return self.succeeded + self.failed + self.retried
 
     @property
     def avg_duration_ms(self) -> float:
         """The mean duration of a run, 0.0 if there was none."""
-        runs = self.succeeded + self.failed + self.retried
-        return self.duration_ms / runs if runs else 0.0
+        return self.duration_ms / self.runs if self.runs else 0.0
+
+    @property
+    def avg_wait_ms(self) -> float:
+        """The mean time a run was waited for, 0.0 if there was none."""
+        return self.wait_ms / self.runs if self.runs else 0.0
 
 
 class QueueStats(Struct, frozen=True, kw_only=True):
@@ -58,7 +70,10 @@ class QueueStats(Struct, frozen=True, kw_only=True):
         processed_total: Jobs that reached their end: succeeded + failed.
         retried_total: Failed runs that were followed by a retry.
         avg_duration_ms: Mean duration of a run.
+        avg_wait_ms: Mean time from when a run was wanted until a worker took it.
         paused: Workers pass over it.
+        oldest_ready_at: Since when the job is ready that is so the longest; None: none is ready.
+        per_minute: Runs that ended, in the mean of the last five whole minutes.
     """
 
     queue_name: str
@@ -71,17 +86,23 @@ class QueueStats(Struct, frozen=True, kw_only=True):
     scheduled: int = 0
     running: int = 0
     paused: bool = False
+    avg_wait_ms: float = 0.0
+    oldest_ready_at: datetime | None = None
+    per_minute: float = 0.0
 
 
 class MinuteStats(Struct, frozen=True, kw_only=True):
-    """What a queue's runs came to within one minute.
+    """What the runs of a queue, or of a job type, came to within one minute or hour.
 
     Attributes:
-        minute: When it began, an aware UTC datetime.
+        minute: When it began, an aware UTC datetime; of an hour its first minute.
+        queue_name: The queue; empty where a row is about a job type in all queues.
+        job_type: The type; None where a row is about a queue.
         succeeded: Jobs completed.
         failed: Jobs dead-lettered or discarded.
         retried: Failed runs that were followed by a retry.
         avg_duration_ms: Mean duration of these runs.
+        avg_wait_ms: Mean time from when they were wanted until a worker took them.
     """
 
     minute: datetime
@@ -90,6 +111,11 @@ class MinuteStats(Struct, frozen=True, kw_only=True):
     failed: int = 0
     retried: int = 0
     avg_duration_ms: float = 0.0
+    avg_wait_ms: float = 0.0
+    job_type: str | None = None
+
+
+WorkerPhase: TypeAlias = Literal["running", "quiet", "draining"]
 
 
 class WorkerInfo(Struct, frozen=True, kw_only=True):
@@ -97,14 +123,18 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Its incarnation.
-        status: Whether it runs anything.
+        status: Whether it runs anything; `quiet`: it was told to claim nothing; `draining`: it
+            ends what it has, and leaves.
         queues: The queues it serves, in order; empty: every queue.
         seen_until: The end of its lease; past, if it was lost.
         running: The jobs it holds.
+        job_types: Those it has handlers for, by name; None: it did not say, or they are too many
+            to say (`TYPES_TOLD`).
+        schedules: The schedules its code declares.
     """
 
     id: str
-    status: Literal["running", "idle"]
+    status: Literal["running", "idle", "quiet", "draining"]
     queues: tuple[str, ...]
     concurrency: int
     host: str
@@ -112,6 +142,8 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
     started_at: datetime
     seen_until: datetime
     running: tuple[UUID, ...] = ()
+    job_types: tuple[str, ...] | None = None
+    schedules: tuple[str, ...] = ()
 
 
 class JobStats(Struct, frozen=True, kw_only=True):
@@ -126,7 +158,14 @@ class JobStats(Struct, frozen=True, kw_only=True):
 
 
 def queue_stats(
-    counters: Counters, *, ready: int, scheduled: int, running: int, paused: bool
+    counters: Counters,
+    *,
+    ready: int,
+    scheduled: int,
+    running: int,
+    paused: bool,
+    oldest_ready_at: datetime | None = None,
+    per_minute: float = 0.0,
 ) -> QueueStats:
     """One queue's statistics."""
     return QueueStats(
@@ -140,6 +179,9 @@ def queue_stats(
         succeeded_total=counters.succeeded,
         retried_total=counters.retried,
         avg_duration_ms=counters.avg_duration_ms,
+        avg_wait_ms=counters.avg_wait_ms,
+        oldest_ready_at=oldest_ready_at,
+        per_minute=per_minute,
     )
 
 
@@ -156,38 +198,73 @@ def job_stats(queues: Iterable[QueueStats], workers: Iterable[WorkerInfo]) -> Jo
     )
 
 
-class _WorkerNote(Struct, frozen=True):
+TYPES_TOLD = 500
+"""Most job types a worker says it knows; one that knows more says none, and may know any."""
+
+
+class WorkerNote(Struct, frozen=True):
+    """What a worker says of itself; what is added goes to the end, with a default."""
+
     queues: tuple[str, ...]
     concurrency: int
     host: str
     pid: int
     started_at: datetime
+    job_types: tuple[str, ...] | None = None
+    phase: WorkerPhase = "running"
+    schedules: tuple[str, ...] = ()
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes jobs of this queue."""
+        return not self.queues or queue in self.queues
+
+    def knows(self, job_type: str) -> bool:
+        """Whether it has a handler for this type, as far as it said."""
+        return self.job_types is None or job_type in self.job_types
 
 
-_decode_note = msgspec.msgpack.Decoder(_WorkerNote).decode
+_decode_note = msgspec.msgpack.Decoder(WorkerNote).decode
 
 
 def encode_worker(
-    *, queues: tuple[str, ...], concurrency: int, host: str, pid: int, started_at: datetime
+    *,
+    queues: tuple[str, ...],
+    concurrency: int,
+    host: str,
+    pid: int,
+    started_at: datetime,
+    job_types: tuple[str, ...] = (),
+    phase: WorkerPhase = "running",
+    schedules: tuple[str, ...] = (),
 ) -> bytes:
     """What a worker says of itself with each heartbeat."""
-    note = _WorkerNote(queues, concurrency, host, pid, started_at)
+    told = tuple(sorted(job_types)) if len(job_types) <= TYPES_TOLD else None
+    note = WorkerNote(queues, concurrency, host, pid, started_at, told, phase, schedules)
     return msgspec.msgpack.encode(note)
+
+
+def worker_note(note: bytes) -> WorkerNote | None:
+    """What a worker said of itself; None if it said nothing (a single dequeue).
+
+    Raises:
+        msgspec.MsgspecError: It cannot be read.
+    """
+    return _decode_note(note) if note else None
 
 
 def worker_info(
     id: str, note: bytes, seen_until: datetime, running: tuple[UUID, ...]
 ) -> WorkerInfo | None:
     """The worker that sent this note; None for one that sent none (a single dequeue)."""
-    if not note:
-        return None
     try:
-        said = _decode_note(note)
+        said = worker_note(note)
     except msgspec.MsgspecError:
-        said = _WorkerNote((), 0, "unreadable", 0, seen_until)
+        said = WorkerNote((), 0, "unreadable", 0, seen_until)
+    if said is None:
+        return None
     return WorkerInfo(
         id=id,
-        status="running" if running else "idle",
+        status=said.phase if said.phase != "running" else "running" if running else "idle",
         queues=said.queues,
         concurrency=said.concurrency,
         host=said.host,
@@ -195,4 +272,6 @@ def worker_info(
         started_at=said.started_at,
         seen_until=seen_until,
         running=running,
+        job_types=said.job_types,
+        schedules=said.schedules,
     )

@@ -26,7 +26,7 @@ class Retry(Steer):
     """
 
     def __init__(self, after: float | timedelta | None = None) -> None:
-        self.after_ms = None if after is None else _millis("Retry(after=…)", after)
+        self.after_ms: int | None = None if after is None else _millis("Retry(after=…)", after)
         wait = "" if self.after_ms is None else f" after {self.after_ms / 1000:g} s"
         super().__init__(f"the handler asked for a retry{wait}")
 
@@ -35,7 +35,7 @@ class Snooze(Steer):
     """Not now: run again after `delay` seconds (or a timedelta), not counted as a retry."""
 
     def __init__(self, delay: float | timedelta) -> None:
-        self.delay_ms = _millis("Snooze(…)", delay)
+        self.delay_ms: int = _millis("Snooze(…)", delay)
         super().__init__(f"the handler snoozed for {self.delay_ms / 1000:g} s")
 
 
@@ -43,7 +43,7 @@ class Cancel(Steer):
     """The job has become pointless: cancelled, for `reason`."""
 
     def __init__(self, reason: str = "cancelled by its handler") -> None:
-        self.reason = str(reason)
+        self.reason: str = str(reason)
         super().__init__(self.reason)
 
 
@@ -51,7 +51,7 @@ class Discard(Steer):
     """The job cannot succeed: failed for `reason`, without retries and without a dead letter."""
 
     def __init__(self, reason: str = "discarded by its handler") -> None:
-        self.reason = str(reason)
+        self.reason: str = str(reason)
         super().__init__(self.reason)
 
 

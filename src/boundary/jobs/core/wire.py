@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, TypeAlias, cast
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from boundary.jobs.core import lifecycle, priority
 from boundary.jobs.core.records import (
     JSON,
+    Attempt,
     BackoffStrategy,
     FailedRun,
     Job,
@@ -40,6 +41,7 @@ Millis: TypeAlias = int
 
 VERSION = 1
 ERRORS_KEPT = 10
+RUNS_KEPT = 20
 MESSAGE_LIMIT = 4_096
 STACK_LIMIT = 8_192
 SHOWN = 24
@@ -109,6 +111,11 @@ class Record(Struct, frozen=True, gc=False):
     prune_at: Millis | None = None
 
 
+def ready_since(record: Record) -> Millis:
+    """When a ready job was so first: it came in, or the instant it was told to wait for."""
+    return max(record.created, record.execute_at or 0)
+
+
 RetryFields: TypeAlias = tuple[
     BackoffStrategy, Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)], bool
 ]
@@ -128,13 +135,26 @@ class Payload(Struct, array_like=True, frozen=True, gc=False):
     metadata: dict[str, Any] | None = None
 
 
+RunRow: TypeAlias = tuple[int, str | None, Millis | None, Millis, str]
+"""A run that has ended: attempt, worker, when it was taken, when it ended, with which event."""
+
+
 class Trail(Struct, frozen=True, gc=False):
-    """What of a trail a job shows; what else is in it is carried along unread."""
+    """What of a trail a job shows; what else is in it is carried along unread.
+
+    Attributes:
+        runs: All that ended but for one that succeeded: of that the record itself tells the
+            instants, and
+        by: its worker. So jobs that end alike have trails that are alike.
+    """
 
     result: Any = None
     error: tuple[str, str, str | None] | None = None
     errors: tuple[tuple[int, Millis, str, str, str | None], ...] = ()
     reason: str | None = None
+    lost: int = 0
+    runs: tuple[RunRow, ...] = ()
+    by: str | None = None
 
 
 _encode = msgpack.Encoder().encode
@@ -288,19 +308,46 @@ def _carry(data: bytes) -> dict[str, Any]:
         return {"damaged": data}
 
 
-def succeeded(trail: bytes, result: JSON) -> bytes:
-    """The trail after a run that returned `result` (a JSON value)."""
+def succeeded(trail: bytes, result: JSON, by: str | None = None) -> bytes:
+    """The trail after a run by that worker that returned `result` (a JSON value)."""
     if not trail:
-        return b"" if result is None else _encode({"result": result})
+        if by is None:
+            return b"" if result is None else _encode({"result": result})
+        return _just_by(by) if result is None else _encode({"result": result, "by": by})
     kept = _carry(trail)
-    _drop(kept, "error", "reason", "unhandled_since")
+    if by is not None:
+        kept["by"] = by
+    _drop(kept, "error", "reason", "unhandled_since", "lost")
     kept["result"] = result
     return _encode(kept)
 
 
-def failed(trail: bytes, attempt: int, at: Millis, error: JobError) -> bytes:
+@lru_cache(maxsize=8)
+def _just_by(worker: str) -> bytes:
+    """What nearly every job of a worker leaves behind."""
+    return _encode({"by": worker})
+
+
+def ran(trail: bytes, run: RunRow) -> bytes:
+    """The trail after a run that ended neither well nor with an error."""
+    kept = _carry(trail)
+    _add_run(kept, run)
+    return _encode(kept)
+
+
+def _add_run(kept: dict[str, Any], run: RunRow | None) -> None:
+    """Of all runs the last `RUNS_KEPT` stay."""
+    kept.pop("by", None)
+    if run is not None:
+        kept["runs"] = [*kept.get("runs", ()), run][-RUNS_KEPT:]
+
+
+def failed(
+    trail: bytes, attempt: int, at: Millis, error: JobError, run: RunRow | None = None
+) -> bytes:
     """The trail after a failed run; of all failed runs the last `ERRORS_KEPT` stay."""
     kept = _carry(trail)
+    _add_run(kept, run)
     row = [attempt, at, *_bounded(error)]
     _drop(kept, "result", "reason", "unhandled_since")
     kept["error"] = row[2:]
@@ -314,9 +361,12 @@ def _drop(kept: dict[str, Any], *names: str) -> None:
         kept.pop(name, None)
 
 
-def because(trail: bytes, reason: str) -> bytes:
+def because(trail: bytes, reason: str, run: RunRow | None = None) -> bytes:
     """The trail with the reason somebody gave for ending or postponing the job."""
-    return _encode({**_carry(trail), "reason": _text(reason[:MESSAGE_LIMIT])})
+    kept = _carry(trail)
+    if run is not None:
+        _add_run(kept, run)
+    return _encode({**kept, "reason": _text(reason[:MESSAGE_LIMIT])})
 
 
 def unhandled(trail: bytes, now: Millis) -> tuple[bytes, int]:
@@ -326,6 +376,18 @@ def unhandled(trail: bytes, now: Millis) -> tuple[bytes, int]:
     if not isinstance(since, int):
         since = kept["unhandled_since"] = now
     return _encode(kept), now - since
+
+
+def lost(trail: bytes, retry_count: int) -> tuple[bytes, int]:
+    """The trail of a job that cost one more process of its own, and how many that makes.
+
+    Each such run is a failed one too, so a job without a retry has none behind it: an operator's
+    retry begins anew.
+    """
+    kept = _carry(trail)
+    before = kept.get("lost") if retry_count else None
+    times = kept["lost"] = 1 + (before if isinstance(before, int) else 0)
+    return _encode(kept), times
 
 
 def _bounded(error: JobError) -> tuple[str, str, str | None]:
@@ -347,6 +409,27 @@ def error_of(trail: bytes) -> JobError | None:
     except RecordError:
         return None
     return None if error is None else JobError(*error)
+
+
+def reason_of(trail: bytes) -> str | None:
+    """Why the latest run ended or was put off, if it says so and can be read."""
+    try:
+        return decode_trail(trail).reason
+    except RecordError:
+        return None
+
+
+def decode_progress(data: bytes) -> tuple[float, str | None]:
+    """What `encode_progress` wrote: fraction and message."""
+    return _decode_progress(data)
+
+
+def runs_of(trail: bytes) -> tuple[RunRow, ...]:
+    """The runs a trail tells of, as far as it can be read."""
+    try:
+        return decode_trail(trail).runs
+    except RecordError:
+        return ()
 
 
 def encode_progress(progress: Progress) -> bytes:
@@ -413,14 +496,41 @@ def job_of(record: Record) -> Job:
         result=trail.result,
         error=error,
         errors=tuple([_failed_run(*row) for row in trail.errors]),
+        attempts=_attempts(record, trail),
         reason=trail.reason,
         metadata=payload.metadata or {},
         progress=progress,
-        crash_count=record.crashes,
+        crash_count=record.crashes + _lost(record, trail),
         cancel_requested=record.cancelling,
         worker=record.worker,
         fencing_token=record.token,
     )
+
+
+def _lost(record: Record, trail: Trail) -> int:
+    """Processes of its own the job cost since its budget was last full (see `lost`)."""
+    is_fresh = record.retry_count == 0 and record.status in {"pending", "running"}
+    return 0 if is_fresh else trail.lost
+
+
+def _attempts(record: Record, trail: Trail) -> tuple[Attempt, ...]:
+    """The runs of a trail, each with its error if that is still there."""
+    errors = {(row[0], row[1]): JobError(*row[2:]) for row in trail.errors}
+    runs = list(trail.runs)
+    if trail.by is not None and record.completed is not None:
+        attempt = record.retry_count + 1
+        runs.append((attempt, trail.by, record.started, record.completed, record.ending))
+    return tuple(
+        [
+            Attempt(number, worker, instant(began), at(ended), event, errors.get((number, ended)))
+            for number, worker, began, ended, event in runs[-RUNS_KEPT:]
+        ]
+    )
+
+
+def _run_row(attempt: Attempt) -> RunRow:
+    began = None if attempt.started_at is None else millis(attempt.started_at)
+    return attempt.number, attempt.worker, began, millis(attempt.ended_at), attempt.outcome
 
 
 def _failed_run(
@@ -509,6 +619,7 @@ def trail_of(job: Job) -> bytes:
             (run.attempt, millis(run.at), *_bounded(run.error)) for run in job.errors[-ERRORS_KEPT:]
         ]
         or None,
+        "runs": [_run_row(one) for one in job.attempts[-RUNS_KEPT:]] or None,
         "reason": None if job.reason is None else _text(job.reason),
     }
     kept = {name: value for name, value in trail.items() if value is not None}

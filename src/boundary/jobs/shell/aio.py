@@ -6,24 +6,32 @@ call (`flows`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
-from boundary.jobs.shell import flows
+from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
+from boundary.jobs.shell import flows, operators, order_flows, schedule_flows
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.hands import Action
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
+from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.telemetry import tracing
 
 if TYPE_CHECKING:
     import asyncio
 
+    from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs
     from boundary.jobs.shell.draft import Draft
+    from boundary.jobs.shell.following import AsyncEvents
     from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions
     from boundary.jobs.shell.registry import Handler
 
@@ -39,18 +47,23 @@ class AsyncJobs:
             WeakKeyDictionary()
         )
 
-    async def _run(self, flow: Flow[R]) -> R:
+    def _backend(self) -> AsyncBackend:
+        """This loop's own."""
         import asyncio  # here: a process that never awaits should not pay for it
 
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
-            backend = self._backends[loop] = self._jobs.store.asynchronous()
-        return await drive_async(flow, backend)
+            backend = self._backends[loop] = self._jobs.open_async()
+        return backend
+
+    async def _run(self, flow: Flow[R]) -> R:
+        return await drive_async(flow, self._backend(), self._jobs.voice)
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return await self._run(flows.enqueue(draft))
+        with tracing.sending(draft.new.queue, 1):
+            return await self._run(self._jobs.enqueuing_one(draft))
 
     async def enqueue(
         self,
@@ -63,11 +76,16 @@ class AsyncJobs:
 
     async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
         """As `Jobs.enqueue_many`."""
-        return await self._run(flows.enqueue_many(jobs))
+        with tracing.sending(None, None):
+            return await self._run(self._jobs.enqueuing(jobs))
 
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""
         return await self._run(flows.find(job_id))
+
+    async def why(self, job_id: JobId) -> Why | None:
+        """As `Jobs.why`."""
+        return await self._run(operators.why(job_id))
 
     async def result(
         self,
@@ -107,6 +125,19 @@ class AsyncJobs:
         """As `Jobs.failed`."""
         return await self._run(flows.failed(limit))
 
+    async def failure_groups(
+        self,
+        *,
+        queue: str | None = None,
+        job_type: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+    ) -> list[FailureGroup]:
+        """As `Jobs.failure_groups`."""
+        return await self._run(
+            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+        )
+
     async def history(self, job_type: str, limit: int = 20) -> list[Job]:
         """As `Jobs.history`."""
         return await self._run(flows.history(job_type, limit))
@@ -123,43 +154,141 @@ class AsyncJobs:
         """As `Jobs.queues`."""
         return await self._run(flows.queues())
 
-    async def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
+    async def series(
+        self,
+        minutes: int | None = None,
+        queue: str | None = None,
+        *,
+        hours: int | None = None,
+        job_type: str | None = None,
+        by: By = "queue",
+    ) -> list[MinuteStats]:
         """As `Jobs.series`."""
-        return await self._run(flows.series(minutes, queue))
+        return await self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
 
     async def workers(self) -> list[WorkerInfo]:
         """As `Jobs.workers`."""
         return await self._run(flows.workers())
 
-    async def cancel(self, job_id: JobId) -> Job | None:
-        """As `Jobs.cancel`."""
-        return await self._run(flows.cancel(job_id, self._jobs.settings.retention.finished))
+    def events(
+        self,
+        types: Collection[EventType] | None = None,
+        job_id: JobId | None = None,
+        queue: str | None = None,
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> AsyncEvents:
+        """As `Jobs.events`: for `async for`, and `async with` to hear from there on."""
+        from boundary.jobs.shell.following import AsyncEvents, wanted  # here: few follow events
 
-    async def retry(self, job_id: JobId) -> Job | None:
+        return AsyncEvents(lambda: self._backend().watch(), wanted(types, job_id, queue), timeout)
+
+    async def cancel(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
+        """As `Jobs.cancel`."""
+        return await self._run(
+            flows.cancel(
+                job_id, self._jobs.settings.retention.finished, self._jobs.hand(by, action)
+            )
+        )
+
+    async def retry(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """As `Jobs.retry`."""
-        return await self._run(flows.retry(job_id))
+        return await self._run(flows.retry(job_id, self._jobs.hand(by, action)))
 
     async def retry_failed(
-        self, *, queue: str | None = None, job_type: str | None = None, limit: int | None = None
-    ) -> int:
+        self,
+        *,
+        fingerprint: str | None = None,
+        queue: str | None = None,
+        job_type: str | None = None,
+        limit: int | None = None,
+        first: int = 0,
+        rate: float | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
         """As `Jobs.retry_failed`."""
-        return await self._run(flows.retry_failed(queue, job_type, limit))
+        pick = operators.picked(fingerprint, queue, job_type, limit)
+        hand = self._jobs.hand(by, action)
+        return await self._run(operators.retry_failed(pick, hand, first=first, rate=rate))
 
-    async def delete(self, job_id: JobId) -> bool:
+    async def delete_failed(
+        self,
+        fingerprint: str,
+        *,
+        limit: int | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
+        """As `Jobs.delete_failed`."""
+        pick = operators.picked(fingerprint, None, None, limit)
+        return await self._run(operators.delete_failed(pick, self._jobs.hand(by, action)))
+
+    async def edit(
+        self,
+        job_id: JobId,
+        args: Mapping[str, Any],
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Job | None:
+        """As `Jobs.edit`."""
+        hand, limit = self._jobs.hand(by, action), self._jobs.settings.payload_limit
+        return await self._run(operators.edit(job_id, args, self._jobs.bound, limit, hand))
+
+    async def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """As `Jobs.audit`."""
+        return await self._run(operators.audit(limit, cursor))
+
+    async def undo(self, action: JobId, *, by: str) -> UndoResult:
+        """As `Jobs.undo`."""
+        return await self._run(operators.undo(action, self._jobs.acting(by)))
+
+    async def delete(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.delete`."""
-        return await self._run(flows.delete(job_id))
+        return await self._run(flows.delete(job_id, self._jobs.hand(by, action)))
 
-    async def pause(self, queue: str) -> bool:
+    async def pause(
+        self, queue: str, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.pause`."""
-        return await self._run(flows.set_paused(queue, paused=True))
+        return await self._run(
+            flows.set_paused(queue, paused=True, hand=self._jobs.hand(by, action))
+        )
 
-    async def resume(self, queue: str) -> bool:
+    async def resume(
+        self, queue: str, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.resume`."""
-        return await self._run(flows.set_paused(queue, paused=False))
+        return await self._run(
+            flows.set_paused(queue, paused=False, hand=self._jobs.hand(by, action))
+        )
 
-    async def purge(self, queue: str) -> int:
+    async def quiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.quiet_workers`."""
+        return await self._run(order_flows.instruct("quiet", worker))
+
+    async def unquiet_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.unquiet_workers`."""
+        return await self._run(order_flows.instruct("unquiet", worker))
+
+    async def drain_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.drain_workers`."""
+        return await self._run(order_flows.instruct("drain", worker))
+
+    async def restart_workers(self, worker: str | None = None) -> int:
+        """As `Jobs.restart_workers`."""
+        return await self._run(order_flows.instruct("restart", worker))
+
+    async def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """As `Jobs.purge`."""
-        return await self._run(flows.purge(queue))
+        return await self._run(operators.purge(queue, self._jobs.hand(by, action)))
 
     async def schedule(
         self,
@@ -170,21 +299,41 @@ class AsyncJobs:
         cron: str | None = None,
         every: float | timedelta | None = None,
         timezone: str = "UTC",
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+        paused: bool | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """As `Jobs.schedule`."""
         draft = self._jobs.draft(handler, args, given)
-        return await self._run(
-            flows.schedule(name, draft, cron=cron, every=every, timezone=timezone)
+        rule = schedule_flows.rule_of(
+            cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
         )
+        return await self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+
+    async def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+        """As `Jobs.edit_schedule`."""
+        return await self._run(schedule_flows.edit_schedule(name, edits))
+
+    async def pause_schedule(self, name: str) -> ScheduleInfo | None:
+        """As `Jobs.pause_schedule`."""
+        return await self._run(schedule_flows.pause_schedule(name))
+
+    async def resume_schedule(self, name: str) -> ScheduleInfo | None:
+        """As `Jobs.resume_schedule`."""
+        return await self._run(schedule_flows.resume_schedule(name))
+
+    async def fire_schedule(self, name: str) -> Job | None:
+        """As `Jobs.fire_schedule`."""
+        return await self._run(schedule_flows.fire_schedule(name, self._jobs.new_id))
 
     async def unschedule(self, name: str) -> bool:
         """As `Jobs.unschedule`."""
-        return await self._run(flows.unschedule(name))
+        return await self._run(schedule_flows.unschedule(name))
 
     async def schedules(self) -> list[ScheduleInfo]:
         """As `Jobs.schedules`."""
-        return await self._run(flows.schedules())
+        return await self._run(schedule_flows.schedules())
 
     async def close(self) -> None:
         """This loop's connections are closed; further calls open them again."""

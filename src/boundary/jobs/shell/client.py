@@ -6,8 +6,9 @@ call. What does not: any logic of a call (`flows`).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
+    Literal,
     ParamSpec,
     Protocol,
     Self,
@@ -24,28 +26,47 @@ from typing import (
     cast,
     overload,
 )
+from uuid import UUID
 
-from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import connect, flows, options
+from boundary.jobs.shell import (
+    connect,
+    flows,
+    hands,
+    operators,
+    options,
+    order_flows,
+    schedule_flows,
+)
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.context import Context
-from boundary.jobs.shell.draft import Draft, Drafting
+from boundary.jobs.shell.draft import Draft, Drafting, json_args
 from boundary.jobs.shell.driving import drive
-from boundary.jobs.shell.flows import Flow, JobId, JobPage, ScheduleInfo
+from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.ids import Ids
-from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Options
-from boundary.jobs.shell.registry import ContextHandler, Handler, Registry
+from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
+from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
+from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
+from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.telemetry import tracing
+from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from boundary.jobs.core.events import EventType
     from boundary.jobs.core.records import JSON, Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
-    from boundary.jobs.ports import Backend, Clock, Store
+    from boundary.jobs.core.why import Why
+    from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
     from boundary.jobs.shell.config import Settings
+    from boundary.jobs.shell.following import Events
+    from boundary.jobs.shell.inline import Desk, Terms
+    from boundary.jobs.shell.telemetry.hooks import Hooks
     from boundary.jobs.shell.worker import Worker
 
 P = ParamSpec("P")
@@ -97,11 +118,15 @@ class Jobs:
             ``jobs.shop.db``); None: as configured, else ``jobs``.
         config: Settings, keys by section, or a TOML file; over files and environment.
         clock: Where ids and the embedded stores get their time; for tests.
+        inline: A job that is due is run by its enqueue, which returns it with its outcome; no
+            worker is needed. What the handler raises is the job's outcome, as with a worker;
+            with ``"raise"`` it is raised as well. None: as configured, else False.
 
     Attributes:
         registry: What a worker knows.
         settings: The configuration in force.
         aio: The same calls, awaitable.
+        voice: Tells of what these calls bring about.
 
     Raises:
         UsageError: The URL or a setting is wrong.
@@ -114,14 +139,18 @@ class Jobs:
         *,
         config: Settings | Mapping[str, Any] | Path | str | None = None,
         clock: Clock | None = None,
+        inline: bool | Literal["raise"] | None = None,
     ) -> None:
-        self.settings = _settings(url, namespace, config)
+        self.settings: Settings = _settings(url, namespace, config)
+        self._inline = _checked_inline(self.settings.inline if inline is None else inline)
         connect.checked_url(self.settings.url)
-        self.registry = Registry()
-        self.aio = AsyncJobs(self)
+        self.registry: Registry = Registry()
+        self.aio: AsyncJobs = AsyncJobs(self)
         self._clock = clock or SystemClock()
         self._store_clock = clock
         self._new_id = Ids(self._clock).new
+        self.voice: Voice = Voice()
+        self._hooks: Hooks | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -130,10 +159,51 @@ class Jobs:
 
     @cached_property
     def _backend(self) -> Backend:
-        return self.store.blocking()
+        backend = self.store.blocking()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import InlineBackend  # here: most doors need none
+
+        return InlineBackend(backend, self._desk())
+
+    def open_async(self) -> AsyncBackend:
+        """The store for one event loop, as `aio` uses it."""
+        backend = self.store.asynchronous()
+        if not self._inline:
+            return backend
+        from boundary.jobs.shell.inline import AsyncInlineBackend  # as above
+
+        return AsyncInlineBackend(backend, self._desk())
+
+    def _desk(self) -> Desk:
+        from boundary.jobs.shell.inline import Desk
+
+        return Desk(self.registry, self.settings, self._clock)
+
+    def enqueuing_one(self, draft: Draft) -> Flow[Job]:
+        """The steps that store this job, and run it if this door is inline."""
+        if not self._inline:
+            return flows.enqueue(draft)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue(draft, self._inline_terms())
+
+    def enqueuing(self, drafts: Iterable[Draft]) -> Flow[list[Job]]:
+        """The same for many."""
+        if not self._inline:
+            return flows.enqueue_many(drafts)
+        from boundary.jobs.shell import inline
+
+        return inline.enqueue_many(drafts, self._inline_terms())
+
+    def _inline_terms(self) -> Terms:
+        from boundary.jobs.shell.inline import Terms
+
+        knows = self.registry.handlers.__contains__
+        return Terms(knows, self.settings.retention.finished, raising=self._inline == "raise")
 
     def _run(self, flow: Flow[R]) -> R:
-        return drive(flow, self._backend)
+        return drive(flow, self._backend, self.voice)
 
     def __repr__(self) -> str:
         from boundary.jobs.shell import config as configuration
@@ -170,42 +240,104 @@ class Jobs:
         if callable(name):
             if given:
                 raise UsageError("write @jobs.handler bare, or @jobs.handler(…) with options")
-            return self._register(name, None, Options())
-        chosen = options.over(Options(), given)
+            return self._register(name, None, Options(), None)
+        isolation, rest = options.isolation(given)
+        chosen = options.over(Options(), rest)
 
         def register(function: Callable[..., Any]) -> Handler[..., Any]:
-            return self._register(function, name, chosen)
+            return self._register(function, name, chosen, isolation)
 
         return register
 
     def _register(
-        self, function: Callable[..., Any], name: str | None, chosen: Options
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        chosen: Options,
+        isolation: Isolation | None,
     ) -> Handler[..., Any]:
         job_type = getattr(function, "__name__", repr(function)) if name is None else name
-        made: Handler[..., Any] = Handler(function, job_type, chosen, self)
+        made: Handler[..., Any] = Handler(function, job_type, chosen, self, isolation)
         self.registry.add(made)
         return made
 
-    def cron(self, expression: str, *, timezone: str = "UTC") -> Callable[[H], H]:
+    def cron(
+        self,
+        expression: str,
+        *,
+        timezone: str = "UTC",
+        name: str | None = None,
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+    ) -> Callable[[H], H]:
         """The handler below runs at each tick, once, however many workers there are.
 
-        The schedule is named after the job type; workers put it into the store when they start.
+        Workers put the schedule into the store when they start.
+        What an operator pauses or edits stays so until the declaration here changes (a pause: until
+        it is resumed).
 
         Args:
             expression: Five fields, six with seconds first, or an alias such as ``@daily``.
             timezone: The IANA zone whose local time ticks.
+            name: The schedule's; None: the job type, then that with ``.2`` and so on.
+            misfire: What becomes of ticks no worker fired in time: ``once`` (one job, for the
+                latest), ``skip`` (none, if the latest is more than a minute ago) or ``all`` (a
+                job each, for the latest `misfire_cap`).
+            misfire_cap: 1 to 1,000.
 
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
+            UsageError: Something else is.
         """
-        from boundary.jobs.core import cron as crons  # here: few programs have schedules
+        return self._declare(
+            "cron",
+            name,
+            schedule_flows.rule_of(
+                cron=expression,
+                every=None,
+                timezone=timezone,
+                misfire=misfire,
+                misfire_cap=misfire_cap,
+            ),
+        )
 
-        crons.checked(expression, timezone, wire.at(self._clock.now()))
+    def every(
+        self,
+        interval: float | timedelta,
+        *,
+        name: str | None = None,
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+    ) -> Callable[[H], H]:
+        """The handler below runs once each interval, however many workers there are.
+
+        As `cron`, but by an interval in seconds or as a timedelta; it begins when the first worker
+        puts it into the store.
+
+        Raises:
+            UsageError: Something is not what it may be.
+        """
+        return self._declare(
+            "every",
+            name,
+            schedule_flows.rule_of(
+                cron=None,
+                every=interval,
+                timezone="UTC",
+                misfire=misfire,
+                misfire_cap=misfire_cap,
+            ),
+        )
+
+    def _declare(self, door: str, name: str | None, rule: Rule) -> Callable[[H], H]:
+        from boundary.jobs.core import schedules  # here: few programs have schedules
+
+        schedules.first_tick(rule.cron, rule.every_ms, rule.timezone, self._clock.now())
 
         def declare(handler: H) -> H:
             if not isinstance(cast("object", handler), Handler):
-                raise UsageError("put @jobs.cron above @jobs.handler, not below")
-            self.registry.declare(handler, expression, timezone)
+                raise UsageError(f"put @jobs.{door} above @jobs.handler, not below")
+            self.registry.declare(handler, rule, name)
             return handler
 
         return declare
@@ -218,6 +350,39 @@ class Jobs:
         """
         self.registry.add_middleware(function)
         return function
+
+    @overload
+    def on_event(self, function: F, /) -> F: ...
+    @overload
+    def on_event(self, *types: EventType) -> Callable[[F], F]: ...
+    def on_event(self, *given: Any) -> Any:
+        """The decorated function is told of what happens to jobs in this process.
+
+        Bare (``@jobs.on_event``), or with the types of events it wants
+        (``@jobs.on_event("dead", "failed")``). It takes the `Event`, and as a second argument, if it
+        has one, what the handler raised (of ``retrying``, ``failed`` and ``dead``; else None). It
+        runs in a thread of its own; what it raises is logged, and is no job's trouble. If hooks are
+        too slow, some is passed over.
+
+        Raises:
+            UsageError: There is no such type, or the function is async or takes something else.
+        """
+        from boundary.jobs.core.events import checked_types
+        from boundary.jobs.shell.telemetry.hooks import Hooks, hook_of  # here: few have hooks
+
+        bare = len(given) == 1 and callable(given[0])
+        types = None if bare or not given else checked_types(given)
+
+        def add(function: Any) -> Any:
+            hook = hook_of(function, types)
+            if self._hooks is None:
+                self._hooks = Hooks()
+                self.registry.subscribers.append(self._hooks)
+                self.voice.stream.subscribe(self._hooks)
+            self._hooks.add(hook)
+            return function
+
+        return add(given[0]) if bare else add
 
     def lifespan(self, function: F) -> F:
         """What the decorated async generator yields is every handler's `Context.state`.
@@ -233,16 +398,25 @@ class Jobs:
     def worker(
         self,
         queues: Sequence[str] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
         weights: Mapping[str, int] | None = None,
+        max_jobs: int | None = None,
+        max_memory: int | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
     ) -> Worker:
         """A worker for these handlers.
 
         Args:
             queues: Served in this order; None: as configured, else every queue that has jobs,
                 ``default`` first.
-            concurrency: Jobs that run at the same time; None: as configured (10).
+            concurrency: Jobs that run at the same time; ``"auto"`` or ``"auto:2-200"``: as many,
+                within bounds, as the measured load allows; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
+            max_jobs: It asks to be replaced after so many jobs, and without anybody to ask it
+                stops; None: as configured (0, never).
+            max_memory: The same when its process has more bytes of memory.
+            queue_concurrency: Of these queues, at most so many jobs at the same time; None: as
+                configured.
 
         Raises:
             UsageError: One of them is wrong.
@@ -256,14 +430,22 @@ class Jobs:
             queues=queues,
             weights=weights,
             concurrency=concurrency,
+            max_jobs=max_jobs,
+            max_memory=max_memory,
+            queue_concurrency=queue_concurrency,
             clock=self._clock,
         )
 
     # Jobs come in
 
+    def new_id(self) -> bytes:
+        """The id of a job to come."""
+        return self._new_id()
+
     def drafting(self, job_type: str, chosen: Options) -> Drafting:
         """A maker of drafts under this door's ids and limits."""
-        return Drafting(job_type, chosen, self._new_id, self.settings.payload_limit)
+        limit = self.settings.payload_limit
+        return Drafting(job_type, chosen, self._new_id, limit, tracing.created)
 
     def draft(
         self,
@@ -282,7 +464,8 @@ class Jobs:
 
     def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        return self._run(flows.enqueue(draft))
+        with tracing.sending(draft.new.queue, 1):
+            return self._run(self.enqueuing_one(draft))
 
     async def asend(self, draft: Draft) -> Job:
         """As `send`, awaited."""
@@ -314,7 +497,8 @@ class Jobs:
         Args:
             jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
         """
-        return self._run(flows.enqueue_many(jobs))
+        with tracing.sending(None, None):
+            return self._run(self.enqueuing(jobs))
 
     # Look
 
@@ -325,6 +509,14 @@ class Jobs:
             UsageError: It is no id.
         """
         return self._run(flows.find(job_id))
+
+    def why(self, job_id: JobId) -> Why | None:
+        """Why the job is not running: a code, a sentence, what to do next. None: no such job.
+
+        Raises:
+            UsageError: It is no id.
+        """
+        return self._run(operators.why(job_id))
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = None) -> JSON:
         """What the job's handler returned; waits for its end, and is woken at it.
@@ -381,6 +573,28 @@ class Jobs:
         """The newest dead letters first."""
         return self._run(flows.failed(limit))
 
+    def failure_groups(
+        self,
+        *,
+        queue: str | None = None,
+        job_type: str | None = None,
+        since: datetime | None = None,
+        limit: int = 50,
+    ) -> list[FailureGroup]:
+        """Dead letters by cause, that seen last first.
+
+        Args:
+            queue, job_type: Only those of these.
+            since: Only those that ended at or after this aware instant.
+            limit: 1 to 200.
+
+        Raises:
+            UsageError: A condition is not what it may be.
+        """
+        return self._run(
+            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+        )
+
     def history(self, job_type: str, limit: int = 20) -> list[Job]:
         """The newest finished jobs of a type, with their results."""
         return self._run(flows.history(job_type, limit))
@@ -397,61 +611,238 @@ class Jobs:
         """Every queue with jobs, counters or a pause, by name."""
         return self._run(flows.queues())
 
-    def series(self, minutes: int = 60, queue: str | None = None) -> list[MinuteStats]:
-        """What was counted in each of the last minutes, oldest first; nothing where nothing was.
+    def series(
+        self,
+        minutes: int | None = None,
+        queue: str | None = None,
+        *,
+        hours: int | None = None,
+        job_type: str | None = None,
+        by: By = "queue",
+    ) -> list[MinuteStats]:
+        """What was counted in each minute or hour, oldest first; nothing where nothing was.
 
         Args:
-            minutes: 1 to 1440, this one included.
-            queue: Only this one.
+            minutes: The last 1 to 1440, this one included; 60 unless said. Or
+            hours: the last 1 to 720.
+            queue, job_type: Only these.
+            by: Whether a row is about a queue or a job type.
 
         Raises:
             UsageError: One of them is not what it may be.
         """
-        return self._run(flows.series(minutes, queue))
+        return self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
         return self._run(flows.workers())
 
+    def events(
+        self,
+        types: Collection[EventType] | None = None,
+        job_id: JobId | None = None,
+        queue: str | None = None,
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> Events:
+        """What happens to jobs from now on, whichever process they are enqueued and run in.
+
+        An iterator that waits for the next event, to be closed by `with` or `close()`. Nothing
+        waits for it: events may get lost where it does not keep up or the store fails. Each event
+        says in `lost` how many are missing before it, and `lost` of the iterator how many in all,
+        as far as that is known; the last ones of a process may be missing without a word.
+
+        Args:
+            types: Only these, such as ``{"dead", "retrying"}``; None: all.
+            job_id: Only of this job.
+            queue: Only of jobs in this queue.
+            timeout: Seconds, or a timedelta, after which it ends if no such event comes; None: never.
+
+        Raises:
+            UsageError: There is no such type, or no such name.
+            BackendError: The store cannot be heard, at once or in a later step; another step
+                tries again.
+        """
+        from boundary.jobs.shell.following import Events, wanted  # here: few follow events
+
+        return Events(self._backend.watch, wanted(types, job_id, queue), timeout)
+
     # Act
 
-    def cancel(self, job_id: JobId) -> Job | None:
+    def cancel(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """A job that waits never runs; one that runs is asked to stop. None: no such job.
 
         Raises:
             IllegalTransition: It has ended.
         """
-        return self._run(flows.cancel(job_id, self.settings.retention.finished))
+        return self._run(
+            flows.cancel(job_id, self.settings.retention.finished, self.hand(by, action))
+        )
 
-    def retry(self, job_id: JobId) -> Job | None:
+    def retry(
+        self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """The failed job waits in its queue with a full budget. None: no such job.
 
         Raises:
             IllegalTransition: It has not failed.
         """
-        return self._run(flows.retry(job_id))
+        return self._run(flows.retry(job_id, self.hand(by, action)))
 
     def retry_failed(
-        self, *, queue: str | None = None, job_type: str | None = None, limit: int | None = None
-    ) -> int:
-        """Dead letters that match wait in their queues again, each at most once. How many."""
-        return self._run(flows.retry_failed(queue, job_type, limit))
+        self,
+        *,
+        fingerprint: str | None = None,
+        queue: str | None = None,
+        job_type: str | None = None,
+        limit: int | None = None,
+        first: int = 0,
+        rate: float | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
+        """Dead letters that match wait in their queues again, each at most once.
 
-    def delete(self, job_id: JobId) -> bool:
+        Args:
+            fingerprint: Only those with this cause, as `failure_groups` tells it; the oldest first.
+            queue, job_type: Only those of these.
+            limit: At most so many.
+            first: So many of them wait for no rate.
+            rate: So many a second of the others become ready; None: all at once.
+            by, action: See `Jobs.audit`.
+
+        Raises:
+            UsageError: A condition is not what it may be.
+        """
+        pick = operators.picked(fingerprint, queue, job_type, limit)
+        hand = self.hand(by, action)
+        return self._run(operators.retry_failed(pick, hand, first=first, rate=rate))
+
+    def delete_failed(
+        self,
+        fingerprint: str,
+        *,
+        limit: int | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Action:
+        """Dead letters with this cause are gone; undoable for a minute, if `by` somebody.
+
+        Args:
+            limit: At most so many.
+        """
+        pick = operators.picked(fingerprint, None, None, limit)
+        return self._run(operators.delete_failed(pick, self.hand(by, action)))
+
+    def edit(
+        self,
+        job_id: JobId,
+        args: Mapping[str, Any],
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+    ) -> Job | None:
+        """The job that waits, or is dead, has these arguments instead; a dead one waits again.
+
+        None: no such job. If the type is registered here, its signature counts.
+
+        Raises:
+            TypeError: The type is registered here and takes other arguments.
+            IllegalTransition: It runs or has ended otherwise, or changed at this moment.
+            PayloadTooLarge, SerializationError: The arguments cannot be stored.
+        """
+        hand, limit = self.hand(by, action), self.settings.payload_limit
+        return self._run(operators.edit(job_id, args, self.bound, limit, hand))
+
+    def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """What operators did, the latest first, a page of it; the store keeps the last 10,000.
+
+        An act is in the log if its call said `by` whom; in the same step as it was done. Its id is
+        that given as `action` (a new one is made by `new_action`), else one of its own.
+
+        Args:
+            limit: 1 to 200.
+            cursor: From the page before.
+        """
+        return self._run(operators.audit(limit, cursor))
+
+    def undo(self, action: JobId, *, by: str) -> UndoResult:
+        """What an act of the last minute did is undone, where that still may be.
+
+        Jobs that were cancelled, deleted or purged wait again or are what they were; dead letters
+        that were retried or edited are dead letters again, unless they have begun; a pause is
+        lifted, a resumed queue paused. Running jobs that were asked to stop, or deleted, stay so.
+
+        Raises:
+            IllegalTransition: It is not known, too old, undone already, or cannot be undone (it
+                was about more than 10,000 jobs, or undid something itself).
+        """
+        return self._run(operators.undo(action, self.acting(by)))
+
+    def hand(self, by: str | None, action: JobId | None) -> Hand | None:
+        """Who acts, for the log; None: nobody is named."""
+        return hands.hand(by, action, self._new_id)
+
+    def acting(self, by: str) -> Hand:
+        """Who acts, under an id of its own."""
+        return hands.named(by, self._new_id())
+
+    def new_action(self) -> UUID:
+        """The id of an act to come: pass it as `action`, and to `undo`."""
+        return UUID(bytes=self._new_id())
+
+    def bound(self, job_type: str, args: Mapping[str, Any]) -> dict[str, JSON]:
+        """Arguments as they are stored, bound to the signature if the type is registered here."""
+        known, given = self.registry.find(job_type), options.named("args", args)
+        return json_args(given if known is None else known.signature.bind((), given))
+
+    def delete(self, job_id: JobId, *, by: str | None = None, action: JobId | None = None) -> bool:
         """The job is gone, wherever it was. Whether it was there."""
-        return self._run(flows.delete(job_id))
+        return self._run(flows.delete(job_id, self.hand(by, action)))
 
-    def pause(self, queue: str) -> bool:
+    def pause(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> bool:
         """Workers pass over the queue. Whether that is a change."""
-        return self._run(flows.set_paused(queue, paused=True))
+        return self._run(flows.set_paused(queue, paused=True, hand=self.hand(by, action)))
 
-    def resume(self, queue: str) -> bool:
+    def resume(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> bool:
         """Workers serve the queue again. Whether that is a change."""
-        return self._run(flows.set_paused(queue, paused=False))
+        return self._run(flows.set_paused(queue, paused=False, hand=self.hand(by, action)))
 
-    def purge(self, queue: str) -> int:
+    def quiet_workers(self, worker: str | None = None) -> int:
+        """The worker claims nothing more, and goes on with what it has; None: all. How many.
+
+        Within a second; it stays so until `unquiet_workers`. What is told to a worker is told to one
+        process; a supervisor with several has as many workers.
+
+        Args:
+            worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
+        """
+        return self._run(order_flows.instruct("quiet", worker))
+
+    def unquiet_workers(self, worker: str | None = None) -> int:
+        """The worker claims jobs again; None: all. How many."""
+        return self._run(order_flows.instruct("unquiet", worker))
+
+    def drain_workers(self, worker: str | None = None) -> int:
+        """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
+
+        Nobody starts in its place. How many were told.
+        """
+        return self._run(order_flows.instruct("drain", worker))
+
+    def restart_workers(self, worker: str | None = None) -> int:
+        """The worker is replaced by a new process, without a gap in service; None: all.
+
+        One that runs alone ends what it has and starts anew; a worker that a program runs in
+        its own process leaves. How many were told.
+        """
+        return self._run(order_flows.instruct("restart", worker))
+
+    def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""
-        return self._run(flows.purge(queue))
+        return self._run(operators.purge(queue, self.hand(by, action)))
 
     def schedule(
         self,
@@ -462,6 +853,9 @@ class Jobs:
         cron: str | None = None,
         every: float | timedelta | None = None,
         timezone: str = "UTC",
+        misfire: Misfire = "once",
+        misfire_cap: int = MISFIRE_CAP,
+        paused: bool | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """Such a job is enqueued at each tick, once, however many workers there are.
@@ -472,21 +866,87 @@ class Jobs:
             cron: Five fields, six with seconds first, or an alias, in the local time of
                 `timezone`; or
             every: an interval, in seconds or as a timedelta.
+            misfire: What becomes of ticks no worker fired in time, as with `cron`.
+            misfire_cap: How many of them ``all`` makes up for, 1 to 1,000.
+            paused: Whether it is paused; None: as it was, a new one is not.
 
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
             UsageError: Something else is.
         """
         draft = self.draft(handler, args, given)
-        return self._run(flows.schedule(name, draft, cron=cron, every=every, timezone=timezone))
+        rule = schedule_flows.rule_of(
+            cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
+        )
+        return self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+
+    def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+        """The schedule is as before but for the edits. None: there is none of this name.
+
+        One that ticks the same afterwards keeps its next tick. One that code declares stays as
+        edited until its declaration changes.
+
+        Raises:
+            CronError: The expression or the zone is wrong, or it never ticks.
+            UsageError: Something else is.
+        """
+        return self._run(schedule_flows.edit_schedule(name, edits))
+
+    def pause_schedule(self, name: str) -> ScheduleInfo | None:
+        """It does not tick until it is resumed. None: there is none of this name."""
+        return self._run(schedule_flows.pause_schedule(name))
+
+    def resume_schedule(self, name: str) -> ScheduleInfo | None:
+        """It ticks again, from now on: nothing of what it slept through is made up for.
+
+        None: there is none of this name.
+        """
+        return self._run(schedule_flows.resume_schedule(name))
+
+    def fire_schedule(self, name: str) -> Job | None:
+        """One of its jobs waits now, as stored; its ticks stay as they are, paused or not.
+
+        None: there is none of this name.
+        """
+        return self._run(schedule_flows.fire_schedule(name, self.new_id))
 
     def unschedule(self, name: str) -> bool:
-        """No schedule has this name. Whether one had."""
-        return self._run(flows.unschedule(name))
+        """No schedule has this name. Whether one had.
+
+        One that code declares is back when the next worker starts; pause it instead.
+        """
+        return self._run(schedule_flows.unschedule(name))
 
     def schedules(self) -> list[ScheduleInfo]:
-        """All schedules, by name."""
-        return self._run(flows.schedules())
+        """All schedules, by name; `upcoming` of each tells when it fires."""
+        return self._run(schedule_flows.schedules())
+
+    def declared_schedules(self) -> list[ScheduleInfo]:
+        """The schedules declared in code, by name, as if they began now; no store is asked."""
+        found = self.registry.schedules(self._clock.now())
+        return [schedule_flows.shown(one) for one in sorted(found, key=lambda one: one.name)]
+
+    # Tests
+
+    @contextlib.contextmanager
+    def redirected(self, store: Store) -> Generator[None]:
+        """Until the block ends every call of this door goes to `store`, for tests.
+
+        The door's own store is neither opened nor closed. Not for a process with other threads
+        that use this door for something else at the same time.
+        """
+        kept = {name: self.__dict__.pop(name, None) for name in ("store", "_backend")}
+        aio, self.aio = self.aio, AsyncJobs(self)
+        self.store = store
+        try:
+            yield
+        finally:
+            self.close()
+            for name, value in kept.items():
+                self.__dict__.pop(name, None)
+                if value is not None:
+                    self.__dict__[name] = value
+            self.aio = aio
 
     # The end
 
@@ -517,6 +977,14 @@ class Jobs:
     ) -> None:
         await self.aio.close()
         self.close()
+
+
+def _checked_inline(inline: object) -> bool | Literal["raise"]:
+    if inline == "raise":
+        return "raise"
+    if not isinstance(inline, bool):
+        raise UsageError(f'inline is True, False or "raise", not {inline!r:.40}')
+    return inline
 
 
 def _settings(

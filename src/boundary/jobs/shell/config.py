@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from msgspec import Meta, Struct, field
 
+from boundary.jobs.core import scaling
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import ConfigError, UsageError
 
@@ -63,8 +64,23 @@ QueueNames: TypeAlias = Annotated[
 ]
 
 
+AtOnce: TypeAlias = Annotated[
+    Annotated[int, Meta(ge=1, le=100_000)] | Annotated[str, Meta(pattern="^auto")],
+    Meta(description='a whole number from 1 to 100000, "auto", or bounds as in "auto:2-200"'),
+]
+QueueLimits: TypeAlias = Annotated[
+    dict[str, int],
+    Meta(description="a table of queue names and numbers from 1 on, such as {reports = 2}"),
+]
+
 Durability: TypeAlias = Annotated[
     Literal["stored", "replicated"], Meta(description="stored or replicated")
+]
+Many: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53, description="a whole number from 0 (never) on")
+]
+Memory: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53, description="a number of bytes from 0 (never) on; 2**30 is a GiB")
 ]
 Few: TypeAlias = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 
@@ -119,20 +135,31 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
         queues: Served in this order; None: every queue that has jobs, ``default`` first.
         poll_interval: Longest a worker goes without looking; it is woken, it does not poll.
         shutdown_timeout: How long running jobs may go on once a worker is told to stop.
-        concurrency: Jobs that run at the same time in one process.
+        concurrency: Jobs that run at the same time in one process; ``"auto"`` or ``"auto:2-200"``:
+            as many, within bounds, as the measured load allows.
+        queue_concurrency: Of these queues, at most so many of them.
         lease: A worker not heard of for so long is taken for lost, and its jobs taken back.
         max_unhandled: Longest wait between looks for a worker that has the missing handler.
         max_crashes: So many lost workers make a job a dead letter.
+        max_jobs: A process is replaced by a new one after so many jobs; 0: never.
+        max_memory: A process that has more bytes of memory is replaced; 0: never.
+        health_port: Where a worker answers ``/live``, ``/ready`` and ``/metrics``; None: nowhere.
+        health_host: On which address; ``0.0.0.0`` for probes from outside, as in a container.
     """
 
     count: AtLeastOne = 1
     queues: QueueNames | None = None
     poll_interval: Wait = 1_000
     shutdown_timeout: Grace = 30_000
-    concurrency: AtLeastOne = 10
+    concurrency: AtOnce = 10
     lease: Lease = 30_000
     max_unhandled: Wait = 300_000
     max_crashes: AtLeastOne = 3
+    max_jobs: Many = 0
+    max_memory: Memory = 0
+    health_port: Port | None = None
+    health_host: Text = "127.0.0.1"
+    queue_concurrency: QueueLimits = field(default_factory=dict[str, int])
 
 
 class ScheduledSettings(Struct, frozen=True, kw_only=True):
@@ -156,11 +183,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         url: Where the store is.
         namespace: Stores of one server are kept apart by it.
         payload_limit: Most bytes a job's arguments and metadata (or its result) may take.
+        inline: A job that is due runs where it is enqueued, without a worker; for development.
     """
 
     url: Text = DEFAULT_URL
     namespace: Namespace = "jobs"
     payload_limit: Bytes = 262_144
+    inline: Switch = False
     redis: RedisSettings = field(default_factory=RedisSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     scheduled_processor: ScheduledSettings = field(default_factory=ScheduledSettings)
@@ -361,6 +390,10 @@ def _checked(given: Given) -> Any:
         if given.key == "workers.queues" and checked is not None:
             for name in checked:
                 checked_name("queue", name)
+        if given.key == "workers.concurrency":
+            scaling.parsed(cast("int | str", checked))
+        if given.key == "workers.queue_concurrency":
+            scaling.check_limits(cast("dict[str, int]", checked))
         if given.key == "namespace":
             checked_name("namespace", checked)
     except (msgspec.ValidationError, UsageError) as error:
@@ -370,15 +403,22 @@ def _checked(given: Given) -> Any:
 
 def _from_text(text: str, kind: Any) -> Any:
     """What a variable says, in the form a file would have it."""
-    if tuple in {get_origin(each) for each in _alternatives(kind)}:
-        return [name.strip() for name in text.split(",") if name.strip()]
+    kinds = {get_origin(each) or each for each in _alternatives(kind)}
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if tuple in kinds:
+        return words
+    if dict in kinds and all("=" in word for word in words):
+        pairs = (word.rpartition("=") for word in words)
+        return {name.strip(): number.strip() for name, _, number in pairs}
+    if {int, str} <= kinds and text.strip().isdecimal():
+        return int(text)
     return text
 
 
 def _alternatives(kind: Any) -> Iterator[Any]:
     """The plain types behind `Annotated` and `|`."""
     if get_origin(kind) is Annotated:
-        yield get_args(kind)[0]
+        yield from _alternatives(get_args(kind)[0])
     elif get_origin(kind) in {Union, types.UnionType}:
         for each in get_args(kind):
             yield from _alternatives(each)

@@ -105,10 +105,10 @@ class Context:
         self._report = report
         self._extend = extend
         self._job: Job | None = None
-        self.attempt = record.retry_count + 1
-        self.fencing_token = record.token
-        self.cancelled = Cancelled()
-        self.state = state
+        self.attempt: int = record.retry_count + 1
+        self.fencing_token: int = record.token
+        self.cancelled: Cancelled = Cancelled()
+        self.state: Any = state
 
     @property
     def job(self) -> Job:

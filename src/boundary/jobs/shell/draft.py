@@ -35,15 +35,26 @@ class Draft(Struct, frozen=True, gc=False):
 
 
 class Drafting:
-    """Makes drafts of one job type and one set of options; what they share is made once."""
+    """Makes drafts of one job type and one set of options; what they share is made once.
 
-    __slots__ = ("_limit", "_new_id", "_payload", "job_type", "options")
+    Args:
+        carried: Called with the job's type, queue and id: what its metadata carries of the trace it
+            is made in; None: nothing.
+    """
+
+    __slots__ = ("_carried", "_limit", "_new_id", "_payload", "job_type", "options")
 
     def __init__(
-        self, job_type: str, options: Options, new_id: Callable[[], bytes], limit: int
+        self,
+        job_type: str,
+        options: Options,
+        new_id: Callable[[], bytes],
+        limit: int,
+        carried: Callable[[str, str, bytes], Mapping[str, str] | None],
     ) -> None:
-        self.job_type = job_type
-        self.options = options
+        self.job_type: str = job_type
+        self.options: Options = options
+        self._carried = carried
         self._new_id = new_id
         self._limit = limit
         self._payload = (
@@ -52,7 +63,6 @@ class Drafting:
             options.timeout,
             options.expires,
             options.keep_result,
-            options.metadata,
         )
 
     def draft(self, given: Mapping[str, Any], id: bytes | None = None) -> Draft:
@@ -64,12 +74,16 @@ class Drafting:
         """
         options = self.options
         args = json_args(given)
-        payload = wire.encode_payload(Payload(wire.VERSION, args, *self._payload))
+        id = id or options.job_id or self._new_id()
+        if (context := self._carried(self.job_type, options.queue, id)) is not None:
+            options = replace(options, metadata={**context, **(options.metadata or {})})
+        made = Payload(wire.VERSION, args, *self._payload, metadata=options.metadata)
+        payload = wire.encode_payload(made)
         if len(payload) > self._limit:
             raise self._too_large(args, len(payload))
         return Draft(
             NewJob(
-                id or options.job_id or self._new_id(),
+                id,
                 self.job_type,
                 options.queue,
                 options.priority,

@@ -6,39 +6,50 @@ not: talking to the store (the worker), deciding how much to claim (`core.dispat
 end leads to (`core.outcome`).
 
 The way of a job: `add` → `_fill` finds a free slot → `_begin` decodes it and finds its handler →
-`_serve` (async) or a thread (sync) calls it → `_returned` or `_raised` makes the outcome →
-`_finish` puts it where the worker collects it.
+`_serve` (async, or in a process of its own) or a thread (sync) calls it → `_returned` or `_raised`
+makes the outcome → `_finish` puts it where the worker collects it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 import logging
+import os
+import threading
 from collections import deque
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from boundary.jobs.core import outcome, wire
-from boundary.jobs.core.job import JobError
+from boundary.jobs.core.records import JobError, Progress
 from boundary.jobs.core.steering import Steer, as_job_result
 from boundary.jobs.errors import RecordError
+from boundary.jobs.shell import process, stacks
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.failure import describe
+from boundary.jobs.shell.isolation.cells import Cells
+from boundary.jobs.shell.isolation.keeper import CellLost, CellUnavailable
+from boundary.jobs.shell.logs import labels
+from boundary.jobs.shell.process import LINEAGE
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from boundary.jobs.core.operations import Outcome
     from boundary.jobs.core.outcome import Keep
     from boundary.jobs.core.wire import Millis, Payload, Record
     from boundary.jobs.ports import Clock
+    from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.telemetry.tracing import Processing
     from boundary.jobs.shell.threads import MakeThreads
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 HOG = 0.001
 """Seconds a slot goes on without a turn for the rest of the loop."""
@@ -49,6 +60,18 @@ GRACE = 1.0
 LAST_GRACE = 0.2
 """The same at the end of a shutdown, when the process is about to leave."""
 
+START_GRACE = 15.0
+"""Seconds a process may take until it calls the handler, beside the handler's timeout."""
+
+TERM_GRACE = 0.5
+"""Seconds between SIGTERM and SIGKILL for a process that runs a handler."""
+
+KILL_GRACE = 1.0
+"""Seconds until its end is believed."""
+
+NO_PROCESS_MS = 5_000
+"""How long a job waits for another chance when no process could be started for it."""
+
 
 class Run:
     """One run under way.
@@ -57,6 +80,8 @@ class Run:
         stop: Why it was asked to stop: "", "timeout", "cancel" or "abandon".
         ended: Its outcome is in; whatever else it does changes nothing.
         given_up: Its slot went to another job while it still runs.
+        over: Its handler has returned or raised.
+        thread: The thread its handler is in, if it is in one.
         started, finished: When, by the loop's time.
     """
 
@@ -67,36 +92,45 @@ class Run:
         "finished",
         "given_up",
         "handler",
+        "over",
         "payload",
         "record",
         "started",
         "stop",
         "task",
+        "thread",
     )
 
     def __init__(
         self, record: Record, payload: Payload, handler: Handler[..., Any], started: float
     ) -> None:
-        self.record = record
-        self.payload = payload
-        self.handler = handler
-        self.started = started
-        self.finished = started
+        self.record: Record = record
+        self.payload: Payload = payload
+        self.handler: Handler[..., Any] = handler
+        self.started: float = started
+        self.finished: float = started
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.deadline: float | None = None
-        self.stop = ""
-        self.ended = False
-        self.given_up = False
+        self.stop: str = ""
+        self.ended: bool = False
+        self.given_up: bool = False
+        self.over: bool = False
+        self.thread: int | None = None
 
 
 class Executor:
     """Slots for `concurrency` jobs. Everything but `progress` is called on its event loop.
 
     Args:
+        addresses: Where processes find the handlers that run in one of their own, by job type;
+            one that is not here runs in this process.
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
+        errors: Gets what handlers raise, by the id of the job; None: nobody wants to know.
+        processing: Makes a span of each run; None: nobody traces.
+        whole_process: The process is this worker's, with its streams.
         threads: Makes the threads for handlers that block.
     """
 
@@ -106,25 +140,33 @@ class Executor:
         *,
         concurrency: int,
         keep: Keep,
+        addresses: Mapping[str, Address],
+        whole_process: bool,
         max_unhandled_ms: int,
+        max_crashes: int,
         result_limit: int,
         clock: Clock,
         state: Any,
         report: Callable[[Record, bytes], None],
         collected: Callable[[], None],
         store_now: Callable[[], Millis],
+        errors: dict[bytes, BaseException] | None = None,
+        processing: Processing | None = None,
         threads: MakeThreads = Threads,
     ) -> None:
         self._registry = registry
         self._concurrency = concurrency
         self._keep = keep
         self._max_unhandled_ms = max_unhandled_ms
+        self._max_crashes = max_crashes
         self._result_limit = result_limit
         self._clock = clock
         self._state = state
         self._report = report
         self._collected = collected
         self._store_now = store_now
+        self._errors = errors
+        self._processing = processing
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._buffer: deque[Record] = deque()
@@ -132,14 +174,20 @@ class Executor:
         self._idle: deque[asyncio.Future[Run]] = deque()
         # In order, as all that is iterated over here: a worker's steps depend on no address.
         self._slots: dict[asyncio.Task[None], None] = {}
-        self._threads = threads(self._loop, self._call_blocking, self._finish)
+        call_blocking = self._call_blocking if processing is None else self._trace_blocking
+        self._threads = threads(self._loop, call_blocking, self._finish)
         self._bridge = threads(self._loop, _call_bridged, _resolve)
+        self._addresses = addresses
+        self._cells = Cells(addresses, result_limit)
+        self._generation = LINEAGE.forks
+        self._whole_process = whole_process
         self._yielded = self._time()
         self._deadlines: list[tuple[float, int, Run]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._ticket = itertools.count()
         self._outcomes: list[tuple[Record, Outcome]] = []
         self._durations: dict[str, list[float]] = {}
+        self._left_behind: list[Run] = []
         self._missing_said: dict[str, float] = {}
 
     # What the worker does with it
@@ -184,39 +232,61 @@ class Executor:
         """Ids of the jobs that run."""
         return tuple(self._running)
 
+    @property
+    def runs(self) -> list[Run]:
+        """The runs under way; from any thread."""
+        return list(self._running.values())
+
+    @property
+    def left_behind(self) -> list[Run]:
+        """Runs that go on though their slots were given away; from any thread."""
+        return [run for run in self._left_behind if not run.over]
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Pids of the child processes that run handlers."""
+        return self._cells.pids
+
     def durations(self) -> tuple[tuple[str, int, float], ...]:
         """(queue, runs, milliseconds together) of what finished since the last call."""
+        self._keep_streams_open()  # once a turn, for the handlers on the loop
         taken, self._durations = self._durations, {}
         return tuple((queue, int(count), total) for queue, (count, total) in taken.items())
 
-    def refuse(self, records: Sequence[Record]) -> int:
-        """Release these claimed jobs unbegun. How many."""
-        # Each goes to the head in turn: the last first keeps their order.
-        for record in reversed(records):
-            self._outcomes.append((record, outcome.released(record, self._keep.finished)))
-        return len(records)
+    def resize(self, slots: int) -> None:
+        """There is room for so many jobs; what runs beyond it ends first."""
+        self._concurrency = slots
+        self._fill()
 
-    def give_back(self) -> int:
-        """Release every job that has not begun. How many."""
+    def give_back(self) -> tuple[Record, ...]:
+        """Release every job that has not begun. Which."""
         unbegun = tuple(self._buffer)
         self._buffer.clear()
         return self.refuse(unbegun)
 
-    def cancel(self, ids: Iterable[bytes]) -> int:
-        """Ask these jobs to stop. How many had not begun (and are cancelled at once)."""
+    def refuse(self, records: tuple[Record, ...]) -> tuple[Record, ...]:
+        """Release these claimed jobs unbegun. Which."""
+        # Each goes to the head in turn: the last first keeps their order.
+        for record in reversed(records):
+            self._outcomes.append((record, outcome.released(record, self._keep.finished)))
+        return records
+
+    def cancel(self, ids: Iterable[bytes]) -> tuple[Record, ...]:
+        """Ask these jobs to stop. Which had not begun (and are cancelled at once)."""
         wanted = set(ids)
         for id, run in list(self._running.items()):
             if id in wanted:
                 self._ask_to_stop(run, "cancel", GRACE)
-        unbegun = [record for record in self._buffer if record.id in wanted]
+        unbegun = tuple([record for record in self._buffer if record.id in wanted])
         for record in unbegun:
             self._buffer.remove(record)
             why = "cancelled before it started"
             self._outcomes.append((record, outcome.cancelled(record, self._keep.finished, why)))
-        return len(unbegun)
+        return unbegun
 
     def abandon(self) -> None:
         """Stop what runs and release it; handlers get a last moment to unwind."""
+        self._cells.wind_down()
         for run in list(self._running.values()):
             run.stop = ""
             self._ask_to_stop(run, "abandon", LAST_GRACE)
@@ -232,7 +302,7 @@ class Executor:
         self._durations.clear()
 
     async def close(self) -> None:
-        """Slots and threads end; what does not within a moment is left behind."""
+        """Slots, threads and processes end; what does not within a moment is left behind."""
         self._threads.close()
         self._bridge.close()
         if self._alarm is not None:
@@ -241,6 +311,7 @@ class Executor:
             slot.cancel()
         if self._slots:
             await asyncio.wait(self._slots, timeout=LAST_GRACE)
+        await self._cells.close()
 
     # Finding a slot
 
@@ -273,7 +344,9 @@ class Executor:
         run = Run(record, payload, handler, started)
         self._running[record.id] = run
         if payload.timeout_ms is not None:
-            self._watch(run, started + payload.timeout_ms / 1000)
+            # A process may have to start first; the handler's time begins with the handler.
+            start = 0.0 if handler.isolation is None else START_GRACE
+            self._watch(run, started + start + payload.timeout_ms / 1000)
         if handler.context_parameter is not None or self._registry.middleware:
             run.context = self._context(run)
         return run
@@ -294,13 +367,27 @@ class Executor:
             log.critical("a slot broke; please report this", exc_info=error)
 
     def _on_loop(self, run: Run) -> bool:
-        return run.handler.is_async or bool(self._registry.middleware)
+        handler = run.handler
+        return handler.is_async or self._is_isolated(handler) or bool(self._registry.middleware)
+
+    def _is_isolated(self, handler: Handler[..., Any]) -> bool:
+        return handler.job_type in self._addresses
 
     def _context(self, run: Run) -> Context:
         def extend(seconds: float) -> None:
-            self._loop.call_soon_threadsafe(self._watch, run, self._time() + seconds)
+            self._loop.call_soon_threadsafe(self.extend, run, seconds)
 
         return Context(run.record, state=self._state, report=self._report, extend=extend)
+
+    def extend(self, run: Run, seconds: float) -> None:
+        """The run's timeout, if it has one, is so many seconds from now."""
+        if seconds > 0:
+            self._watch(run, self._time() + seconds)
+
+    def report(self, run: Run, fraction: float, message: str | None) -> None:
+        """The run's progress is this, if it is one that may be."""
+        if 0 <= fraction <= 1:
+            self._report(run.record, wire.encode_progress(Progress(fraction, message)))
 
     def _quarantine(self, record: Record, error: RecordError) -> None:
         log.error(
@@ -335,7 +422,12 @@ class Executor:
         assert task is not None
         while True:
             run.task = task
-            result = await self._call(run, task)
+            if self._processing is None:
+                result = await self._call(run, task)
+            else:
+                with self._processing.around(run.record, run.payload) as span:
+                    result = await self._call(run, task)
+                    span.tell(result)
             run.task = None
             if run.given_up:
                 return
@@ -373,6 +465,8 @@ class Executor:
                 raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             if self._registry.middleware:
                 value = await self._through_middleware(run)
+            elif self._is_isolated(run.handler):
+                value = await self._isolated(run)
             else:
                 value = await run.handler.function(**self._arguments(run))
             return self._returned(run, value)
@@ -383,17 +477,44 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - sys.exit in a handler fails its job only
             return self._raised(run, error)
         finally:
+            run.over = True
+            if LINEAGE.forks != self._generation:
+                os._exit(0)  # as `_leave_if_forked`; a call for each job would cost more
             # A handler may swallow a cancellation; the slot must not inherit it.
             while run.stop and task.cancelling():
                 task.uncancel()
 
+    async def _isolated(self, run: Run) -> Any:
+        return await self._cells.call(run.handler, run.record, _Ear(run, self))
+
     def _call_blocking(self, run: Run) -> Outcome:
+        run.thread = threading.get_ident()
         try:
             if run.stop:
                 raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
             return self._returned(run, run.handler.function(**self._arguments(run)))
         except BaseException as error:  # noqa: BLE001 - as above
             return self._raised(run, error)
+        finally:
+            run.over = True
+            self._leave_if_forked()
+            self._keep_streams_open()
+
+    def _trace_blocking(self, run: Run) -> Outcome:
+        assert self._processing is not None
+        with self._processing.around(run.record, run.payload) as span:
+            result = self._call_blocking(run)
+            span.tell(result)
+        return result
+
+    def _leave_if_forked(self) -> None:
+        """A handler forked and both went on: the copy must not be this worker's twin."""
+        if LINEAGE.forks != self._generation:
+            os._exit(0)
+
+    def _keep_streams_open(self) -> None:
+        if self._whole_process:
+            process.keep_streams_open()
 
     def _arguments(self, run: Run) -> dict[str, Any]:
         arguments = run.handler.arguments(run.payload.args)
@@ -406,6 +527,8 @@ class Executor:
         assert context is not None
 
         async def innermost(_: Context | None = None) -> Any:
+            if self._is_isolated(run.handler):
+                return await self._isolated(run)
             if run.handler.is_async:
                 return await run.handler.function(**self._arguments(run))
             return await self._in_thread(run)
@@ -445,22 +568,40 @@ class Executor:
 
     def _raised(self, run: Run, error: BaseException) -> Outcome:
         ended = self._ended_run(run)
+        if self._errors is not None and not run.ended:
+            self._errors[run.record.id] = error
         if run.stop:
             return self._stopped(run, ended, error)
-        if isinstance(error, Steer):
-            return outcome.steered(ended, error, describe(error))
-        return outcome.failed(ended, describe(error))
+        match error:
+            case Steer():
+                return outcome.steered(ended, error, describe(error))
+            case CellLost():
+                return self._lost(run, ended, error)
+            case CellUnavailable():
+                log.error("no process for %s: %s", run.record.job_type, error)
+                return outcome.released(run.record, self._keep.finished, NO_PROCESS_MS)
+            case _:
+                return outcome.failed(ended, describe(error))
+
+    def _lost(self, run: Run, ended: outcome.Run, error: CellLost) -> Outcome:
+        message = f"the process that ran {run.record.job_type} {error}"
+        log.error("%s; other jobs go on", message, extra=labels(run.record))
+        return outcome.lost(ended, JobError(message, "WorkerLost"), self._max_crashes)
 
     def _stopped(self, run: Run, ended: outcome.Run, error: BaseException | None) -> Outcome:
         """The outcome of a run that was asked to stop, and did."""
         if run.stop == "abandon":
-            return outcome.released(run.record, self._keep.finished)
+            return outcome.interrupted(ended)
         if run.stop == "cancel":
-            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran")
-        stack = None if error is None else describe(error).stacktrace
+            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran", ended)
         limit = (run.payload.timeout_ms or 0) / 1000
         took = ended.duration_ms / 1000
-        how = "" if error is not None else "; it went on after it was asked to stop"
+        if isinstance(error, CellLost):
+            stack, how = None, f"; its process {error}"
+        elif error is not None:
+            stack, how = describe(error).stacktrace, ""
+        else:
+            stack, how = None, "; it went on after it was asked to stop"
         message = f"{run.record.job_type} ran for {took:.1f} s, its timeout is {limit:g} s{how}"
         return outcome.failed(ended, JobError(message, "TimeoutError", stack))
 
@@ -547,16 +688,21 @@ class Executor:
         elif run.context is None and not self._on_loop(run):
             # A blocking handler without a context cannot hear of it: nothing to wait for.
             grace = 0.0
+        if self._is_isolated(run.handler):
+            grace = sum(patience(run)) + KILL_GRACE
         self._loop.call_later(grace, self._give_up, run)
 
     def _give_up(self, run: Run) -> None:
         """The run did not stop: it gets its outcome, its slot goes to another job."""
         if run.ended:
             return
+        stack = stack_of(run)
         log.error(
-            "%s goes on though it was asked to stop (%s); its slot is given to other jobs",
+            "%s goes on though it was asked to stop (%s); its slot is given to other jobs. It is "
+            "at\n%s",
             run.record.job_type,
             run.stop,
+            stack or "(no Python code)",
             extra=labels(run.record),
         )
         ended = self._ended(run.record, run.payload, run.started)
@@ -566,21 +712,56 @@ class Executor:
 
     def _leave_behind(self, run: Run) -> None:
         run.given_up = True
+        self._left_behind = [one for one in self._left_behind if not one.over]
+        self._left_behind.append(run)
         if not self._on_loop(run):
             self._threads.give_up()
-        elif not run.handler.is_async:
+        elif not run.handler.is_async and run.handler.isolation is None:
             self._bridge.give_up()
+
+
+def patience(run: Run) -> tuple[float, float]:
+    """Seconds a run in a process of its own gets once asked to stop, and then after SIGTERM."""
+    if run.stop in {"", "abandon"}:
+        return 0.0, LAST_GRACE / 2
+    hears = run.handler.is_async or run.handler.context_parameter is not None
+    return (GRACE if hears else 0.0), TERM_GRACE
+
+
+class _Ear:
+    """What a process tells of its run reaches the run."""
+
+    __slots__ = ("_executor", "_run")
+
+    def __init__(self, run: Run, executor: Executor) -> None:
+        self._run = run
+        self._executor = executor
+
+    def begun(self) -> None:
+        if (limit := self._run.payload.timeout_ms) is not None:
+            self._executor.extend(self._run, limit / 1000)
+
+    def progress(self, fraction: float, message: str | None) -> None:
+        self._executor.report(self._run, fraction, message)
+
+    def extend(self, seconds: float) -> None:
+        self._executor.extend(self._run, seconds)
+
+    def patience(self) -> tuple[float, float]:
+        return patience(self._run)
 
 
 class Bridged:
     """A blocking handler's call under middleware: the thread answers the slot that waits."""
 
-    __slots__ = ("answer", "arguments", "run")
+    __slots__ = ("answer", "arguments", "context", "run")
 
     def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
-        self.run = run
-        self.arguments = arguments
-        self.answer = answer
+        self.run: Run = run
+        self.arguments: dict[str, Any] = arguments
+        self.answer: asyncio.Future[Any] = answer
+        # What middleware set (a span, a logger's fields) is there for the handler too.
+        self.context: contextvars.Context = copy_context()
 
     @property
     def given_up(self) -> bool:
@@ -589,8 +770,9 @@ class Bridged:
 
 
 def _call_bridged(item: Bridged) -> tuple[Any, BaseException | None]:
+    item.run.thread = threading.get_ident()
     try:
-        return item.run.handler.function(**item.arguments), None
+        return item.context.run(item.run.handler.function, **item.arguments), None
     except BaseException as error:  # noqa: BLE001 - handed on to the middleware
         return None, error
 
@@ -619,11 +801,8 @@ def _wrapped(
     return wrapped
 
 
-def labels(record: Record) -> dict[str, object]:
-    """What every log line about a job carries."""
-    return {
-        "job_id": str(UUID(bytes=record.id)),
-        "job_type": record.job_type,
-        "queue": record.queue,
-        "attempt": record.retry_count + 1,
-    }
+def stack_of(run: Run) -> str:
+    """Where its handler is just now; empty if that is in no Python code of this process."""
+    if run.thread is not None:
+        return stacks.of_thread(run.thread)
+    return "" if run.task is None else stacks.of_task(run.task)

@@ -15,11 +15,25 @@ FRAMES = 40
 _OURS = str(Path(__file__).parent)
 
 
+class Told(Exception):
+    """A failure in another process, as that described it.
+
+    Attributes:
+        error: What to store of it.
+    """
+
+    def __init__(self, error: JobError) -> None:
+        super().__init__(f"{error.type}: {error.message}")
+        self.error = error
+
+
 def describe(error: BaseException) -> JobError:
     """The exception's message, type and stack trace; never raises.
 
     The trace starts at the handler: the frames of the worker that called it are left out.
     """
+    if isinstance(error, Told):
+        return error.error
     return JobError(_message(error), type(error).__name__, _stacktrace(error))
 
 

@@ -14,17 +14,21 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar, cast, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, stats, wire
+from boundary.jobs.core.happenings import Admitted, Cancelled, Happening, Retried
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
+    HOURS,
+    MINUTE,
     SERIES,
+    Act,
     Cancel,
     DeadLetters,
     Delete,
@@ -33,24 +37,18 @@ from boundary.jobs.core.operations import (
     History,
     Interest,
     Operation,
-    Purge,
-    PutSchedule,
-    RemoveSchedule,
     Retry,
-    Schedule,
-    Schedules,
     Search,
     Series,
     SetPaused,
     Snapshot,
     Stats,
-    Time,
     Topic,
+    What,
 )
-from boundary.jobs.core.priority import name as priority_name
-from boundary.jobs.core.records import JSON, Job, Priority, Status
+from boundary.jobs.core.records import JSON, Job, Status
 from boundary.jobs.core.stats import Counters, JobStats, MinuteStats, QueueStats, WorkerInfo
-from boundary.jobs.core.wire import Millis, Record
+from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import (
     IllegalTransition,
     JobCancelled,
@@ -60,8 +58,8 @@ from boundary.jobs.errors import (
     UsageError,
 )
 from boundary.jobs.shell.draft import Draft, jobs_of
+from boundary.jobs.shell.hands import Hand
 from boundary.jobs.shell.options import as_id, as_instant, as_span
-from boundary.jobs.shell.registry import schedule_of
 
 R = TypeVar("R")
 
@@ -84,9 +82,17 @@ class Wait(Struct, frozen=True):
     seconds: float
 
 
-Step: TypeAlias = Operation[Any] | Listen | Wait
+class Tell(Struct, frozen=True):
+    """Tell of it: here, and those who watch the store, if somebody does or may."""
+
+    happening: Happening
+    watched: bool = True
+
+
+Step: TypeAlias = Operation[Any] | Listen | Wait | Tell
 Flow: TypeAlias = Generator[Step, Any, R]
 JobId: TypeAlias = UUID | str
+By: TypeAlias = Literal["queue", "job_type"]
 
 
 class JobPage(Struct, frozen=True):
@@ -105,27 +111,6 @@ class JobPage(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.jobs)
-
-
-class ScheduleInfo(Struct, frozen=True, kw_only=True):
-    """A standing order for jobs.
-
-    Attributes:
-        cron: Its expression, in the local time of `timezone`; or
-        every: its interval.
-        next_at: Its next tick.
-        args: What each job is given.
-    """
-
-    name: str
-    job_type: str
-    queue: str
-    priority: Priority
-    args: dict[str, JSON]
-    cron: str | None
-    every: timedelta | None
-    timezone: str
-    next_at: datetime
 
 
 def ask(operation: Operation[R]) -> Flow[R]:
@@ -158,7 +143,10 @@ def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
     reply = yield from ask(Enqueue(tuple([one.new for one in drafts])))
     jobs = jobs_of(drafts, reply.now)
     if all(reply.fresh):
+        yield Tell(Admitted(reply.now, tuple([one.new for one in drafts])), reply.watched)
         return jobs
+    new = [one.new for one, fresh in zip(drafts, reply.fresh, strict=True) if fresh]
+    yield Tell(Admitted(reply.now, tuple(new)), reply.watched)
     again = [place for place, fresh in enumerate(reply.fresh) if not fresh]
     found = yield from ask(Find(tuple([drafts[place].new.id for place in again])))
     for place, record in zip(again, found, strict=True):
@@ -228,17 +216,21 @@ def _value(job_id: JobId, record: Record | None) -> JSON:
     )
 
 
-def cancel(job_id: JobId, keep_ms: int) -> Flow[Job | None]:
+def cancel(job_id: JobId, keep_ms: int, hand: Hand | None) -> Flow[Job | None]:
     """The job never runs, or its run is asked to stop. None: no such job."""
     before = yield from find(job_id)
     if before is None:
         return None
     own = before.keep_result
     kept = keep_ms if own is None else round(own / timedelta(milliseconds=1))
-    (verdict,) = yield from ask(Cancel((before.id.bytes,), kept))
+    (verdict,) = yield from ask(
+        Cancel((before.id.bytes,), kept, _act(hand, "cancel", str(before.id)))
+    )
     if verdict == "missing":
         return None
     job = (yield from find(job_id)) or replace(before, status="cancelled")
+    if verdict == "done":
+        yield Tell(Cancelled(wire.millis(job.updated_at), (job,)))
     if verdict == "refused":
         raise IllegalTransition(
             f"job {job.id} is {job.status}, there is nothing left to cancel",
@@ -248,12 +240,18 @@ def cancel(job_id: JobId, keep_ms: int) -> Flow[Job | None]:
     return job
 
 
-def retry(job_id: JobId) -> Flow[Job | None]:
+def _act(hand: Hand | None, what: What, target: str) -> Act | None:
+    return None if hand is None else hand.act(what, target)
+
+
+def retry(job_id: JobId, hand: Hand | None = None) -> Flow[Job | None]:
     """The failed job waits in its queue with a full budget. None: no such job."""
-    (verdict,) = yield from ask(Retry((as_id(job_id),)))
+    (verdict,) = yield from ask(Retry((as_id(job_id),), act=_act(hand, "retry", str(job_id))))
     if verdict == "missing":
         return None
     job = yield from find(job_id)
+    if verdict == "done" and job is not None:
+        yield Tell(Retried(wire.millis(job.updated_at), (job,)))
     if verdict == "refused" and job is not None:
         raise IllegalTransition(
             f"job {job.id} is {job.status}; only a failed job can be retried",
@@ -271,32 +269,9 @@ def retry_if_failed(job_id: JobId) -> Flow[Job | None]:
         return None
 
 
-def retry_failed(queue: str | None, job_type: str | None, limit: int | None) -> Flow[int]:
-    """Every dead letter that matches waits again, each at most once. How many.
-
-    Goes through the jobs from the newest on, so those that fail again meanwhile do not stand in
-    the way of the older ones.
-    """
-    if limit is not None:
-        limit = checked_limit(limit, None)
-    search = Search("failed", _job_type(job_type), _queue(queue), limit=PAGE)
-    count = 0
-    while limit is None or count < limit:
-        page = yield from ask(search)
-        dead = [record.id for record in page.records if record.ending in lifecycle.DEAD]
-        dead = dead if limit is None else dead[: limit - count]
-        if dead:
-            verdicts = yield from ask(Retry(tuple(dead)))
-            count += verdicts.count("done")
-        if page.cursor is None:
-            break
-        search = replace(search, cursor=page.cursor)
-    return count
-
-
-def delete(job_id: JobId) -> Flow[bool]:
+def delete(job_id: JobId, hand: Hand | None = None) -> Flow[bool]:
     """No such job is stored. Whether it was."""
-    (was,) = yield from ask(Delete((as_id(job_id),)))
+    (was,) = yield from ask(Delete((as_id(job_id),), _act(hand, "delete", str(job_id))))
     return was
 
 
@@ -322,8 +297,8 @@ def search(
     page = yield from ask(
         Search(
             status,
-            _job_type(job_type),
-            _queue(queue),
+            job_type_or_none(job_type),
+            queue_or_none(queue),
             None if since is None else as_instant("since", since),
             None if until is None else as_instant("until", until),
             text,
@@ -372,8 +347,8 @@ def history(job_type: str, limit: int) -> Flow[list[Job]]:
     return [wire.job_of(record) for record in records]
 
 
-def checked_limit(limit: object, most: int | None) -> int:
-    """The number of jobs asked for.
+def checked_limit(limit: object, most: int | None, name: str = "limit") -> int:
+    """The number of jobs (or of what `name` says) asked for.
 
     Raises:
         UsageError: It is not a whole number from 1 to `most`.
@@ -381,14 +356,16 @@ def checked_limit(limit: object, most: int | None) -> int:
     if isinstance(limit, int) and limit is not True and 1 <= limit <= (most or limit):
         return limit
     upper = "on" if most is None else f"to {most}"
-    raise UsageError(f"limit is a whole number from 1 {upper}, not {limit!r:.40}")
+    raise UsageError(f"{name} is a whole number from 1 {upper}, not {limit!r:.40}")
 
 
-def _queue(name: str | None) -> str | None:
+def queue_or_none(name: str | None) -> str | None:
+    """The name of a queue, if one is given and it is one."""
     return None if name is None else checked_name("queue", name)
 
 
-def _job_type(name: str | None) -> str | None:
+def job_type_or_none(name: str | None) -> str | None:
+    """The same of a job type."""
     return None if name is None else checked_name("job type", name)
 
 
@@ -398,27 +375,45 @@ def _job_type(name: str | None) -> str | None:
 def job_stats() -> Flow[JobStats]:
     """Totals, queues and workers at one moment."""
     snapshot = yield from ask(Stats())
-    return stats.job_stats(_queues(snapshot), _workers(snapshot))
+    return stats.job_stats((yield from _queues(snapshot, None)), _workers(snapshot))
 
 
 def queue_stats(queue: str) -> Flow[QueueStats]:
     """One queue; zeros for one nobody used."""
     name = checked_name("queue", queue)
-    rows = _queues((yield from ask(Stats(name))))
+    rows = yield from _queues((yield from ask(Stats(name))), name)
     return rows[0] if rows else QueueStats(queue_name=name)
 
 
-def series(minutes: int, queue: str | None) -> Flow[list[MinuteStats]]:
-    """What was counted in each of the last minutes, by queue."""
-    wanted = Series(checked_limit(minutes, SERIES), _queue(queue))
+def series(
+    minutes: int | None,
+    queue: str | None,
+    *,
+    hours: int | None,
+    job_type: str | None,
+    by: By,
+) -> Flow[list[MinuteStats]]:
+    """What was counted in each of the last minutes or hours, by queue or by job type."""
+    if minutes is not None and hours is not None:
+        raise UsageError("give minutes or hours, one of the two")
+    if by not in get_args(By):
+        raise UsageError(f"a series is by queue or job_type, not by {by!r:.40}")
+    buckets = checked_limit(60 if minutes is None else minutes, SERIES, "minutes")
+    if hours is not None:
+        buckets = checked_limit(hours, HOURS, "hours")
+    wanted = Series(
+        buckets, queue_or_none(queue), job_type_or_none(job_type), hours is not None, by
+    )
     return [
         MinuteStats(
-            minute=wire.at(one.minute),
+            minute=wire.at(one.begin),
             queue_name=one.counters.queue,
+            job_type=one.job_type,
             succeeded=one.counters.succeeded,
             failed=one.counters.failed,
             retried=one.counters.retried,
             avg_duration_ms=one.counters.avg_duration_ms,
+            avg_wait_ms=one.counters.avg_wait_ms,
         )
         for one in (yield from ask(wanted))
     ]
@@ -426,7 +421,7 @@ def series(minutes: int, queue: str | None) -> Flow[list[MinuteStats]]:
 
 def queues() -> Flow[list[QueueStats]]:
     """Every queue with jobs, counters or a pause, by name."""
-    return _queues((yield from ask(Stats())))
+    return (yield from _queues((yield from ask(Stats())), None))
 
 
 def workers() -> Flow[list[WorkerInfo]]:
@@ -434,7 +429,17 @@ def workers() -> Flow[list[WorkerInfo]]:
     return _workers((yield from ask(Stats())))
 
 
-def _queues(snapshot: Snapshot) -> list[QueueStats]:
+PACE = 5
+"""Whole minutes a queue's pace is measured over."""
+
+
+def _queues(snapshot: Snapshot, queue: str | None) -> Flow[list[QueueStats]]:
+    ended: dict[str, int] = {}
+    this = snapshot.now // MINUTE * MINUTE
+    for one in (yield from ask(Series(PACE + 1, queue))):
+        if one.begin < this:
+            name = one.counters.queue
+            ended[name] = ended.get(name, 0) + one.counters.runs
     loads = {load.queue: load for load in snapshot.loads}
     counters = {row.queue: row for row in snapshot.counters}
     return [
@@ -444,6 +449,8 @@ def _queues(snapshot: Snapshot) -> list[QueueStats]:
             scheduled=load.scheduled if load else 0,
             running=load.running if load else 0,
             paused=load.paused if load else False,
+            oldest_ready_at=wire.instant(load.oldest) if load else None,
+            per_minute=ended.get(name, 0) / PACE,
         )
         for name in sorted({*loads, *counters})
     ]
@@ -463,79 +470,7 @@ def _workers(snapshot: Snapshot) -> list[WorkerInfo]:
     return [info for info in infos if info is not None]
 
 
-def set_paused(queue: str, *, paused: bool) -> Flow[bool]:
+def set_paused(queue: str, *, paused: bool, hand: Hand | None = None) -> Flow[bool]:
     """Workers pass over the queue, or no longer do. Whether that is a change."""
-    return (yield from ask(SetPaused(checked_name("queue", queue), paused)))
-
-
-def purge(queue: str) -> Flow[int]:
-    """Jobs of the queue that wait are gone. How many."""
-    name = checked_name("queue", queue)
-    count = 0
-    while gone := (yield from ask(Purge(name))):
-        count += gone
-    return count
-
-
-# Schedules
-
-
-def schedule(
-    name: str,
-    draft: Draft,
-    *,
-    cron: str | None,
-    every: float | timedelta | None,
-    timezone: str,
-) -> Flow[ScheduleInfo]:
-    """A job like this draft is enqueued at each tick, once, however many workers there are."""
-    checked_name("schedule", name)
-    if (cron is None) == (every is None):
-        raise UsageError("give cron (an expression) or every (an interval), one of the two")
-    every_ms = None if every is None else as_span("every", every, 1)
-    now = yield from ask(Time())
-    stored = yield from ask(
-        PutSchedule(
-            schedule_of(
-                name,
-                draft,
-                cron=cron,
-                every_ms=every_ms,
-                timezone=timezone,
-                next_at=_first_tick(cron, every_ms, timezone, now),
-            )
-        )
-    )
-    return _info(stored)
-
-
-def _first_tick(cron: str | None, every_ms: int | None, timezone: str, now: Millis) -> Millis:
-    if cron is not None:
-        from boundary.jobs.core import cron as crons  # here: few callers make schedules
-
-        return wire.millis(crons.next_tick(cron, timezone, wire.at(now)))
-    return now + (every_ms or 0)
-
-
-def unschedule(name: str) -> Flow[bool]:
-    """No schedule has this name. Whether one had."""
-    return (yield from ask(RemoveSchedule(checked_name("schedule", name))))
-
-
-def schedules() -> Flow[list[ScheduleInfo]]:
-    """All schedules, by name."""
-    return [_info(one) for one in (yield from ask(Schedules()))]
-
-
-def _info(one: Schedule) -> ScheduleInfo:
-    return ScheduleInfo(
-        name=one.name,
-        job_type=one.job_type,
-        queue=one.queue,
-        priority=priority_name(one.priority),
-        args=wire.decode_payload(one.payload).args,
-        cron=one.cron,
-        every=None if one.every_ms is None else timedelta(milliseconds=one.every_ms),
-        timezone=one.timezone,
-        next_at=wire.at(one.next_at),
-    )
+    act = _act(hand, "pause" if paused else "resume", checked_name("queue", queue))
+    return (yield from ask(SetPaused(queue, paused, act)))

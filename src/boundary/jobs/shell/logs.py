@@ -10,9 +10,13 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import IO, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING, Literal, TypeAlias
+from uuid import UUID
 
 import msgspec
+
+if TYPE_CHECKING:
+    from boundary.jobs.core.wire import Record
 
 Form: TypeAlias = Literal["text", "json"]
 
@@ -27,6 +31,16 @@ _UNSAFE = re.compile(
 could forge a line, move the cursor or hide text when it is shown."""
 
 _COLORS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+
+
+def labels(record: Record) -> dict[str, object]:
+    """What every log line about a job carries."""
+    return {
+        "job_id": str(UUID(bytes=record.id)),
+        "job_type": record.job_type,
+        "queue": record.queue,
+        "attempt": record.retry_count + 1,
+    }
 
 
 def one_line(text: str) -> str:

@@ -7,6 +7,7 @@ swallow their cancellation instead of waiting for them for ever.
 from __future__ import annotations
 
 import asyncio
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 T = TypeVar("T")
+
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 PATIENCE = 0.5
 """Seconds that tasks still under way at the end get to unwind."""
@@ -29,10 +32,20 @@ def is_running() -> bool:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The coroutine's value, from a loop of its own in this thread."""
+    """The coroutine's value, from a loop of its own in this thread.
+
+    A stray task that raises SystemExit would end the loop under it: it is logged, and no more.
+    """
     loop = new_loop()
     try:
-        return loop.run_until_complete(work)
+        task = loop.create_task(work)
+        while True:
+            try:
+                return loop.run_until_complete(task)
+            except SystemExit:
+                if task.done():
+                    raise
+                log.exception("a task that a handler started raised SystemExit; going on")
     finally:
         _wind_up(loop)
 

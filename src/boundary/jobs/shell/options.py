@@ -6,9 +6,10 @@ store keeps. What does not: arguments (`signature`), and making the job (`draft`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -25,12 +26,15 @@ from boundary.jobs.core.records import (
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import UsageError
 
+LEAST_MEMORY = 64 << 20
+"""Bytes below which no interpreter with this library starts a handler."""
+
 _LONGEST_MS = 100 * 366 * 86_400_000
 """A hundred years; what lies beyond is a mistake of units."""
 
 
-class HandlerOptions(TypedDict, total=False):
-    """Options a handler gives all its jobs.
+class JobOptions(TypedDict, total=False):
+    """Options of jobs, which a handler may give all of its own and an enqueue one.
 
     Attributes:
         queue: The queue its jobs wait in.
@@ -54,7 +58,30 @@ class HandlerOptions(TypedDict, total=False):
     keep_result: float | timedelta | bool | None
 
 
-class EnqueueOptions(HandlerOptions, total=False):
+class HandlerOptions(JobOptions, total=False):
+    """Options of a handler: those of its jobs, and how it is run.
+
+    Attributes:
+        isolation: ``"process"``: each run has a child process of the worker to itself, so that it
+            can be ended, and ends alone. None: on the worker's loop, or in one of its threads.
+        memory_limit: With isolation: the most memory its process may have, in bytes or as text
+            such as ``"512 MiB"``. What it asks for beyond raises `MemoryError`.
+        recycle_after: With isolation: a process that ran so many jobs is replaced.
+    """
+
+    isolation: Literal["process"] | None
+    memory_limit: int | str | None
+    recycle_after: int | None
+
+
+class Isolation(Struct, frozen=True, gc=False):
+    """How a handler runs in a process of its own; memory in bytes."""
+
+    memory_limit: int | None = None
+    recycle_after: int | None = None
+
+
+class EnqueueOptions(JobOptions, total=False):
     """Options of one enqueue, over those of the handler.
 
     Attributes:
@@ -105,6 +132,50 @@ def over(before: Options, given: Mapping[str, Any]) -> Options:
     if before.metadata and values["metadata"]:
         values["metadata"] = {**before.metadata, **values["metadata"]}
     return Options(**values)
+
+
+def isolation(given: Mapping[str, Any]) -> tuple[Isolation | None, dict[str, Any]]:
+    """How a handler is run, and what else was given.
+
+    Raises:
+        UsageError: One of the options is not what it may be, or does nothing without isolation.
+    """
+    rest = dict(given)
+    kind = rest.pop("isolation", None)
+    memory, runs = rest.pop("memory_limit", None), rest.pop("recycle_after", None)
+    if kind is None:
+        for name, value in (("memory_limit", memory), ("recycle_after", runs)):
+            if value is not None:
+                raise UsageError(f'{name} needs isolation="process": a process of its own')
+        return None, rest
+    if kind != "process":
+        raise UsageError(f'isolation is "process" or None, not {kind!r:.80}')
+    if runs is not None and (isinstance(runs, bool) or not isinstance(runs, int) or runs < 1):
+        raise UsageError(f"recycle_after is a number of jobs from 1 on, not {runs!r:.80}")
+    return Isolation(None if memory is None else _bytes(memory), runs), rest
+
+
+_UNITS = {"": 1, "k": 1_000, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?|)b?\s*", re.IGNORECASE | re.ASCII)
+
+
+def _bytes(size: object) -> int:
+    """A number of bytes, given as such or with a unit."""
+    found = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    if found is not None:
+        number = round(float(found[1]) * _UNITS[found[2].lower()])
+    elif isinstance(size, int) and not isinstance(size, bool):
+        number = size
+    else:
+        raise UsageError(
+            f'memory_limit is a number of bytes or a text such as "512 MiB", not {size!r:.80}'
+        )
+    if not LEAST_MEMORY <= number < 1 << 62:
+        raise UsageError(
+            f"memory_limit is at least {LEAST_MEMORY:,} bytes (64 MiB: the interpreter's own part), "
+            f"not {size!r:.80}"
+        )
+    return number
 
 
 def as_id(job_id: object) -> bytes:

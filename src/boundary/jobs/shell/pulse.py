@@ -15,24 +15,24 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from boundary.jobs.core.operations import Interest, Topic
+from boundary.jobs.core.operations import Interest, Operation, Topic
 from boundary.jobs.core.stats import encode_worker
 from boundary.jobs.core.wire import at
 from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.flows import Listen, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from boundary.jobs.core.dispatcher import Setup
     from boundary.jobs.core.operations import Beat, Heartbeat
+    from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis
     from boundary.jobs.ports import Backend, Listener, Store
-    from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.flows import Flow, Step
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 BEATS = 3
 """Heartbeats in the time of one lease."""
@@ -41,14 +41,24 @@ LAST_MOMENT = 0.8
 """The part of a lease after which a worker that could not renew it stops its jobs."""
 
 
-def describe_worker(setup: Setup, settings: Settings, now: Millis) -> bytes:
-    """What a worker says of itself, for `Stats`."""
+def describe_worker(
+    setup: Setup,
+    job_types: Iterable[str],
+    *,
+    began: Millis,
+    phase: WorkerPhase,
+    schedules: tuple[str, ...] = (),
+) -> bytes:
+    """What a worker says of itself, for `Stats` and `Explain`."""
     return encode_worker(
         queues=setup.queues or tuple(name for name, _ in setup.weights),
         concurrency=setup.concurrency,
         host=socket.gethostname(),
         pid=os.getpid(),
-        started_at=at(now),
+        started_at=at(began),
+        job_types=tuple(job_types),
+        phase=phase,
+        schedules=schedules,
     )
 
 
@@ -164,8 +174,10 @@ class Pulse:
     def _take(self, step: Step, backend: Backend) -> Any:
         if isinstance(step, Listen):
             self._listener = backend.listen(step.interest)
-        elif not isinstance(step, Wait):
+        elif isinstance(step, Operation):
             return backend.execute(step)
+        elif not isinstance(step, Wait):
+            raise TypeError(f"a heart does not {type(step).__name__}")
         elif self._listener is None:
             self._ending.wait(step.seconds)
         else:

@@ -12,17 +12,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import schedules
 from boundary.jobs.core.names import checked_name
-from boundary.jobs.core.operations import Fire, Schedule
+from boundary.jobs.core.operations import MISFIRE_CAP, Fire, Misfire, Schedule
 from boundary.jobs.core.wire import Millis, NewJob
 from boundary.jobs.errors import DuplicateHandler, UsageError
 from boundary.jobs.shell import ids, options
 from boundary.jobs.shell.draft import Draft, Drafting
-from boundary.jobs.shell.options import EnqueueOptions, Options
+from boundary.jobs.shell.options import EnqueueOptions, Isolation, Options
 
 if TYPE_CHECKING:
+    from boundary.jobs.core.happenings import Happening
     from boundary.jobs.core.records import Job
     from boundary.jobs.shell.context import Context
     from boundary.jobs.shell.signature import Signature
@@ -92,24 +94,33 @@ class Handler(Generic[P, R_co]):
         is_async: Whether it is awaited on the loop; a blocking one runs in a thread.
         context_parameter: Its parameter that gets the `Context`, if it has one.
         options: What its jobs are enqueued with, unless an enqueue says otherwise.
+        isolation: How it runs in a process of its own; None: it does not.
     """
 
     def __init__(
-        self, function: Callable[..., R_co], job_type: str, chosen: Options, door: Door
+        self,
+        function: Callable[..., R_co],
+        job_type: str,
+        chosen: Options,
+        door: Door,
+        isolation: Isolation | None = None,
     ) -> None:
         _check_kind(function, job_type)
-        self.job_type = checked_name("job type", job_type)
+        if isolation is not None:
+            _check_importable(function, job_type)
+        self.isolation = isolation
+        self.job_type: str = checked_name("job type", job_type)
         self.function = function
         self.options = chosen
-        self.is_async = _is_async(function)
+        self.is_async: bool = is_async(function)
         from boundary.jobs.shell.signature import Signature  # here: it loads inspect
 
-        self.signature = Signature(job_type, function)
-        self.context_parameter = self.signature.context_parameter
+        self.signature: Signature = Signature(job_type, function)
+        self.context_parameter: str | None = self.signature.context_parameter
         self._door = door
         sender: Sender[P] = Sender(door, self.signature, door.drafting(job_type, chosen))
         self._sender = sender
-        self.job = sender.job
+        self.job: Callable[P, Draft] = sender.job
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
@@ -155,7 +166,8 @@ class ContextHandler(Handler[P, R_co]):
         return self.function(context, *args, **kwargs)
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives something to await."""
     import inspect
 
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
@@ -174,12 +186,30 @@ def _check_kind(function: Callable[..., Any], job_type: str) -> None:
         raise UsageError(f"{job_type} is a generator function; a handler returns its result")
 
 
+def _check_importable(function: Callable[..., Any], job_type: str) -> None:
+    name = getattr(function, "__qualname__", "<lambda>")
+    if "<locals>" in name or "<lambda>" in name:
+        raise UsageError(
+            f'{job_type} has isolation="process", but {_place(function)} is inside another '
+            "function, where a child process cannot find it; move it to the top of its module"
+        )
+
+
+class Rule(Struct, frozen=True):
+    """When a schedule ticks, and what becomes of missed ticks: the fields of `Schedule`."""
+
+    cron: str | None = None
+    every_ms: int | None = None
+    timezone: str = "UTC"
+    misfire: Misfire = "once"
+    misfire_cap: int = MISFIRE_CAP
+
+
 class Declared(Struct, frozen=True):
     """A schedule written above a handler."""
 
     name: str
-    cron: str
-    timezone: str
+    rule: Rule
     draft: Draft
 
 
@@ -190,13 +220,27 @@ class Registry:
         handlers: By job type.
         middleware: Around every run, the first outermost.
         lifespan: Opens what handlers find in `Context.state`.
+        subscribers: What the program has that takes note of what happens.
     """
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler[..., Any]] = {}
         self.middleware: list[Callable[..., Any]] = []
         self.lifespan: Lifespan | None = None
+        self.subscribers: list[Callable[[Happening], None]] = []
         self._declared: dict[str, Declared] = {}
+
+    def copy(self, made_of: Callable[[Handler[..., Any]], Handler[..., Any]]) -> Registry:
+        """Another with the same in it, its handlers as `made_of` gives them.
+
+        What is registered in one from now on is not in the other.
+        """
+        other = Registry()
+        other.handlers = {name: made_of(one) for name, one in self.handlers.items()}
+        other.middleware = list(self.middleware)
+        other.lifespan = self.lifespan
+        other._declared = dict(self._declared)
+        return other
 
     def find(self, job_type: str) -> Handler[..., Any] | None:
         """The handler of a type, or None."""
@@ -222,7 +266,7 @@ class Registry:
         Raises:
             UsageError: It is not async.
         """
-        if not _is_async(function):
+        if not is_async(function):
             raise UsageError(
                 f"middleware is `async def`, as {_place(function)} is not; write "
                 "`async def mw(ctx, call_next): return await call_next(ctx)`"
@@ -242,92 +286,77 @@ class Registry:
         is_bare = inspect.isasyncgenfunction(function)
         self.lifespan = asynccontextmanager(function) if is_bare else function
 
-    def declare(self, handler: Handler[..., Any], expression: str, timezone: str) -> None:
-        """Workers keep a schedule for the handler, named after its job type.
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The names of the schedules declared in code."""
+        return tuple(self._declared)
+
+    def declare(self, handler: Handler[..., Any], rule: Rule, name: str | None = None) -> None:
+        """Workers keep a schedule for the handler, named after its job type unless given a name.
 
         Raises:
-            UsageError: The handler needs arguments.
+            UsageError: The handler needs arguments, or the name is taken or is none.
         """
         try:
             draft = handler.job()
         except TypeError as error:
             raise UsageError(
-                f"a cron tick calls {handler.job_type} without arguments, but {error}; give them "
+                f"a tick calls {handler.job_type} without arguments, but {error}; give them "
                 "defaults, or use jobs.schedule(…, args=…)"
             ) from error
-        name, number = handler.job_type, 1
+        if name is None:
+            name = self._free_name(handler.job_type)
+        elif checked_name("schedule", name) in self._declared:
+            raise UsageError(f"a schedule {name} is declared already; give this one another name")
+        self._declared[name] = Declared(name, rule, draft)
+
+    def _free_name(self, job_type: str) -> str:
+        name, number = job_type, 1
         while name in self._declared:
             number += 1
-            name = f"{handler.job_type}.{number}"
-        self._declared[name] = Declared(name, expression, timezone, draft)
+            name = f"{job_type}.{number}"
+        return name
 
     def schedules(self, now: Millis) -> list[Schedule]:
         """The schedules declared in code, with their next ticks after now."""
-        from boundary.jobs.core import cron  # here, as below: only workers keep schedules
-
-        return [
-            schedule_of(
-                one.name,
-                one.draft,
-                cron=one.cron,
-                timezone=one.timezone,
-                next_at=wire.millis(cron.next_tick(one.cron, one.timezone, wire.at(now))),
-            )
-            for one in self._declared.values()
-        ]
-
-    def tick(self, schedule: Schedule, now: Millis) -> Fire:
-        """What to ask of the store for a tick that is due; of a missed series the last fires."""
-        return Fire(
-            schedule.name,
-            schedule.next_at,
-            _next_at(schedule, now),
-            NewJob(
-                ids.of_tick(schedule.name, _latest_at(schedule, now)),
-                schedule.job_type,
-                schedule.queue,
-                schedule.priority,
-                schedule.payload,
-            ),
-        )
+        return [schedule_of(one.name, one.draft, one.rule, now) for one in self._declared.values()]
 
 
-def schedule_of(
-    name: str,
-    draft: Draft,
-    *,
-    next_at: Millis,
-    cron: str | None = None,
-    every_ms: int | None = None,
-    timezone: str = "UTC",
-) -> Schedule:
-    """A standing order for jobs like this draft."""
+def schedule_of(name: str, draft: Draft, rule: Rule, now: Millis) -> Schedule:
+    """A standing order for jobs like this draft, at its first tick after now.
+
+    Raises:
+        CronError: The expression or the zone is wrong, or it never ticks.
+    """
     new = draft.new
+    next_at = schedules.first_tick(rule.cron, rule.every_ms, rule.timezone, now)
     return Schedule(
-        name, new.job_type, new.queue, new.priority, new.payload, next_at, cron, every_ms, timezone
+        name, new.job_type, new.queue, new.priority, new.payload, next_at, *astuple(rule)
     )
 
 
-def _next_at(schedule: Schedule, now: Millis) -> Millis:
-    from boundary.jobs.core import cron
+def fires_of(schedule: Schedule, now: Millis) -> list[Fire]:
+    """What to ask of the store for a schedule that is due, one after another.
 
-    after = max(now, schedule.next_at)
-    if schedule.cron is not None:
-        return wire.millis(cron.next_tick(schedule.cron, schedule.timezone, wire.at(after)))
-    return cron.next_interval(schedule.next_at, schedule.every_ms or 1, after)
+    Each is refused if another worker was there first, and then so are the following.
+
+    Raises:
+        CronError: Its expression or zone is not understood here.
+    """
+    due = schedules.due(schedule, now)
+    stands = schedule.next_at or 0
+    if not due.ticks:
+        return [Fire(schedule.name, stands, due.next_at, None)]
+    fires: list[Fire] = []
+    for tick, following in zip(due.ticks, (*due.ticks[1:], due.next_at), strict=True):
+        fires.append(Fire(schedule.name, stands, following, _job_of_tick(schedule, tick)))
+        stands = following
+    return fires
 
 
-def _latest_at(schedule: Schedule, now: Millis) -> Millis:
-    if now <= schedule.next_at:
-        return schedule.next_at
-    from boundary.jobs.core import cron
-
-    if schedule.cron is not None:
-        first = wire.at(schedule.next_at)
-        latest = cron.latest_tick(schedule.cron, schedule.timezone, first, wire.at(now))
-        return wire.millis(latest)
-    every = schedule.every_ms or 1
-    return cron.next_interval(schedule.next_at, every, now) - every
+def _job_of_tick(schedule: Schedule, tick: Millis) -> NewJob:
+    id = ids.of_tick(schedule.name, tick)
+    return NewJob(id, schedule.job_type, schedule.queue, schedule.priority, schedule.payload)
 
 
 def _place(function: Any) -> str:

@@ -23,6 +23,7 @@ from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.seed_flows import Terms
+from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:
     from boundary.jobs.core.job import JSON, Job, Status
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 class Pool:
@@ -48,8 +49,9 @@ class Pool:
     ) -> None:
         chosen = settings or Settings()
         self.backend: Backend = store.blocking()
-        self.clock = clock or SystemClock()
-        self.terms = Terms(
+        self.voice: Voice = Voice()
+        self.clock: Clock = clock or SystemClock()
+        self.terms: Terms = Terms(
             chosen.workers.lease,
             chosen.retention.finished,
             chosen.retention.dead,
@@ -59,7 +61,7 @@ class Pool:
 
     def run(self, flow: Flow[R]) -> R:
         """The flow's value; blocks."""
-        return drive(flow, self.backend)
+        return drive(flow, self.backend, self.voice)
 
     def close(self) -> None:
         """Files and connections are let go."""

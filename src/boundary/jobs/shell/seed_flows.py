@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, outcome, priority, retry, wire
+from boundary.jobs.core.happenings import Admitted, Ended, Started
 from boundary.jobs.core.job import JSON, Job, Status
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
@@ -41,7 +42,7 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.steering import as_job_error
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.errors import IllegalTransition, LeaseLost
-from boundary.jobs.shell.flows import Flow, ask, find
+from boundary.jobs.shell.flows import Flow, Tell, ask, find
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.options import as_instant
 
@@ -83,20 +84,17 @@ def enqueue(queue: str, job: Job, execute_at: datetime | None) -> Flow[UUID]:
             status=job.status,
             event="enqueue",
         )
-    yield from ask(
-        Enqueue(
-            (
-                NewJob(
-                    job.id.bytes,
-                    checked_name("job type", job.job_type),
-                    checked_name("queue", queue),
-                    priority.rank(job.priority),
-                    wire.encode_payload(wire.payload_of(job)),
-                    run_at=None if execute_at is None else as_instant("execute_at", execute_at),
-                ),
-            )
-        )
+    new = NewJob(
+        job.id.bytes,
+        checked_name("job type", job.job_type),
+        checked_name("queue", queue),
+        priority.rank(job.priority),
+        wire.encode_payload(wire.payload_of(job)),
+        run_at=None if execute_at is None else as_instant("execute_at", execute_at),
     )
+    reply = yield from ask(Enqueue((new,)))
+    if reply.fresh[0]:
+        yield Tell(Admitted(reply.now, (new,)), reply.watched)
     return job.id
 
 
@@ -109,6 +107,7 @@ def dequeue(queue: str, terms: Terms) -> Flow[Job | None]:
     if not claimed.jobs:
         yield from ask(Depart(worker, terms.finished))
         return None
+    yield Tell(Started(claimed.now, worker, claimed.jobs), claimed.watched)
     return replace(wire.job_of(claimed.jobs[0]), status="pending")
 
 
@@ -182,7 +181,7 @@ def _put(job: Job, record: Record | None, terms: Terms) -> Flow[None]:
     if record is not None:
         job = replace(job, status=record.status)
     kept: dict[str, int] = {job.status: terms.keep(job)}
-    verdict = yield from ask(Save(wire.record_of(job, kept), terms.lease))
+    verdict = yield from ask(Save(wire.record_of(job, kept), terms.lease, job.fingerprint or ""))
     if verdict == "refused":
         raise LeaseLost(f"job {job.id} was changed by another at this moment; find it again")
 
@@ -219,6 +218,10 @@ def _settle(job: Job, ended: Outcome) -> Flow[None]:
     settled = yield from ask(Settle(worker, (ended,)))
     if not settled.accepted[0]:
         raise LeaseLost(_lost(job))
+    # A saved job that will be tried again counts that try already.
+    before = ended.retry_count - (ended.event == "fail")
+    run = (replace(wire.record_of(job, {}), retry_count=max(0, before)), ended)
+    yield Tell(Ended(settled.now, worker, (run,), (True,), {}), settled.watched)
     yield from ask(Depart(worker, ended.keep_ms))
 
 

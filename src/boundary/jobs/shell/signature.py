@@ -10,7 +10,7 @@ options, storing and running.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -42,7 +42,7 @@ class Signature:
         whole = _parameters(job_type, function)
         self._job_type = job_type
         self._function = function
-        self.context_parameter = _context_parameter(job_type, function, whole)
+        self.context_parameter: str | None = _context_parameter(job_type, function, whole)
         rows = [one for one in whole.values() if one.name != self.context_parameter]
         self._signature = inspect.Signature(rows)
         self._parameters = {one.name: one for one in rows if one.kind is not _VARIABLE}
@@ -94,6 +94,18 @@ class Signature:
             if wanted is not Any and type(value) is not wanted:
                 converted[name] = self._converted(name, value, wanted)
         return {**args, **converted} if converted else args
+
+    def check_known(self, names: Iterable[str]) -> None:
+        """Each is the name of an argument.
+
+        Raises:
+            UsageError: One is not.
+        """
+        unknown = [] if self._variable is not None else sorted(set(names) - self._names)
+        if unknown:
+            raise UsageError(
+                f"{self._job_type} has no argument {unknown[0]!r}; it takes {self._signature}"
+            )
 
     def _check_names(self, args: dict[str, Any]) -> None:
         given = args.keys()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.pulse import Pulse
 from boundary.jobs.shell.threads import Threads
+from boundary.jobs.shell.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +31,12 @@ class Surroundings(NamedTuple):
         monotonic: Seconds that only grow, also while the event loop is blocked; from any thread.
         pulse: Takes a flow's steps beside the event loop, while its context lasts.
         threads: Makes the threads for handlers that block.
+        watch: Looks after what handlers do to the process, while its context lasts; `watch.Watch`
+            says what it is given.
     """
 
     incarnation: Callable[[], str] = incarnation
     monotonic: Callable[[], float] = time.monotonic
     pulse: Callable[[Store, Flow[None]], AbstractContextManager[object]] = Pulse
     threads: MakeThreads = Threads
+    watch: Callable[..., AbstractContextManager[object]] = Watch

@@ -14,13 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
-from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import dispatcher, operations, outcome
+from boundary.jobs.core import dispatcher, operations, outcome, scaling
 from boundary.jobs.core.dispatcher import (
     Abandon,
     Alarm,
@@ -31,13 +30,25 @@ from boundary.jobs.core.dispatcher import (
     Finished,
     GiveBack,
     Leave,
+    Measured,
     Noticed,
+    Quieted,
+    Recycle,
     Renew,
+    Resize,
     Returned,
     State,
     Stop,
     Sweep,
     Tick,
+    Weighed,
+)
+from boundary.jobs.core.happenings import (
+    Admitted,
+    LeaseLost,
+    Progressed,
+    Started,
+    TakenBack,
 )
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
@@ -45,38 +56,46 @@ from boundary.jobs.core.operations import (
     Claim,
     Claimed,
     Depart,
+    Find,
     Heartbeat,
     Inherit,
     Prune,
-    PutSchedule,
     Reclaim,
     Report,
     Settle,
     SettleAndClaim,
     Settled,
-    Time,
 )
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.errors import BackendError, BackendUnavailable, UsageError
-from boundary.jobs.shell import loops
+from boundary.jobs.shell import loops, memory, schedule_flows
 from boundary.jobs.shell.clock import SystemClock
+from boundary.jobs.shell.driving import drive_async
+from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
-from boundary.jobs.shell.journal import Journal
+from boundary.jobs.shell.firing import REFIRE_MS, Firing
+from boundary.jobs.shell.isolation.address import addresses
+from boundary.jobs.shell.load import Meter
 from boundary.jobs.shell.pulse import Heart, describe_worker
+from boundary.jobs.shell.signals import Signals
 from boundary.jobs.shell.surroundings import Surroundings
+from boundary.jobs.shell.telemetry.stream import Voice
+from boundary.jobs.shell.telemetry.wiring import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from boundary.jobs.core.operations import Operation, Outcome, Schedule
+    from boundary.jobs.core.operations import Fire, Operation, Outcome
+    from boundary.jobs.core.stats import WorkerPhase
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.telemetry.health import Health
 
 R = TypeVar("R")
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SWEEP_MS = 5_000
 CROWD_MS = 200
@@ -85,8 +104,35 @@ CROWD_MS = 200
 LONGEST_EAR = 2.0
 """Seconds an idle worker relies on being told: a connection that died tells nothing."""
 
+PASSED_OVER = 0.05
+"""Seconds until a worker with a queue that is full listens again after it heard of nothing else."""
+
+MEASURED = 0.25
+"""Seconds between looks at the processor, where the number of slots follows it."""
+
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
+
+
+class Keeper(Protocol):
+    """Who started this process, and starts another in its place."""
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether another process still has the ports that are to be this one's."""
+        ...
+
+    def ready(self) -> None:
+        """The store knows this worker; it claims jobs from here on."""
+        ...
+
+    def claims_again(self) -> None:
+        """An operator took back that it is to claim nothing."""
+        ...
+
+    def replace(self, why: str) -> None:
+        """Another process is wanted in the place of this one, which then is told to stop."""
+        ...
 
 
 class Worker:
@@ -99,7 +145,12 @@ class Worker:
         queues: Served in this order; None: the configured ones, else every queue that has jobs,
             ``default`` first.
         weights: Instead of an order: how often each queue comes first, relative to the others.
-        concurrency: Jobs that run at the same time (default 10).
+        max_jobs: After so many jobs it asks for a process in its place (`run`'s `keeper`); None:
+            as configured, 0: never.
+        max_memory: The same when its process has more bytes of memory.
+        concurrency: Jobs that run at the same time (default 10); ``"auto"`` or ``"auto:2-200"``:
+            as many, within these bounds, as the measured load allows.
+        queue_concurrency: Of these queues, at most so many jobs at the same time.
 
     Raises:
         UsageError: `concurrency` is below 1, a weight is below 1, both orders are given.
@@ -113,37 +164,73 @@ class Worker:
         *,
         queues: Sequence[str] | None = None,
         weights: Mapping[str, int] | None = None,
-        concurrency: int | None = None,
+        concurrency: int | str | None = None,
+        queue_concurrency: Mapping[str, int] | None = None,
+        max_jobs: int | None = None,
+        max_memory: int | None = None,
         clock: Clock | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
         self.store = store
         self.registry = registry
         self.settings = settings
-        self.clock = clock or SystemClock()
-        self.surroundings = surroundings or Surroundings()
-        self.setup = _setup(settings, queues, weights, concurrency)
+        self.clock: Clock = clock or SystemClock()
+        self.setup: dispatcher.Setup = replace(
+            _setup(settings, queues, weights, concurrency, queue_concurrency),
+            max_jobs=_limit("max_jobs", max_jobs, settings.workers.max_jobs),
+            max_memory=_limit("max_memory", max_memory, settings.workers.max_memory),
+        )
+        self.surroundings: Surroundings = surroundings or Surroundings()
         self._shifts: set[Shift] = set()
 
-    async def run(self, *, burst: bool = False, handle_signals: bool = False) -> None:
+    async def run(
+        self,
+        *,
+        burst: bool = False,
+        handle_signals: bool = False,
+        health_port: int | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         """Run jobs until stopped.
 
         Args:
             burst: Return as soon as nothing is ready and nothing runs here; what is due later is
                 not waited for.
             handle_signals: SIGTERM and SIGINT stop it: the first lets running jobs end within
-                `shutdown_timeout`, the second at once. Only in the main thread.
+                `shutdown_timeout`, the second at once. SIGTSTP: it claims nothing more. SIGHUP:
+                it is replaced. SIGTTIN: what runs and every stack go to standard error. Only in
+                the main thread.
+            health_port: Where it answers ``/live``, ``/ready`` and ``/metrics``; None: as configured
+                (`workers.health_port`), else nowhere.
+            keeper: Asked for another process when this one is worn (`max_jobs`, `max_memory`) or
+                an operator wants it. None: it stops, as for SIGTERM.
 
         Raises:
             BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
+            UsageError: A child process would not find a handler with isolation, or the health
+                port cannot be used.
         """
-        shift = Shift(self, burst=burst)
-        self._shifts.add(shift)
-        try:
-            with _signals(shift) if handle_signals else contextlib.nullcontext():
-                await shift.work()
-        finally:
-            self._shifts.discard(shift)
+        waits = keeper is not None and keeper.succeeds
+        with self._health(health_port, waits=waits) as health:
+            shift = Shift(
+                self, burst=burst, whole_process=handle_signals, keeper=keeper, health=health
+            )
+            self._shifts.add(shift)
+            try:
+                with Signals(shift) if handle_signals else contextlib.nullcontext():
+                    await shift.work()
+            finally:
+                self._shifts.discard(shift)
+
+    def _health(
+        self, given: int | None, *, waits: bool
+    ) -> contextlib.AbstractContextManager[Health | None]:
+        port = self.settings.workers.health_port if given is None else given
+        if port is None:
+            return contextlib.nullcontext()
+        from boundary.jobs.shell.telemetry.health import Health  # here: it loads an HTTP server
+
+        return Health(self.settings.workers.health_host, port, self.store, waits=waits)
 
     def run_until_empty(self) -> None:
         """Run jobs until nothing is ready and nothing runs here; blocks. From any thread.
@@ -176,16 +263,18 @@ def _setup(
     settings: Settings,
     queues: Sequence[str] | None,
     weights: Mapping[str, int] | None,
-    concurrency: int | None,
+    concurrency: int | str | None,
+    queue_concurrency: Mapping[str, int] | None,
 ) -> dispatcher.Setup:
     if queues is not None and weights is not None:
         raise UsageError("give queues (a strict order) or weights, not both")
     if isinstance(queues, str):
         raise UsageError(f"queues is a list of names, not the text {queues!r}")
     names = settings.workers.queues if queues is None and weights is None else queues
-    slots = settings.workers.concurrency if concurrency is None else concurrency
-    if slots < 1:
-        raise UsageError(f"concurrency is 1 or more, not {slots!r}")
+    given = settings.workers.concurrency if concurrency is None else concurrency
+    slots, bounds = scaling.parsed(given)
+    limits = settings.workers.queue_concurrency if queue_concurrency is None else queue_concurrency
+    scaling.check_limits(limits)
     rows = tuple((weights or {}).items())
     for name, weight in rows:
         if weight < 1:
@@ -194,11 +283,21 @@ def _setup(
         checked_name("queue", name)
     return dispatcher.Setup(
         concurrency=slots,
+        bounds=bounds,
+        limits=tuple(limits.items()),
         queues=None if names is None else tuple(names),
         weights=rows,
         poll_ms=_longest_wait(settings),
         sweep_ms=min(SWEEP_MS, settings.workers.lease / 2),
     )
+
+
+def _limit(name: str, given: int | None, configured: int) -> int:
+    if given is None:
+        return configured
+    if given < 0:
+        raise UsageError(f"{name} is 0 (never) or more, not {given!r}")
+    return given
 
 
 def _longest_wait(settings: Settings) -> int:
@@ -209,45 +308,31 @@ def _longest_wait(settings: Settings) -> int:
     return min(settings.workers.poll_interval, scheduled.interval)
 
 
-@contextlib.contextmanager
-def _signals(shift: Shift) -> Generator[None]:
-    loop = asyncio.get_running_loop()
-    asked = 0
-
-    def ask(name: str) -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            log.info("%s: finishing what runs; once more stops at once", name)
-            shift.ask_to_stop(None)
-        else:
-            log.warning("%s again: stopping at once, running jobs go back to the queue", name)
-            shift.ask_to_stop(0.0)
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, ask, number.name)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
 class Shift:
     """One `run` of a worker, on one event loop."""
 
-    def __init__(self, worker: Worker, *, burst: bool) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        burst: bool,
+        whole_process: bool,
+        keeper: Keeper | None,
+        health: Health | None,
+    ) -> None:
         settings = worker.settings
+        self._keeper = keeper
+        self._order: bytes | None = None
         self._worker = worker
         self._settings = settings
         self._burst = burst
+        self._whole_process = whole_process
         self._state = State(replace(worker.setup, burst=burst))
         self._events: deque[dispatcher.Event] = deque()
         self._loop = asyncio.get_running_loop()
         self._sleeper: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        self._watch: asyncio.TimerHandle | None = None
+        self._lease_alarm: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
         self._moving = asyncio.Lock()
@@ -260,12 +345,17 @@ class Shift:
         self._offset: float = worker.clock.now() - self._now()
         self._reports: dict[bytes, tuple[Record, bytes]] = {}
         self._reporting = False
-        self._firing: set[tuple[str, Millis]] = set()
-        self._journal = Journal()
+        self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
+        self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
         self._incarnation = worker.surroundings.incarnation()
-        self._info = describe_worker(worker.setup, settings, worker.clock.now())
-        self._backend: AsyncBackend = worker.store.asynchronous()
+        self._began = worker.clock.now()
+        self._telemetry = Telemetry(
+            worker.store.asynchronous(), worker.registry.subscribers, health
+        )
+        if health is not None:
+            health.meter.in_flight = self._in_flight
+        self._backend: AsyncBackend = self._telemetry.backend
         self._executor: Executor
         self._heart: Heart
 
@@ -274,11 +364,15 @@ class Shift:
         try:
             if not await self._has_joined():
                 return
+            if self._keeper is not None:
+                self._keeper.ready()
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
-                with self._pulse():
+                with self._pulse(), self._watch():
                     self._watch_lease()
                     self._spawn(self._hear())
+                    if self._worker.setup.bounds is not None:
+                        self._spawn(self._measure())
                     try:
                         await self._turn()
                     finally:
@@ -288,9 +382,48 @@ class Shift:
 
     def ask_to_stop(self, grace: float | None) -> None:
         """Take nothing more; from any thread."""
-        seconds = self._settings.workers.shutdown_timeout / 1000 if grace is None else grace
-        with contextlib.suppress(RuntimeError):  # the loop is closed: it has stopped
-            self._loop.call_soon_threadsafe(lambda: self._tell(Stop(self._now(), seconds * 1000)))
+        seconds = self.grace if grace is None else grace
+
+        def stop() -> None:
+            self._tell(Stop(self._now(), seconds * 1000))
+            self._spawn(self._say_how_it_is())
+
+        self._from_thread(stop)()
+
+    def ask_to_be_quiet(self, *, quiet: bool) -> None:
+        """Claim nothing more, or claim again; from any thread."""
+
+        def tell() -> None:
+            log.info("claiming no more jobs" if quiet else "claiming jobs again")
+            self._tell(Quieted(self._now(), quiet))
+            self._spawn(self._say_how_it_is())
+            if not quiet and self._keeper is not None:
+                self._keeper.claims_again()
+
+        self._from_thread(tell)()
+
+    def ask_to_be_replaced(self, why: str) -> None:
+        """Another process takes over, and this one stops; from any thread."""
+        if self._keeper is None:
+            self._from_thread(lambda: log.info("leaving, to be started anew: %s", why))()
+            self.ask_to_stop(None)
+        else:
+            self._from_thread(self._keeper.replace)(why)
+
+    @property
+    def grace(self) -> float:
+        """Seconds that running jobs get when it is asked to stop."""
+        return self._settings.workers.shutdown_timeout / 1000
+
+    def report(self) -> str:
+        """What runs, and the stack of every thread, for people; from any thread."""
+        runs = self._executor.runs if "_executor" in vars(self) else ()
+        return report(self._incarnation, runs, self._loop.time())
+
+    def let_go(self) -> None:
+        """The store forgets this worker, and its jobs go back; blocks, from any thread."""
+        with contextlib.closing(self._worker.store.blocking()) as backend:
+            backend.execute(Depart(self._incarnation, self._keep.finished))
 
     # The loop
 
@@ -339,6 +472,10 @@ class Shift:
                 self._executor.abandon()
             case Renew():
                 self._renew()
+            case Recycle():
+                self.ask_to_be_replaced(effect.why)
+            case Resize():
+                self._resize(effect.slots)
             case Leave():
                 self._left = True
 
@@ -369,9 +506,16 @@ class Shift:
             self._broken = error
             self._wake()
 
-    def _tell_returned(self, count: int) -> None:
-        if count:
-            self._tell(Returned(self._now(), count))
+    def _tell_returned(self, jobs: tuple[Record, ...]) -> None:
+        if jobs:
+            self._tell(Returned(self._now(), len(jobs), of=self._of(jobs)))
+
+    def _of(self, jobs: tuple[Record, ...]) -> tuple[tuple[str, int], ...]:
+        """How many jobs are of each queue with a limit."""
+        limited = {queue for queue, _ in self._worker.setup.limits}
+        if not limited:
+            return ()
+        return tuple(Counter(one.queue for one in jobs if one.queue in limited).items())
 
     def _collected(self) -> None:
         """Outcomes came in: tell the dispatcher once for all of this turn of the loop."""
@@ -384,6 +528,19 @@ class Shift:
         runs = self._executor.durations()
         if runs:
             self._tell(Finished(self._now(), runs))
+
+    # Slots that follow the load
+
+    async def _measure(self) -> None:
+        meter = Meter()
+        while True:
+            await asyncio.sleep(MEASURED)
+            share = meter.read(MEASURED, self._executor.processes)
+            self._tell(Measured(self._now(), share, self._worker.clock.u()))
+
+    def _resize(self, slots: int) -> None:
+        log.debug("%d jobs at once from now on", slots)
+        self._executor.resize(slots)
 
     # Talking to the store
 
@@ -414,9 +571,9 @@ class Shift:
                 self._offset = settled.now - self._now()
                 if mine != self._incarnation and losses == self._losses:
                     done, settled = self._once_more(done, settled)
-                self._journal.settled(done, self._taken(done, settled))
+                self._tell_ended(mine, done, settled)
             if claimed is None:
-                self._arrived(effect, 0, None)
+                self._arrived(effect, (), None)
             else:
                 await self._take_in(mine, effect, claimed)
 
@@ -427,7 +584,12 @@ class Shift:
         rows = list(zip(done, settled.accepted, strict=True))
         self._executor.put_back([one for one, accepted in rows if not accepted])
         taken = [one for one, accepted in rows if accepted]
-        return taken, Settled(settled.now, (True,) * len(taken))
+        return taken, replace(settled, accepted=(True,) * len(taken))
+
+    def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
+        self._telemetry.watched(settled.watched)
+        self._telemetry.contact()
+        self._telemetry.ended(settled.now, mine, done, self._taken(done, settled))
 
     def _taken(self, done: list[tuple[Record, Outcome]], settled: Settled) -> tuple[bool, ...]:
         """Which outcomes took effect; one that was sent before, and no answer came, may have."""
@@ -458,7 +620,8 @@ class Shift:
             # What another exchange hands in just now is this worker's too.
             held = ((record.id, record.token) for record in self._executor.held)
             known = (*held, *sorted(self._handing_in))
-            beat = await self._try(Inherit(mine, heir, known, lease, self._info, keep))
+            info = self._heartbeat().info
+            beat = await self._try(Inherit(mine, heir, known, lease, info, keep))
             if beat is not None:
                 break
             await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
@@ -491,6 +654,7 @@ class Shift:
             slots=effect.slots,
             lease_ms=self._settings.workers.lease,
             ahead=effect.ahead,
+            limits=effect.limits,
             promote=BATCH if self._settings.scheduled_processor.enabled else 0,
         )
 
@@ -499,33 +663,42 @@ class Shift:
 
         Nobody moves meanwhile: a move that does not know of these jobs would give them back.
         """
+        if self._burst and claimed.alive:
+            # It would leave before they are fired.
+            for one in claimed.ticks:
+                await self._firing.fire(one)
         jobs = await self._without_crowd(claimed.jobs) if mine == self._incarnation else ()
         if mine == self._incarnation:
             self._begin(effect, claimed, jobs)
             return
-        self._arrived(effect, 0, None)
+        self._arrived(effect, (), None)
         if claimed.jobs:
             await self._try(Depart(mine, self._keep.finished))
 
     def _begin(self, effect: Exchange, claimed: Claimed, jobs: tuple[Record, ...]) -> None:
         self._offset = claimed.now - self._now()
+        self._telemetry.contact()
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
+        if due is not None and claimed.ticks:
+            # They are fired below, and then it is noticed. Where that fails, not at once again.
+            due = max(due, REFIRE_MS)
         if not claimed.alive:
-            self._arrived(effect, 0, None)
+            self._arrived(effect, (), None)
             self._tell(Disowned(self._now()))
             return
         # After a power cut a store may give a job again, under the token it runs under here.
         jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
-        self._arrived(effect, len(jobs), due)
-        self._journal.claimed(jobs)
-        if self._state.phase == "running":
+        self._arrived(effect, jobs, due)
+        if jobs and dispatcher.claims(self._state):
+            self._telemetry.watched(claimed.watched)
+            self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
             self._executor.add(jobs)
         else:
-            # Asked to stop since it asked: nothing begins any more.
+            # Asked to stop, or to be quiet, since it asked: nothing begins any more.
             self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
-        for one in claimed.ticks:
-            self._spawn(self._fire(one))
+        for one in () if self._burst else claimed.ticks:
+            self._spawn(self._firing.fire(one))
 
     async def _without_crowd(self, jobs: tuple[Record, ...]) -> tuple[Record, ...]:
         """The jobs to run here: of those on their last chance, one at a time.
@@ -547,9 +720,10 @@ class Shift:
     def _put_off(self, records: list[Record]) -> list[Outcome]:
         return [outcome.released(one, self._keep.finished, CROWD_MS) for one in records]
 
-    def _arrived(self, effect: Exchange, count: int, due_ms: float | None) -> None:
+    def _arrived(self, effect: Exchange, jobs: tuple[Record, ...], due_ms: float | None) -> None:
         leftover = self._executor.waiting > 0
-        self._tell(Arrived(self._now(), effect, count, due_ms, leftover, self._worker.clock.u()))
+        u, of = self._worker.clock.u(), self._of(jobs)
+        self._tell(Arrived(self._now(), effect, len(jobs), due_ms, leftover, u, of))
 
     def _failed(self, effect: Exchange, error: BackendError) -> None:
         if self._burst:
@@ -586,10 +760,10 @@ class Shift:
         wait = dispatcher.BACKOFF_MS / 1000
         while True:
             try:
-                await self._backend.execute(self._heartbeat(join=True))
-                now = await self._backend.execute(Time())
-                for declared in self._worker.registry.schedules(now):
-                    await self._backend.execute(PutSchedule(declared))
+                beat = await self._backend.execute(self._heartbeat(join=True))
+                self._telemetry.watched(beat.watched)
+                self._telemetry.contact()
+                await self._declare()
                 return
             except BackendError as error:
                 if self._burst:
@@ -598,14 +772,26 @@ class Shift:
                 await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
                 wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
 
+    async def _declare(self) -> None:
+        registry = self._worker.registry
+        if not registry.declared:
+            return
+        declaring = schedule_flows.declare(registry.schedules)
+        for one in await drive_async(declaring, self._backend, Voice()):
+            if one.origin == "edited":
+                log.info("schedule %s stands as it was edited, not as the code says", one.name)
+            if one.paused:
+                log.info("schedule %s is paused", one.name)
+
     async def _depart(self) -> None:
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DEPARTURE)
+        await self._telemetry.flush(DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
-        for timer in (self._alarm, self._watch):
+        for timer in (self._alarm, self._lease_alarm):
             if timer is not None:
                 timer.cancel()
         await self._backend.close()
@@ -635,6 +821,9 @@ class Shift:
             if claimed is not None:
                 async with self._moving:
                     await self._take_in(mine, effect, claimed)
+                if not claimed.jobs and any(room == 0 for _, room in effect.limits):
+                    # The notice may be of a queue that is full here: leave it to others a while.
+                    await asyncio.sleep(PASSED_OVER)
 
     async def _sweep(self) -> None:
         """Take back what lost workers held; let go of what is past its retention."""
@@ -643,22 +832,20 @@ class Shift:
         if taken:
             log.warning("took back %d jobs of workers whose lease had ended", len(taken))
             self._tell(Noticed(self._now()))
+            found = await self._try(Find(taken)) or ()
+            records = tuple([one for one in found if one is not None])
+            self._telemetry.tell(TakenBack(self._store_now(), records))
         while await self._try(Prune()) == BATCH and self._state.phase == "running":
             pass
+        if self._worker.setup.max_memory:
+            self._tell(Weighed(self._now(), memory.resident()))
 
-    async def _fire(self, schedule: Schedule) -> None:
-        """This tick's job is enqueued, by this worker or another."""
-        key = (schedule.name, schedule.next_at)
-        if key in self._firing:
-            return
-        self._firing.add(key)
-        try:
-            fire = self._worker.registry.tick(schedule, self._store_now())
-            if await self._try(fire):
-                log.info("schedule %s fired", schedule.name, extra={"job_type": schedule.job_type})
-                self._tell(Noticed(self._now()))
-        finally:
-            self._firing.discard(key)
+    async def _fire(self, fire: Fire) -> bool | None:
+        """Whether this tick was fired now, by this worker; None: the store failed."""
+        fired = await self._try(fire)
+        if fired and fire.job is not None:
+            self._telemetry.tell(Admitted(self._store_now(), (fire.job,)))
+        return fired
 
     def _renew(self) -> None:
         """Lost leases: whatever runs is stopped and not handed in; a new name, a fresh start."""
@@ -667,13 +854,16 @@ class Shift:
             "stopping them here and going on",
             self._settings.workers.lease / 1000,
         )
+        if self._telemetry.errors:
+            self._telemetry.errors.clear()
+        self._telemetry.tell(LeaseLost(self._incarnation, len(self._executor.held)))
         self._executor.drop()
         # What was heard of the lost jobs, and not told yet, is of no use to anybody; those that
         # came in a moment ago are lost too.
         stale = (Finished, Returned, Disowned)
         heard = (one for one in self._events if not isinstance(one, stale))
         self._events = deque(
-            replace(one, count=0) if isinstance(one, Arrived) else one for one in heard
+            replace(one, count=0, of=()) if isinstance(one, Arrived) else one for one in heard
         )
         self._losses += 1
         self._incarnation = self._worker.surroundings.incarnation()
@@ -690,7 +880,23 @@ class Shift:
 
     def _heartbeat(self, *, join: bool = False) -> Heartbeat:
         lease = self._settings.workers.lease
-        return Heartbeat(self._incarnation, lease, self._info, join)
+        info = describe_worker(
+            replace(self._worker.setup, concurrency=self._state.slots),
+            self._worker.registry.handlers,
+            began=self._began,
+            phase=self._phase(),
+            schedules=self._worker.registry.declared,
+        )
+        return Heartbeat(self._incarnation, lease, info, join)
+
+    def _phase(self) -> WorkerPhase:
+        if self._state.phase != "running":
+            return "draining"
+        return "quiet" if self._state.quiet else "running"
+
+    async def _say_how_it_is(self) -> None:
+        """Whoever looks at the workers sees at once what became of an order."""
+        await self._try(self._heartbeat())
 
     def _pulse(self) -> contextlib.AbstractContextManager[object]:
         around = self._worker.surroundings
@@ -698,7 +904,7 @@ class Shift:
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
             now=around.monotonic,
-            heard=self._from_thread(self._heard),
+            heard=self._beaten,
         )
         return around.pulse(self._worker.store, heart.beats())
 
@@ -709,13 +915,34 @@ class Shift:
 
         return hand_over
 
+    def _beaten(self, mine: str, beat: operations.Beat) -> None:
+        """In the pulse's thread, which the event loop cannot hold up."""
+        self._telemetry.contact()
+        self._from_thread(self._heard)(mine, beat)
+
     def _heard(self, mine: str, beat: operations.Beat) -> None:
         if mine != self._incarnation:
             return
+        self._telemetry.watched(beat.watched)
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
+            self._obey(beat.order)
         elif not self._moving.locked():
             self._tell(Disowned(self._now()))
+
+    def _obey(self, order: operations.Order | None) -> None:
+        """An order stands with each beat; it is followed once."""
+        if order is None or order.id == self._order:
+            return
+        self._order = order.id
+        match order.word:
+            case "quiet" | "unquiet":
+                self.ask_to_be_quiet(quiet=order.word == "quiet")
+            case "drain":
+                log.info("an operator asked for it: finishing what runs, then leaving")
+                self.ask_to_stop(None)
+            case "restart":
+                self.ask_to_be_replaced("an operator asked for it")
 
     def _watch_lease(self) -> None:
         """Jobs are stopped before their lease ends, also while the store does not answer at all.
@@ -726,7 +953,14 @@ class Shift:
         if left <= 0:
             self._tell(Disowned(self._now()))
         lease = self._settings.workers.lease / 1000
-        self._watch = self._loop.call_later(max(left, lease / 20), self._watch_lease)
+        self._lease_alarm = self._loop.call_later(max(left, lease / 20), self._watch_lease)
+
+    def _watch(self) -> contextlib.AbstractContextManager[object]:
+        return self._worker.surroundings.watch(
+            runs=lambda: self._executor.runs,
+            left_behind=lambda: self._executor.left_behind,
+            whole_process=self._whole_process,
+        )
 
     # Progress
 
@@ -750,7 +984,10 @@ class Shift:
             # Another flush, of an exchange or of the sender, may have taken it meanwhile.
             report = self._reports.pop(id, None)
             if report is not None:
-                await self._try(Report(id, report[0].token, report[1]))
+                record, progress = report
+                told = Progressed(self._store_now(), self._incarnation, record, progress)
+                self._telemetry.tell(told)
+                await self._try(Report(id, record.token, progress))
 
     # Parts
 
@@ -763,12 +1000,22 @@ class Shift:
             self._worker.registry,
             concurrency=self._worker.setup.concurrency,
             keep=self._keep,
+            addresses=self._addresses,
+            whole_process=self._whole_process,
             max_unhandled_ms=self._settings.workers.max_unhandled,
+            max_crashes=self._settings.workers.max_crashes,
             result_limit=self._settings.payload_limit,
             clock=self._worker.clock,
             state=resources,
             report=self._report,
             collected=self._collected,
             store_now=self._store_now,
+            errors=self._telemetry.errors,
+            processing=self._telemetry.processing(),
             threads=self._worker.surroundings.threads,
         )
+
+    def _in_flight(self) -> int:
+        """How many jobs run; from any thread, at any time."""
+        executor: Executor | None = self.__dict__.get("_executor")
+        return 0 if executor is None else len(executor.running)

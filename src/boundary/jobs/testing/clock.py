@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from boundary.jobs.errors import UsageError
+
 
 class FakeClock:
     """`ports.Clock` for tests: hours pass in no time, and chance is what the test says.
@@ -51,6 +53,46 @@ class FakeClock:
         passed = round(span / timedelta(milliseconds=1))
         self._now += passed
         self._mono += passed
+
+    def travel(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        milliseconds: float = 0,
+    ) -> None:
+        """It is so much later, all of it together; nothing has run meanwhile."""
+        self.advance(
+            timedelta(
+                days=days,
+                hours=hours,
+                minutes=minutes,
+                seconds=seconds,
+                milliseconds=milliseconds,
+            )
+        )
+
+    def travel_to(self, instant: int | datetime) -> None:
+        """It is this instant, which lies ahead, and as much time has passed.
+
+        Raises:
+            UsageError: It lies back, or has no time zone; `set` turns a clock back.
+        """
+        if isinstance(instant, datetime) and instant.tzinfo is None:
+            raise UsageError(f"{instant.isoformat()} has no time zone, so it is no instant")
+        passed = _millis(instant) - self._now
+        if passed < 0:
+            raise UsageError(
+                f"travel_to goes forward; {instant} was {-passed / 1000:g} s ago, at {self.at}"
+            )
+        self.advance(timedelta(milliseconds=passed))
+
+    @property
+    def at(self) -> datetime:
+        """The same as `now`, as an aware datetime."""
+        return datetime.fromtimestamp(self._now / 1000, UTC)
 
 
 def _millis(instant: int | datetime) -> int:

@@ -10,12 +10,22 @@ for the one step it takes, so the asyncio door takes it too instead of moving to
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from threading import Condition, Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from boundary.jobs.core import model
-from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation, Topic, notices
+from boundary.jobs.core.operations import (
+    Announce,
+    Claim,
+    Claimed,
+    Interest,
+    Operation,
+    Topic,
+    as_watched,
+    notices,
+)
 from boundary.jobs.ports import Clock, Finding
 from boundary.jobs.shell.clock import SystemClock
 
@@ -23,6 +33,9 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.seed import JobsSystem
 
 R = TypeVar("R")
+
+UNHEARD = 10_000
+"""Frames kept for who watches and does not come to hear them; older ones are lost."""
 
 
 def create_in_memory_jobs_system(clock: Clock | None = None) -> JobsSystem:
@@ -47,6 +60,7 @@ class MemoryStore:
         self._state = model.State()
         self._last = 0
         self._ears: tuple[MemoryListener | AsyncMemoryListener, ...] = ()
+        self._watchers: tuple[MemoryWatcher | AsyncMemoryWatcher, ...] = ()
 
     def blocking(self) -> MemoryBackend:
         """A door for callers that block."""
@@ -68,7 +82,13 @@ class MemoryStore:
             self._state, reply = model.step(self._state, operation, now)
         if self._ears:
             self._tell(notices(operation, reply))
-        return reply
+        return as_watched(reply) if self._watchers else reply
+
+    def announce(self, frames: tuple[bytes, ...]) -> bool:
+        """Who watches has these frames. Whether anybody does."""
+        for one in self._watchers:
+            one.tell(frames)
+        return bool(self._watchers)
 
     def _tell(self, topics: frozenset[Topic]) -> None:
         for ear in self._ears:
@@ -85,6 +105,17 @@ class MemoryStore:
         with self._lock:
             self._ears = tuple(one for one in self._ears if one is not ear)
 
+    def admit(self, watcher: MemoryWatcher | AsyncMemoryWatcher) -> None:
+        """The watcher hears what is announced; workers learn that there is one."""
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
+        self._tell(frozenset({Topic.CONTROL}))
+
+    def dismiss(self, watcher: MemoryWatcher | AsyncMemoryWatcher) -> None:
+        """The watcher hears nothing any more."""
+        with self._lock:
+            self._watchers = tuple(one for one in self._watchers if one is not watcher)
+
 
 class MemoryBackend:
     """`ports.Backend` over a `MemoryStore`."""
@@ -94,11 +125,17 @@ class MemoryBackend:
 
     def execute(self, operation: Operation[R]) -> R:
         """As `ports.Backend.execute`."""
+        if isinstance(operation, Announce):
+            return self._store.announce(operation.frames)  # type: ignore[return-value]
         return self._store.run(operation)
 
     def listen(self, interest: Interest) -> MemoryListener:
         """As `ports.Backend.listen`."""
         return MemoryListener(self._store, interest.topic)
+
+    def watch(self) -> MemoryWatcher:
+        """As `ports.Backend.watch`."""
+        return MemoryWatcher(self._store)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -113,11 +150,17 @@ class AsyncMemoryBackend:
 
     async def execute(self, operation: Operation[R]) -> R:
         """As `ports.AsyncBackend.execute`."""
+        if isinstance(operation, Announce):
+            return self._store.announce(operation.frames)  # type: ignore[return-value]
         return self._store.run(operation)
 
     async def listen(self, interest: Interest) -> AsyncMemoryListener:
         """As `ports.AsyncBackend.listen`."""
         return AsyncMemoryListener(self._store, interest.topic)
+
+    async def watch(self) -> AsyncMemoryWatcher:
+        """As `ports.AsyncBackend.watch`."""
+        return AsyncMemoryWatcher(self._store)
 
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
         """As `ports.AsyncBackend.claim_when_told`."""
@@ -240,3 +283,76 @@ class AsyncMemoryListener:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+class MemoryWatcher:
+    """`ports.Watcher`: a line of frames, of which the oldest are lost if nobody hears them."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._frames: deque[bytes] = deque(maxlen=UNHEARD)
+        self._closed = False
+        self._changed = Condition()
+        store.admit(self)
+
+    def tell(self, frames: tuple[bytes, ...]) -> None:
+        """These came in."""
+        with self._changed:
+            self._frames.extend(frames)
+            self._changed.notify_all()
+
+    def hear(self, timeout: float) -> list[bytes]:
+        """As `ports.Watcher.hear`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frames or self._closed, timeout)
+            heard = [] if self._closed else list(self._frames)
+            self._frames.clear()
+            return heard
+
+    def close(self) -> None:
+        """As `ports.Watcher.close`."""
+        self._store.dismiss(self)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class AsyncMemoryWatcher:
+    """`ports.AsyncWatcher` on the loop it was made on; frames come from any thread."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        # Appending and popping are single steps of a deque: no lock is needed.
+        self._frames: deque[bytes] = deque(maxlen=UNHEARD)
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        store.admit(self)
+
+    def tell(self, frames: tuple[bytes, ...]) -> None:
+        """These came in."""
+        self._frames.extend(frames)
+        try:
+            self._loop.call_soon_threadsafe(self._changed.set)
+        except RuntimeError:  # its loop was closed and nobody closed the watcher
+            self._store.dismiss(self)
+
+    async def hear(self, timeout: float) -> list[bytes]:
+        """As `ports.AsyncWatcher.hear`."""
+        alarm = self._loop.call_later(timeout, self._changed.set)
+        try:
+            if not (self._frames or self._closed):
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            alarm.cancel()
+        heard: list[bytes] = []
+        while self._frames and not self._closed:
+            heard.append(self._frames.popleft())
+        return heard
+
+    async def close(self) -> None:
+        """As `ports.AsyncWatcher.close`."""
+        self._store.dismiss(self)
+        self._closed = True
+        self._changed.set()

@@ -4,7 +4,7 @@ What belongs here: words, tables, questions, exit codes. What does not: a rule, 
 which store is behind the doors.
 
 `app` puts the commands together, `look` shows, `act` changes, `run` starts something that goes
-on, `doctor` examines, `tables` is how things look, `terminal` what every command shares.
+on, `serving` serves the dashboard, `doctor` examines, `tables` is how things look, `terminal` what every command shares.
 """
 
 from __future__ import annotations

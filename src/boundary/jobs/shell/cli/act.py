@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 import msgspec
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from boundary.jobs.core.operations import Word
 from boundary.jobs.core.records import Priority
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli.look import JobId, Json
-from boundary.jobs.shell.cli.terminal import Terminal
+from boundary.jobs.shell.cli.terminal import USAGE, Terminal
 from boundary.jobs.shell.options import EnqueueOptions
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
-
-STEP = 200
-"""Jobs a bounded step of a long work takes."""
 
 
 def enqueue(
@@ -42,11 +40,16 @@ def enqueue(
     }
     given = {name: value for name, value in options.items() if value is not None}
     with terminal.jobs() as jobs:
-        job = jobs.enqueue(job_type, _object(args), **cast("EnqueueOptions", given))
+        job = jobs.enqueue(job_type, json_object(args), **cast("EnqueueOptions", given))
     terminal.json(job) if as_json else terminal.out.print(f"enqueued {job.id} in {job.queue}")
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The arguments a JSON text holds.
+
+    Raises:
+        UsageError: It is not an object.
+    """
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
@@ -63,65 +66,153 @@ def _uuid(text: str) -> UUID:
         raise UsageError(f"{text!r} is not a UUID") from None
 
 
+Group = Annotated[
+    str | None, typer.Option("--group", help="The cause of a group: failed --by-cause lists them.")
+]
+
+
 def retry(
     context: typer.Context,
     job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A dead letter.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+    group: Group = None,
+    first: Annotated[int, typer.Option(min=0, help="So many at once, before --rate.")] = 0,
+    rate: Annotated[str | None, typer.Option(help="So many in a time: 10/s, 600/min.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     queue: Annotated[str | None, typer.Option(help="With --all: of this queue.")] = None,
     job_type: Annotated[
         str | None, typer.Option("--type", help="With --all: of this type.")
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Run a dead letter again, with a full budget of retries; or all of them."""
+    """Run a dead letter again, with a full budget of retries; or a group, or all of them."""
     terminal: Terminal = context.obj
-    if (job_id is None) is not everything:
-        terminal.fail("name one job, or say --all", 2)
+    if [job_id is not None, everything, group is not None].count(True) != 1:
+        terminal.fail("name one job, or say --group CAUSE, or --all", USAGE)
+    pace = None if rate is None else _per_second(rate)
     with terminal.jobs() as jobs:
+        action = jobs.new_action()
         if job_id is not None:
-            job = terminal.found(jobs.retry(job_id), job_id)
+            job = jobs.retry(job_id, by=operator(), action=action)
+            job = terminal.found(job, job_id)
             terminal.out.print(f"{job.id} waits in {job.queue} again")
-            return
-        terminal.confirm("Retry every dead letter that matches?", yes=yes)
-        count = 0
-        with _progress(terminal, "retried") as progress:
-            task = progress.add_task("", total=None)
-            while step := jobs.retry_failed(queue=queue, job_type=job_type, limit=STEP):
-                count += step
-                progress.update(task, completed=count)
-        terminal.out.print(f"{count:,} dead letters wait in their queues again")
+        else:
+            terminal.confirm("Retry every dead letter that matches?", yes=yes)
+            with terminal.err.status("retrying …"):
+                done = jobs.retry_failed(
+                    fingerprint=group,
+                    queue=queue,
+                    job_type=job_type,
+                    limit=limit,
+                    first=first,
+                    rate=pace,
+                    by=operator(),
+                    action=action,
+                )
+            terminal.out.print(f"{done.count:,} dead letters wait in their queues again")
+            if not done.undoable:
+                return
+    _say_how_to_undo(terminal, action)
 
 
-def _progress(terminal: Terminal, word: str) -> Progress:
-    return Progress(
-        TextColumn(word), BarColumn(), MofNCompleteColumn(), console=terminal.err, transient=True
-    )
+def _per_second(text: str) -> float:
+    """A rate such as ``10/s``, ``600/min`` or ``10``, in jobs a second."""
+    number, _, unit = text.partition("/")
+    try:
+        return float(number) / _UNITS[unit.strip()]
+    except (ValueError, KeyError):
+        raise UsageError(f"{text!r} is no rate; write it like 10/s, 600/min or 1000/h") from None
+
+
+_UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+
+
+def operator() -> str:
+    """Who acts at this prompt, for the log."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        name = ""
+    printable = "".join(letter for letter in name if letter.isprintable())
+    return printable[:128] or "unknown"
+
+
+def _say_how_to_undo(terminal: Terminal, action: UUID) -> None:
+    terminal.out.print(f"[dim]within a minute: boundary-jobs undo {action}[/dim]")
 
 
 def cancel(context: typer.Context, job_id: JobId) -> None:
     """A waiting job never runs; a running one is asked to stop."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        job = terminal.found(jobs.cancel(job_id), job_id)
-    said = "is cancelled" if job.status == "cancelled" else "runs; it was asked to stop"
-    terminal.out.print(f"{job.id} {said}")
+        action = jobs.new_action()
+        job = terminal.found(jobs.cancel(job_id, by=operator(), action=action), job_id)
+    if job.status == "cancelled":
+        terminal.out.print(f"{job.id} is cancelled")
+        _say_how_to_undo(terminal, action)
+    else:
+        terminal.out.print(f"{job.id} runs; it was asked to stop")
 
 
-def delete(context: typer.Context, job_id: JobId, yes: Yes = False) -> None:
-    """A job is gone, wherever it stood."""
+def delete(
+    context: typer.Context,
+    job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The job's id.")] = None,
+    group: Group = None,
+    yes: Yes = False,
+) -> None:
+    """A job is gone, wherever it stood; or a group of dead letters."""
+    terminal: Terminal = context.obj
+    if (job_id is None) is (group is None):
+        terminal.fail("name one job, or say --group CAUSE", USAGE)
+    with terminal.jobs() as jobs:
+        action = jobs.new_action()
+        if group is not None:
+            terminal.confirm(f"Delete every dead letter of cause {group}?", yes=yes)
+            with terminal.err.status("deleting …"):
+                done = jobs.delete_failed(group, by=operator(), action=action)
+            terminal.out.print(f"{done.count:,} dead letters are gone")
+            if not done.undoable:
+                return
+        elif job_id is not None:
+            terminal.found(jobs.find(job_id), job_id)
+            terminal.confirm(f"Delete job {job_id}?", yes=yes)
+            jobs.delete(job_id, by=operator(), action=action)
+            terminal.out.print(f"{job_id} is gone")
+    _say_how_to_undo(terminal, action)
+
+
+def edit(
+    context: typer.Context,
+    job_id: JobId,
+    args: Annotated[str, typer.Argument(metavar="JSON", help="Arguments, a JSON object.")],
+) -> None:
+    """A job that waits, or is dead, has other arguments; a dead one waits again."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        terminal.found(jobs.find(job_id), job_id)
-        terminal.confirm(f"Delete job {job_id} for good?", yes=yes)
-        jobs.delete(job_id)
-    terminal.out.print(f"{job_id} is gone")
+        action = jobs.new_action()
+        changed = jobs.edit(job_id, json_object(args), by=operator(), action=action)
+        job = terminal.found(changed, job_id)
+    terminal.out.print(f"{job.id} has these arguments and is {job.status} in {job.queue}")
+    _say_how_to_undo(terminal, action)
+
+
+def undo(
+    context: typer.Context,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="Its id: audit lists them.")],
+) -> None:
+    """Undo what was done within the last minute, as far as nobody has gone on with it."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        done = jobs.undo(action, by=operator())
+    skipped = f"; {done.skipped:,} have gone on meanwhile" if done.skipped else ""
+    terminal.out.print(f"undone: {done.restored:,} are as they were{skipped}")
 
 
 def pause(context: typer.Context, queue: Queue) -> None:
     """Workers pass over a queue; its jobs stay."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        changed = jobs.pause(queue)
+        changed = jobs.pause(queue, by=operator())
     terminal.out.print(f"{queue} is paused" if changed else f"{queue} was paused already")
 
 
@@ -129,8 +220,47 @@ def resume(context: typer.Context, queue: Queue) -> None:
     """Workers serve a paused queue again."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        changed = jobs.resume(queue)
+        changed = jobs.resume(queue, by=operator())
     terminal.out.print(f"{queue} is served again" if changed else f"{queue} was not paused")
+
+
+Worker = Annotated[
+    str | None,
+    typer.Argument(metavar="[WORKER]", help="Its id, host:pid or process id; else every worker."),
+]
+
+
+def quiet(context: typer.Context, worker: Worker = None) -> None:
+    """Workers claim nothing more, and go on with what they have."""
+    _instruct(context.obj, "quiet", worker, "claims nothing more", "claim nothing more")
+
+
+def unquiet(context: typer.Context, worker: Worker = None) -> None:
+    """Workers that were told to be quiet claim jobs again."""
+    _instruct(context.obj, "unquiet", worker, "claims jobs again", "claim jobs again")
+
+
+def drain(context: typer.Context, worker: Worker = None, yes: Yes = False) -> None:
+    """Workers end what they have and leave; nobody starts in their place."""
+    terminal: Terminal = context.obj
+    if worker is None:
+        terminal.confirm("Let every worker leave?", yes=yes)
+    _instruct(terminal, "drain", worker, "ends its jobs and leaves", "end their jobs and leave")
+
+
+def restart(context: typer.Context, worker: Worker = None) -> None:
+    """Workers are replaced by new processes, one after another, without a gap."""
+    _instruct(context.obj, "restart", worker, "is replaced", "are replaced")
+
+
+def _instruct(terminal: Terminal, word: Word, worker: str | None, one: str, many: str) -> None:
+    with terminal.jobs() as jobs:
+        told: int = getattr(jobs, f"{word}_workers")(worker)
+        if told == 0:
+            alive = ", ".join(f"{row.host}:{row.pid}" for row in jobs.workers()) or "none"
+            whom = "no worker" if worker is None else f"no worker {worker}"
+            terminal.fail(f"{whom} is alive, so nobody was told; those that are: {alive}")
+    terminal.out.print(f"1 worker {one}" if told == 1 else f"{told} workers {many}")
 
 
 def purge(context: typer.Context, queue: Queue, yes: Yes = False) -> None:
@@ -140,6 +270,9 @@ def purge(context: typer.Context, queue: Queue, yes: Yes = False) -> None:
         load = jobs.queue_stats(queue)
         waiting = load.size + load.scheduled
         terminal.confirm(f"Delete the {waiting:,} jobs that wait in {queue}?", yes=yes)
+        action = jobs.new_action()
         with terminal.err.status("deleting …"):
-            count = jobs.purge(queue)
+            count = jobs.purge(queue, by=operator(), action=action)
     terminal.out.print(f"{count:,} jobs are gone from {queue}")
+    if count:
+        _say_how_to_undo(terminal, action)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from boundary.jobs.errors import JobsError
-from boundary.jobs.shell.cli import act, look
+from boundary.jobs.shell.cli import act, look, standing
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.doctor import doctor
+from boundary.jobs.shell.cli.serving import dashboard
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="boundary-jobs",
     no_args_is_help=True,
     add_completion=False,
@@ -24,8 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = {
-    "Start": (going.worker, going.demo, going.bench),
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start": (going.worker, dashboard, going.demo, going.bench),
     "Look": (
         look.stats,
         look.queues,
@@ -33,16 +34,37 @@ COMMANDS = {
         look.failed,
         look.search,
         look.show,
-        look.schedules,
+        look.why,
+        look.audit,
+        standing.schedules,
         look.top,
         doctor,
     ),
-    "Act": (act.enqueue, act.retry, act.cancel, act.delete, act.pause, act.resume, act.purge),
+    "Act": (
+        act.enqueue,
+        act.retry,
+        act.cancel,
+        act.delete,
+        act.edit,
+        act.pause,
+        act.resume,
+        act.purge,
+        act.undo,
+    ),
+    "Tell workers": (act.quiet, act.unquiet, act.drain, act.restart),
+    "Schedule": (
+        standing.schedule,
+        standing.edit_schedule,
+        standing.pause_schedule,
+        standing.resume_schedule,
+        standing.fire_schedule,
+        standing.unschedule,
+    ),
 }
 
-for panel, commands in COMMANDS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
+for _panel, _commands in COMMANDS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def _say_version(asked: bool) -> None:
@@ -71,7 +93,7 @@ def options(
 
     Try it: [bold]boundary-jobs demo[/bold]. Run your own: [bold]boundary-jobs worker tasks[/bold].
     """
-    context.obj = Terminal(url, config, not no_color)
+    context.obj = Terminal(context.obj or (), url, config, not no_color)
 
 
 GLOBAL = {"--url": True, "--config": True, "--no-color": False}
@@ -81,7 +103,7 @@ GLOBAL = {"--url": True, "--config": True, "--no-color": False}
 def run(arguments: Sequence[str]) -> int:
     """The exit code of the command with these arguments."""
     try:
-        app(_hoisted(arguments))
+        app(_hoisted(arguments), obj=tuple(arguments))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except JobsError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 CLOCK_LIMIT = 2.0
 """Seconds a store's time may differ from this machine's."""
+
+
+LATE = timedelta(minutes=1)
+"""Any worker that is alive fires a tick within seconds."""
 
 
 def doctor(context: typer.Context, as_json: Json = False) -> None:
@@ -90,6 +94,7 @@ def _store(jobs: Jobs) -> Iterator[Finding]:
     yield from jobs.store.examine()
     yield from _lost(snapshot)
     yield from _jobs(jobs)
+    yield from _schedules(jobs, now)
 
 
 def _clock(ahead: float) -> Finding:
@@ -136,3 +141,23 @@ def _jobs(jobs: Jobs) -> Iterator[Finding]:
     if dead:
         more = " or more" if dead == 200 else ""  # noqa: PLR2004 - the page's size
         yield Finding("dead letters", "note", f"{dead}{more}; see them with boundary-jobs failed")
+
+
+def _schedules(jobs: Jobs, now: datetime) -> Iterator[Finding]:
+    found = jobs.schedules()
+    orphaned = [one.name for one in found if one.orphaned]
+    if orphaned:
+        yield Finding(
+            "schedules",
+            "note",
+            f"no live worker's code declares {', '.join(orphaned)} any more, and they go on; "
+            "end them with boundary-jobs unschedule NAME",
+        )
+    late = [one.name for one in found if one.next_at and one.next_at < now - LATE]
+    if late:
+        yield Finding(
+            "schedules",
+            "problem",
+            f"{', '.join(late)} should have ticked more than a minute ago; start a worker, or look "
+            "into the workers' logs",
+        )

@@ -51,17 +51,21 @@ def workers(context: typer.Context, as_json: Json = False) -> None:
     terminal.json(found) if as_json else terminal.out.print(tables.workers(found))
 
 
-def schedules(context: typer.Context, as_json: Json = False) -> None:
-    """Standing orders, by their next tick."""
-    terminal: Terminal = context.obj
-    with terminal.jobs() as jobs:
-        found = jobs.schedules()
-    terminal.json(found) if as_json else terminal.out.print(tables.schedules(found))
-
-
-def failed(context: typer.Context, limit: Limit = 20, as_json: Json = False) -> None:
+def failed(
+    context: typer.Context,
+    by_cause: Annotated[
+        bool, typer.Option("--by-cause", help="Grouped by what they died of.")
+    ] = False,
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
     """The dead letters: jobs that failed for good, newest first."""
     terminal: Terminal = context.obj
+    if by_cause:
+        with terminal.jobs() as jobs:
+            groups = jobs.failure_groups(limit=limit)
+        terminal.json(groups) if as_json else terminal.out.print(tables.groups(groups))
+        return
     with terminal.jobs() as jobs:
         found = jobs.failed(limit)
     if as_json:
@@ -107,6 +111,34 @@ def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     with terminal.jobs() as jobs:
         found = terminal.found(jobs.find(job_id), job_id)
     terminal.json(found) if as_json else terminal.out.print(tables.job(found))
+
+
+def why(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+    """Why a job is not running, and what to do about it."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        found = jobs.why(job_id)
+    if found is None:
+        terminal.no_job(job_id)
+    terminal.json(found) if as_json else terminal.out.print(tables.why(found))
+
+
+def audit(
+    context: typer.Context,
+    limit: Limit = 20,
+    cursor: Annotated[str | None, typer.Option(help="From the page before.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What operators did: who, when, what, on how many jobs."""
+    terminal: Terminal = context.obj
+    with terminal.jobs() as jobs:
+        page = jobs.audit(limit, cursor)
+    if as_json:
+        terminal.json(page)
+        return
+    terminal.out.print(tables.audit(page.entries))
+    if page.cursor is not None:
+        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
 
 
 def top(

@@ -9,16 +9,21 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import BackendError, UsageError
-from boundary.jobs.shell import logs, loops
+from boundary.jobs.shell import logs
+from boundary.jobs.shell.child import Line
+from boundary.jobs.shell.cli.processes import supervise, work_alone, work_as_child
 from boundary.jobs.shell.cli.terminal import USAGE, Terminal
 
-log = logging.getLogger("boundary.jobs")
+if TYPE_CHECKING:
+    from boundary.jobs.shell.worker import Worker
+
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 def worker(
@@ -31,14 +36,48 @@ def worker(
         ),
     ],
     queues: Annotated[
-        str | None, typer.Option(help="Served in this order: critical,default.")
+        str | None,
+        typer.Option(
+            help="Served in this order: critical,default; or by weight: critical:6,default:3."
+        ),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option("--concurrency", "-c", min=1, help="Jobs at once.")
+        str | None,
+        typer.Option(
+            "--concurrency",
+            "-c",
+            help="Jobs at once: a number, auto, or auto within bounds: auto:2-200.",
+        ),
+    ] = None,
+    queue_concurrency: Annotated[
+        str | None, typer.Option(help="Of these queues at most so many: reports=2,mail=4.")
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", "-p", min=1, max=1000, help="Worker processes."),
+    ] = None,
+    max_jobs: Annotated[
+        int | None, typer.Option(min=0, help="Replace a process after so many jobs.")
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Replace a process that has more memory: 512M, 2G.")
     ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="Leave when nothing is ready.")] = False,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start anew when Python files here change.")
+    ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
-    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    log_format: Annotated[
+        str, typer.Option(help="text, json, or auto: text on a terminal, else json.")
+    ] = "auto",
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535,
+            help="Answer /live, /ready and /metrics there; of several processes each at the next.",
+        ),
+    ] = None,
 ) -> None:
     """Run jobs with the handlers of a module, until Ctrl-C."""
     terminal: Terminal = context.obj
@@ -51,50 +90,118 @@ def worker(
     if terminal.url is not None:
         # The module's own Jobs() finds it there.
         os.environ["BOUNDARY_JOBS_URL"] = terminal.url
+    line = Line.of_environment()
+    if line is None and (reload or (processes or 1) > 1):
+        raise typer.Exit(supervise(terminal.arguments, processes or 1, reload=reload))
     jobs = load(target)
-    names = None if queues is None else [name.strip() for name in queues.split(",") if name.strip()]
-    made = jobs.worker(queues=names, concurrency=concurrency)
-    if jobs.settings.workers.count != 1:
-        log.warning(
-            "workers.count is %d; this version runs one process for each command: start it so "
-            "often, the processes share the store",
-            jobs.settings.workers.count,
-        )
-    _banner(terminal, jobs, names, made.setup.concurrency, burst=burst)
+    names, weights = served(queues)
+    made = jobs.worker(
+        queues=names,
+        weights=weights,
+        concurrency=int(concurrency) if concurrency and concurrency.isdecimal() else concurrency,
+        queue_concurrency=None if queue_concurrency is None else limits(queue_concurrency),
+        max_jobs=max_jobs,
+        max_memory=None if max_memory is None else _bytes(max_memory),
+    )
+    count = processes or jobs.settings.workers.count
+    if line is None and (count > 1 or made.setup.max_jobs or made.setup.max_memory):
+        raise typer.Exit(supervise(terminal.arguments, count, reload=False))
+    if line is None or line.number == 1:
+        _banner(terminal, jobs, made, count, burst=burst)
     with jobs:
-        loops.run(made.run(burst=burst, handle_signals=True))
+        if line is None:
+            work_alone(made, terminal.arguments, burst=burst, health_port=health_port)
+        else:
+            work_as_child(made, line, burst=burst, health_port=health_port)
+
+
+def _bytes(text: str) -> int:
+    """A size as a person writes it: 512M, 2G, 1073741824."""
+    number, unit = text[:-1], text[-1:].upper()
+    if unit.isdigit():
+        number, unit = text, ""
+    try:
+        power = {"": 0, "K": 10, "M": 20, "G": 30}[unit]
+        return round(float(number) * 2.0**power)
+    except (KeyError, ValueError, OverflowError):
+        raise UsageError(f"--max-memory is a size such as 512M or 2G, not {text!r}") from None
 
 
 def _configure_logs(terminal: Terminal, level: str, form: str) -> None:
-    if form not in {"text", "json"}:
-        raise UsageError(f"--log-format is text or json, not {form!r}")
+    if form not in {"auto", "text", "json"}:
+        raise UsageError(f"--log-format is auto, text or json, not {form!r}")
+    if form == "auto":
+        form = "text" if terminal.err.is_terminal else "json"
     try:
         logs.configure(
             level,
             cast("Literal['text', 'json']", form),
-            sys.stderr,
+            # A number of its own: a handler that closes standard error does not end the log.
+            os.fdopen(os.dup(2), "w", buffering=1),
             color=terminal.err.is_terminal and not terminal.err.no_color,
         )
     except ValueError:
         raise UsageError(f"--log-level is debug, info, warning or error, not {level!r}") from None
 
 
-def _banner(
-    terminal: Terminal, jobs: Jobs, queues: list[str] | None, slots: int, *, burst: bool
-) -> None:
+def served(queues: str | None) -> tuple[list[str] | None, dict[str, int] | None]:
+    """What --queues says: an order, or weights.
+
+    Raises:
+        UsageError: Some have a weight and some have none.
+    """
+    if queues is None:
+        return None, None
+    words = [word.strip() for word in queues.split(",") if word.strip()]
+    pairs = [word.rpartition(":") for word in words]
+    weighted = [bool(name) and weight.isdecimal() for name, _, weight in pairs]
+    if not any(weighted):
+        return words, None
+    if not all(weighted):
+        plain = words[weighted.index(False)]
+        raise UsageError(
+            f"--queues is an order (critical,default) or has a weight for each queue "
+            f"(critical:6,default:3); {plain!r} has none"
+        )
+    return None, {name: int(weight) for name, _, weight in pairs}
+
+
+def limits(text: str) -> dict[str, int]:
+    """What --queue-concurrency says.
+
+    Raises:
+        UsageError: It is not of the form reports=2,mail=4.
+    """
+    pairs = [word.strip().rpartition("=") for word in text.split(",") if word.strip()]
+    wrong = [word for word in pairs if not (word[0] and word[2].isdecimal())]
+    if wrong or not pairs:
+        shown = "".join(wrong[0]) if wrong else text
+        raise UsageError(f"--queue-concurrency is of the form reports=2,mail=4, not {shown!r}")
+    return {name: int(number) for name, _, number in pairs}
+
+
+def _banner(terminal: Terminal, jobs: Jobs, made: Worker, processes: int, *, burst: bool) -> None:
     known = ", ".join(sorted(jobs.registry.handlers)) or "none"
-    served = ", ".join(queues or jobs.settings.workers.queues or ()) or "all"
+    setup = made.setup
+    queues = [f"{name} (weight {weight})" for name, weight in setup.weights] or setup.queues
+    shown = ", ".join(queues or ()) or "all"
+    slots = f"{setup.concurrency} jobs"
+    if setup.bounds is not None:
+        slots = f"{setup.bounds[0]} to {setup.bounds[1]} jobs, as the load allows"
+    slots += "".join(f", {most} of {name}" for name, most in setup.limits)
     end = (
         "leaves when nothing is ready"
         if burst
         else "Ctrl-C lets running jobs end, twice stops at once"
     )
+    each = f" in each of {processes} processes" if processes > 1 else ""
+    process = os.getpid() if processes == 1 else os.getppid()
     for name, value in (
         ("store", jobs.store.url),
-        ("queues", served),
+        ("queues", shown),
         ("handlers", known),
-        ("at once", f"{slots} jobs"),
-        ("process", f"{os.getpid()}; {end}"),
+        ("at once", f"{slots}{each}"),
+        ("process", f"{process}; {end}"),
     ):
         terminal.err.print(f"[dim]{name:>9}[/dim]", end=" ")
         terminal.err.print(value, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ a store is shown as text: no control characters, no markup.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,9 +19,11 @@ from rich.text import Text
 from boundary.jobs.shell.logs import one_line
 
 if TYPE_CHECKING:
-    from boundary.jobs.core.records import Job
+    from boundary.jobs.core.records import Attempt, Job
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
-    from boundary.jobs.shell.flows import ScheduleInfo
+    from boundary.jobs.core.why import Why
+    from boundary.jobs.shell.hands import AuditEntry
+    from boundary.jobs.shell.operators import FailureGroup
 
 STYLES = {
     "pending": "cyan",
@@ -32,6 +34,11 @@ STYLES = {
     "cancelled": "dim",
     "idle": "dim",
 }
+
+OUTCOMES = {"succeed": "green", "fail": "yellow", "exhaust": "red", "discard": "red"}
+
+SHOWN = 10
+"""Lines of one kind below a job."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -102,13 +109,27 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
         return Text("no queue has had a job yet", style="dim")
     return table(
         "Queues",
-        ("queue", ">ready", ">later", ">running", ">done", ">failed", ">retries", ">avg ms", ""),
+        (
+            "queue",
+            ">ready",
+            ">later",
+            ">running",
+            ">oldest",
+            ">per min",
+            ">done",
+            ">failed",
+            ">retries",
+            ">avg ms",
+            "",
+        ),
         (
             (
                 row.queue_name,
                 f"{row.size:,}",
                 f"{row.scheduled:,}",
                 f"{row.running:,}",
+                ago(row.oldest_ready_at).removesuffix(" ago"),
+                f"{row.per_minute:,.1f}",
                 f"{row.succeeded_total:,}",
                 Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
                 f"{row.retried_total:,}",
@@ -173,29 +194,77 @@ def _note(job: Job) -> Text:
     return text(job.reason or "", "dim")
 
 
-def schedules(rows: Sequence[ScheduleInfo]) -> RenderableType:
-    """Standing orders by their next tick."""
+def groups(rows: Sequence[FailureGroup]) -> RenderableType:
+    """Dead letters by cause, each with its error below."""
     if not rows:
-        return Text("no schedule is set", style="dim")
-    return table(
-        "Schedules",
-        ("name", "type", "queue", "when", "zone", "next"),
+        return Text("Dead letters: none", style="dim")
+    made = table(
+        "Dead letters by cause",
+        ("cause", ">count", "type", "~error", "first", "last"),
         (
             (
-                row.name,
+                row.fingerprint,
+                Text(f"{row.count:,}", style="red"),
                 row.job_type,
-                row.queue,
-                row.cron or _every(row.every),
-                row.timezone,
-                local(row.next_at),
+                _wrapped(f"{row.error.type}: {row.error.message}" if row.error else "-"),
+                ago(row.first_seen),
+                ago(row.last_seen),
             )
-            for row in sorted(rows, key=lambda one: one.next_at)
+            for row in rows
+        ),
+    )
+    hint = "again: boundary-jobs retry --group CAUSE --first 3 · one: boundary-jobs show ID"
+    return Group(made, Text(hint, style="dim"))
+
+
+def audit(rows: Sequence[AuditEntry]) -> RenderableType:
+    """What operators did, the latest first."""
+    if not rows:
+        return Text("nobody has done anything yet", style="dim")
+    now = datetime.now(UTC)
+    return table(
+        "What operators did",
+        ("id", "when", "who", "what", ">jobs", "~on", ""),
+        (
+            (
+                row.id,
+                ago(row.at, now),
+                row.by,
+                Text(row.what, style="bold"),
+                f"{row.count:,}",
+                _wrapped(row.target),
+                _undoing(row, now),
+            )
+            for row in rows
         ),
     )
 
 
-def _every(interval: timedelta | None) -> str:
-    return "-" if interval is None else f"every {span(interval.total_seconds())}"
+def _undoing(row: AuditEntry, now: datetime) -> Text:
+    if row.undone_at is not None:
+        return Text("undone", style="yellow")
+    if row.undo_until is not None and row.undo_until > now:
+        return Text("can be undone", style="green")
+    return Text("")
+
+
+def why(one: Why) -> RenderableType:
+    """Why a job is not running: the sentence, what it rests on, and the next step."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    facts.add_row("job", _wrapped(f"{one.job_id}  {one.job_type} in {one.queue}"))
+    facts.add_row("status", status(one.status))
+    facts.add_row("reason", Text(one.reason, style="bold"))
+    facts.add_row("why", _wrapped(one.sentence))
+    if one.until is not None:
+        facts.add_row("until", local(one.until))
+    for worker in one.workers[:SHOWN]:
+        facts.add_row("worker", _wrapped(worker))
+    for busy in one.busy_with[:SHOWN]:
+        facts.add_row("busy with", _wrapped(f"{busy.job_type} {busy.job_id} on {busy.worker}"))
+    facts.add_row("next", Text(one_line(one.next_step), style="green", overflow="fold"))
+    return facts
 
 
 def job(one: Job) -> RenderableType:
@@ -205,7 +274,31 @@ def job(one: Job) -> RenderableType:
     facts.add_column()
     for name, value in _facts(one):
         facts.add_row(name, value if isinstance(value, Text) else _wrapped(str(value)))
-    return Group(facts, *(_failed_run(run) for run in one.errors), *_latest_trace(one))
+    runs = [_attempts(one.attempts)] if one.attempts else []
+    return Group(facts, *runs, *(_failed_run(run) for run in one.errors), *_latest_trace(one))
+
+
+def _attempts(rows: Sequence[Attempt]) -> RenderableType:
+    return table(
+        "\nRuns",
+        (">run", "outcome", "started", ">took", "~worker"),
+        (
+            (
+                row.number,
+                Text(row.outcome, style=OUTCOMES.get(row.outcome, "")),
+                local(row.started_at),
+                _took(row),
+                row.worker or "-",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _took(row: Attempt) -> str:
+    if row.started_at is None:
+        return "-"
+    return span((row.ended_at - row.started_at).total_seconds())
 
 
 def _facts(one: Job) -> Iterable[tuple[str, Any]]:

@@ -43,8 +43,9 @@ def exit_code(error: JobsError) -> int:
 
 @dataclass(frozen=True)
 class Terminal:
-    """The global options, and the consoles they lead to."""
+    """The arguments, the global options among them, and the consoles they lead to."""
 
+    arguments: tuple[str, ...] = ()
     url: str | None = None
     config: Path | None = None
     color: bool = True
@@ -77,9 +78,11 @@ class Terminal:
 
     def found(self, job: Job | None, job_id: str) -> Job:
         """The job; without one, the command ends."""
-        if job is None:
-            self.fail(f"no job {job_id} is stored (deleted, past its retention, or another store)")
-        return job
+        return self.no_job(job_id) if job is None else job
+
+    def no_job(self, job_id: str) -> NoReturn:
+        """The command ends: there is no such job."""
+        self.fail(f"no job {job_id} is stored (deleted, past its retention, or another store)")
 
     def fail(self, message: str, code: int = REFUSED) -> NoReturn:
         """The command ends with this message."""

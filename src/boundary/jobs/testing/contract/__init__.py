@@ -19,17 +19,22 @@ import pytest
 
 from boundary.jobs.ports import Store
 from boundary.jobs.testing.clock import FakeClock
+from boundary.jobs.testing.contract.acting import ActCases
 from boundary.jobs.testing.contract.claiming import ClaimCases
 from boundary.jobs.testing.contract.doors import DOORS, Door
 from boundary.jobs.testing.contract.duties import DutyCases
 from boundary.jobs.testing.contract.enqueuing import EnqueueCases
+from boundary.jobs.testing.contract.explaining import ExplainCases
+from boundary.jobs.testing.contract.grouping import GroupCases
 from boundary.jobs.testing.contract.listening import ListenCases
 from boundary.jobs.testing.contract.looking import LookCases
 from boundary.jobs.testing.contract.operating import OperatorCases
+from boundary.jobs.testing.contract.orders import OrderCases
 from boundary.jobs.testing.contract.saving import SaveCases
 from boundary.jobs.testing.contract.schedules import ScheduleCases
 from boundary.jobs.testing.contract.settling import SettleCases
 from boundary.jobs.testing.contract.statistics import StatsCases
+from boundary.jobs.testing.contract.watching import WatchCases
 
 __all__ = ["AdapterContract"]
 
@@ -41,10 +46,15 @@ class AdapterContract(
     DutyCases,
     ScheduleCases,
     OperatorCases,
+    OrderCases,
     SaveCases,
     LookCases,
+    ExplainCases,
+    GroupCases,
+    ActCases,
     StatsCases,
     ListenCases,
+    WatchCases,
 ):
     """The whole contract; a subclass adds the fixture `store`."""
 

@@ -120,6 +120,27 @@ class ClaimCases:
         assert (yield from claim(queues=())).jobs == ()
 
     @on_both_doors
+    def test_no_more_of_a_queue_than_its_limit(self, clock: FakeClock) -> Case:
+        """Over its priorities; a queue that is full keeps nobody behind it from being served."""
+        yield from enqueue("a", queue="few", priority=CRITICAL)
+        yield from enqueue("b c d", queue="few", priority=LOW)
+        yield from enqueue("e f", queue="many")
+        yield from enqueue("g", queue="none")
+        limits = (("few", 2), ("none", 0), ("unknown", 3))
+        claimed = yield from claim(9, queues=("none", "few", "many"), limits=limits)
+        assert named(claimed.jobs) == "a b e f"
+        assert (yield from waiting("few")) == "c d"
+        assert named((yield from claim(9, limits=(("few", 1),))).jobs) == "c g"
+
+    @on_both_doors
+    def test_slots_and_ahead_bound_a_queue_with_a_limit_too(self, clock: FakeClock) -> Case:
+        yield from enqueue("a b c d e f", queue="fast")
+        claimed = yield from claim(1, ahead=(("fast", 4),), limits=(("fast", 3),))
+        assert named(claimed.jobs) == "a b c"
+        claimed = yield from claim(1, limits=(("fast", 3),))
+        assert named(claimed.jobs) == "d"
+
+    @on_both_doors
     def test_ahead_adds_to_the_slots_for_its_queue(self, clock: FakeClock) -> Case:
         yield from enqueue("a b c d", queue="fast")
         yield from enqueue("e f", queue="slow")

@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from boundary.jobs.core.operations import Claim, Interest, Operation, Topic
 from boundary.jobs.ports import AsyncBackend, Backend, Store
 from boundary.jobs.testing.clock import FakeClock
+
+R = TypeVar("R")
 
 DoorName: TypeAlias = Literal["blocking", "asyncio"]
 DOORS: tuple[DoorName, ...] = ("blocking", "asyncio")
@@ -69,14 +71,41 @@ class ClaimWhenTold(Struct, frozen=True):
     timeout: float
 
 
+class Watch(Struct, frozen=True):
+    """Begin to hear what is announced; the reply is what `Hear` and `Close` take."""
+
+
+class Hear(Struct, frozen=True):
+    """The frames that came in, waiting so long for one."""
+
+    watcher: Any
+    timeout: float
+
+
+class HearAndClose(Struct, frozen=True):
+    """Wait `LONG` for frames while the watcher is closed."""
+
+    watcher: Any
+
+
 class Close(Struct, frozen=True):
-    """Close the listener."""
+    """Close the listener or the watcher."""
 
     listener: Any
 
 
 Request: TypeAlias = (
-    Operation[Any] | Elsewhere | Listen | Wait | WaitWhile | WaitAndClose | ClaimWhenTold | Close
+    Operation[Any]
+    | Elsewhere
+    | Listen
+    | Wait
+    | WaitWhile
+    | WaitAndClose
+    | ClaimWhenTold
+    | Watch
+    | Hear
+    | HearAndClose
+    | Close
 )
 Case: TypeAlias = Generator[Request, Any, None]
 
@@ -139,13 +168,25 @@ def _serve(request: Request, here: Backend, there: Backend) -> object:
         case ClaimWhenTold(claim, timeout):
             with here.listen(Interest(Topic.WORK, claim.queues)) as ear:
                 return here.execute(claim) if ear.wait(timeout) else None
+        case Watch() | Hear() | HearAndClose():
+            return _serve_watcher(request, here)
         case Close(listener):
             return listener.close()
         case _:
             return here.execute(request)
 
 
-def _meanwhile(wait: Callable[[float], bool], act: Callable[[], object]) -> bool:
+def _serve_watcher(request: Watch | Hear | HearAndClose, here: Backend) -> object:
+    match request:
+        case Watch():
+            return here.watch()
+        case Hear(watcher, timeout):
+            return watcher.hear(timeout)
+        case HearAndClose(watcher):
+            return _meanwhile(watcher.hear, watcher.close)
+
+
+def _meanwhile(wait: Callable[[float], R], act: Callable[[], object]) -> R:
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait, LONG)
         act()
@@ -190,7 +231,24 @@ async def _serve_asyncio(request: Request, here: AsyncBackend, there: AsyncBacke
             return await waiting
         case ClaimWhenTold(claim, timeout):
             return await here.claim_when_told(claim, timeout)
+        case Watch() | Hear() | HearAndClose():
+            return await _serve_watcher_asyncio(request, here)
         case Close(listener):
             return await listener.close()
         case _:
             return await here.execute(request)
+
+
+async def _serve_watcher_asyncio(
+    request: Watch | Hear | HearAndClose, here: AsyncBackend
+) -> object:
+    match request:
+        case Watch():
+            return await here.watch()
+        case Hear(watcher, timeout):
+            return await watcher.hear(timeout)
+        case HearAndClose(watcher):
+            hearing = asyncio.create_task(watcher.hear(LONG))
+            await asyncio.sleep(0)
+            await watcher.close()
+            return await hearing

@@ -12,8 +12,10 @@ from boundary.jobs.core.operations import (
     Claimed,
     Enqueue,
     Heartbeat,
+    Instruct,
     Interest,
     Operation,
+    Order,
     SetPaused,
     Time,
     Topic,
@@ -112,11 +114,13 @@ class ListenCases:
     def test_each_topic_is_told_of(self, clock: FakeClock) -> Case:
         yield from enqueue("a")
         record = yield from claim_one()
+        yield Heartbeat("w1", LEASE, b"it")
         yield SetPaused("default", paused=True)
         happenings: tuple[tuple[Topic, Operation[object]], ...] = (
             (Topic.WORK, Enqueue((new("b"),))),
             (Topic.WORK, SetPaused("default", paused=False)),
             (Topic.CONTROL, Cancel(idents("a"), None)),
+            (Topic.CONTROL, Instruct(Order(b"o" * 16, "quiet"))),
             (Topic.RESULT, Cancel(idents("b"), None)),
             (Topic.RESULT, SettleAll("w1", (ended(record),))),
         )

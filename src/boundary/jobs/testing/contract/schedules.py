@@ -43,10 +43,10 @@ def daily(clock: FakeClock, name: str = "report", next_in: int = 1_000) -> Sched
     )
 
 
-def put(schedule: Schedule) -> Asking[Schedule]:
-    """Store a schedule; what is stored."""
-    reply: Schedule = yield PutSchedule(schedule)
-    return reply
+def put(schedule: Schedule, over: Schedule | None = None) -> Asking[Schedule]:
+    """Store a schedule, new or over another; the schedule."""
+    assert (yield PutSchedule(schedule, over)) is True
+    return schedule
 
 
 class ScheduleCases:
@@ -54,35 +54,69 @@ class ScheduleCases:
 
     @on_both_doors
     def test_a_schedule_is_stored_as_given(self, clock: FakeClock) -> Case:
-        cron = daily(clock)
-        every = Schedule("beat", "ping", "default", 2, b"", clock.now(), every_ms=500)
-        assert (yield from put(cron)) == cron
-        assert (yield from put(every)) == every
+        cron = yield from put(
+            replace(daily(clock), misfire="all", misfire_cap=7, declared=b"\x00\xff")
+        )
+        every = yield from put(
+            Schedule("beat", "ping", "default", 2, b"", clock.now(), every_ms=500, misfire="skip")
+        )
         assert (yield Listing()) == (every, cron)
 
     @on_both_doors
-    def test_put_again_with_the_same_rule_keeps_the_tick(self, clock: FakeClock) -> Case:
-        first = daily(clock)
-        yield from put(first)
-        again = replace(first, next_at=clock.now() + 9_000, job_type="other", payload=b"new")
-        stored = yield from put(again)
-        assert stored == replace(again, next_at=first.next_at)
-        assert (yield Listing()) == (stored,)
+    def test_put_takes_place_over_what_was_seen_and_nothing_else(self, clock: FakeClock) -> Case:
+        first = yield from put(daily(clock))
+        edits: tuple[dict[str, Any], ...] = (
+            {"cron": "0 9 * * *"},
+            {"cron": None, "every_ms": 500, "timezone": "UTC"},
+            {"next_at": None},
+            {"next_at": clock.now() + 5, "job_type": "other", "queue": "q", "priority": 0},
+            {"payload": b"new \xff", "misfire": "skip", "misfire_cap": 3, "declared": b"d"},
+        )
+        stood = first
+        for edit in edits:
+            edited = replace(stood, **edit)
+            missed = PutSchedule(replace(edited, job_type="late"), None)
+            assert (yield missed) is False
+            assert (yield Elsewhere(replace(missed, over=edited))) is False
+            assert (yield Listing()) == (stood,)
+            stood = yield from put(edited, stood)
+            assert (yield Listing()) == (stood,)
+        assert (yield PutSchedule(replace(first, name="none"), first)) is False
+        assert (yield Listing()) == (stood,)
 
     @on_both_doors
-    def test_put_again_with_another_rule_takes_the_new_tick(self, clock: FakeClock) -> Case:
-        first = daily(clock)
-        changes: tuple[dict[str, Any], ...] = (
-            {"cron": "0 9 * * *"},
-            {"timezone": "UTC"},
-            {"cron": None, "every_ms": 500},
-            {"cron": None, "every_ms": 600},
-        )
-        yield from put(first)
-        for number, change in enumerate(changes):
-            new_one = replace(first, **change, next_at=clock.now() + number)
-            assert (yield from put(new_one)) == new_one
-            assert (yield Listing()) == (new_one,)
+    def test_put_twice_says_twice_that_it_stands(self, clock: FakeClock) -> Case:
+        """Whoever did not hear the answer asks again."""
+        first = yield from put(daily(clock))
+        assert (yield PutSchedule(first)) is True
+        second = replace(first, cron="0 9 * * *", next_at=None)
+        assert (yield PutSchedule(second, first)) is True
+        assert (yield PutSchedule(second, first)) is True
+        assert (yield Listing()) == (second,)
+
+    @on_both_doors
+    def test_a_put_does_not_touch_what_is_told_of_the_last_firing(self, clock: FakeClock) -> Case:
+        first = yield from put(daily(clock, next_in=0))
+        yield Fire("report", first.next_at or 0, clock.now() + HOUR, new("a"))
+        (fired,) = yield Listing()
+        edited = replace(fired, cron="0 9 * * *", fired_at=None, last_job=None)
+        yield from put(edited, fired)
+        assert (yield Listing()) == (replace(fired, cron="0 9 * * *"),)
+        assert (yield RemoveSchedule("report")) is True
+        yield from put(edited)
+        assert (yield Listing()) == (edited,)
+
+    @on_both_doors
+    def test_a_paused_schedule_is_never_due_and_fires_nothing(self, clock: FakeClock) -> Case:
+        stood = yield from put(daily(clock))
+        yield from put(replace(stood, next_at=None), stood)
+        clock.advance(60)
+        claimed = yield from claim(0)
+        assert (claimed.ticks, claimed.next_due) == ((), None)
+        assert (yield Fire("report", stood.next_at or 0, clock.now(), new("a"))) is False
+        assert (yield from find("a")) is None
+        woken = yield from put(replace(stood, next_at=clock.now()), replace(stood, next_at=None))
+        assert (yield from claim(0)).ticks == (woken,)
 
     @on_both_doors
     def test_a_schedule_can_be_removed(self, clock: FakeClock) -> Case:
@@ -120,15 +154,27 @@ class ScheduleCases:
         schedule = yield from put(daily(clock))
         clock.advance(1)
         job = new("tick1", queue="reports")
-        fire = Fire("report", schedule.next_at, schedule.next_at + HOUR, job)
+        tick = schedule.next_at or 0
+        fire = Fire("report", tick, tick + HOUR, job)
         assert (yield fire) is True
         assert (yield fire) is False
         assert (yield Elsewhere(replace(fire, job=new("tick1b")))) is False
         assert (yield from waiting("reports")) == "tick1"
         assert (yield from find("tick1b")) is None
-        assert (yield Listing()) == (replace(schedule, next_at=schedule.next_at + HOUR),)
+        fired = replace(schedule, next_at=tick + HOUR, fired_at=clock.now(), last_job=job.id)
+        assert (yield Listing()) == (fired,)
         claimed = yield Claim("w1", ("none",), 0, LEASE, join=True)
-        assert (claimed.ticks, claimed.next_due) == ((), schedule.next_at + HOUR)
+        assert (claimed.ticks, claimed.next_due) == ((), tick + HOUR)
+
+    @on_both_doors
+    def test_a_tick_can_be_passed_over(self, clock: FakeClock) -> Case:
+        schedule = yield from put(daily(clock, next_in=0))
+        tick = schedule.next_at or 0
+        passed = Fire("report", tick, tick + HOUR, None)
+        assert (yield passed) is True
+        assert (yield passed) is False
+        assert (yield Listing()) == (replace(schedule, next_at=tick + HOUR),)
+        assert (yield from waiting("reports")) == ""
 
     @on_both_doors
     def test_a_tick_of_no_schedule_fires_nothing(self, clock: FakeClock) -> Case:
@@ -140,7 +186,7 @@ class ScheduleCases:
         schedule = yield from put(daily(clock))
         yield from enqueue("a")
         before = yield from the("a")
-        fired = yield Fire("report", schedule.next_at, clock.now() + HOUR, new("a"))
+        fired = yield Fire("report", schedule.next_at or 0, clock.now() + HOUR, new("a"))
         assert fired is True
         assert (yield from the("a")) == before
         assert (yield from waiting()) == "a"
@@ -149,5 +195,5 @@ class ScheduleCases:
     def test_a_tick_can_make_a_job_for_later(self, clock: FakeClock) -> Case:
         schedule = yield from put(daily(clock))
         later = new("a", delay_ms=700)
-        assert (yield Fire("report", schedule.next_at, clock.now() + HOUR, later)) is True
+        assert (yield Fire("report", schedule.next_at or 0, clock.now() + HOUR, later)) is True
         assert (yield from the("a")).due == clock.now() + 700

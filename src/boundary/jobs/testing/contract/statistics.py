@@ -6,11 +6,14 @@ What belongs here: what a snapshot shows, and the invariants of its counters.
 from __future__ import annotations
 
 from boundary.jobs.core.operations import (
+    HOURS,
     MINUTE,
     SERIES,
     Cancel,
     Claim,
+    Delete,
     Heartbeat,
+    Promote,
     Prune,
     QueueLoad,
     Series,
@@ -57,7 +60,27 @@ class StatsCases:
         yield from enqueue("c", priority=LOW)
         yield from enqueue("later", delay_ms=HOUR)
         yield from enqueue("parked", parked=True)
-        assert (yield from load()) == QueueLoad("default", 3, 2, 2, paused=False)
+        assert (yield from load()) == QueueLoad("default", 3, 2, 2, False, clock.now())
+
+    @on_both_doors
+    def test_since_when_the_first_in_line_is_ready(self, clock: FakeClock) -> Case:
+        assert (yield from load()).oldest is None
+        began = clock.now()
+        yield from enqueue("low", priority=LOW)
+        clock.advance(10)
+        yield from enqueue("a b")
+        yield from enqueue("soon", delay_ms=5_000, queue="mail")
+        assert (yield from load()).oldest == began
+        assert (yield from load("mail")).oldest is None
+        clock.advance(7)
+        yield Promote()
+        assert (yield from load("mail")).oldest == began + 17_000
+        yield Cancel(idents("low"), None)
+        assert (yield from load()).oldest == began + 10_000
+        yield Delete(idents("a"))
+        assert (yield from load()).oldest == began + 10_000
+        yield Delete(idents("b"))
+        assert (yield from load()).oldest is None
 
     @on_both_doors
     def test_every_queue_that_has_something_by_name(self, clock: FakeClock) -> Case:
@@ -69,7 +92,7 @@ class StatsCases:
         assert snapshot.loads == (
             QueueLoad("counted", 0, 0, 0, paused=False),
             QueueLoad("paused", 0, 0, 0, paused=True),
-            QueueLoad("z", 1, 0, 0, paused=False),
+            QueueLoad("z", 1, 0, 0, False, clock.now()),
         )
         assert snapshot.counters == (Counters("counted", succeeded=1),)
 
@@ -95,6 +118,65 @@ class StatsCases:
         clock.advance(60)
         yield Prune()
         assert (yield Series(SERIES)) == ()
+
+    @on_both_doors
+    def test_since_when_the_oldest_ready_job_is_ready(self, clock: FakeClock) -> Case:
+        first = clock.now()
+        yield from enqueue("gone")
+        yield from enqueue("a", priority=LOW)
+        clock.advance(1)
+        yield from enqueue("b")
+        assert (yield from load()).oldest == first
+        yield Delete(idents("gone"))
+        assert (yield from load()).oldest == first
+        yield Delete(idents("a"))
+        assert (yield from load()).oldest == first + 1_000
+        yield from claim()
+        assert (yield from load()).oldest is None
+
+    @on_both_doors
+    def test_series_by_queue_and_by_type_with_waits(self, clock: FakeClock) -> Case:
+        yield from enqueue("a")
+        yield from enqueue("b", job_type="read")
+        yield from enqueue("c", job_type="read", queue="mail")
+        claimed = yield from claim()
+        for record, wait in zip(claimed.jobs, (5, 7, 11), strict=True):
+            yield from settle(ended(record, duration_ms=2.0, wait_ms=wait))
+        begin, hour = clock.now() // MINUTE * MINUTE, clock.now() // HOUR * HOUR
+        both = Counters("default", succeeded=2, duration_ms=4.0, wait_ms=12.0)
+        mail = Counters("mail", succeeded=1, duration_ms=2.0, wait_ms=11.0)
+        assert (yield Series(1)) == (Tally(begin, both), Tally(begin, mail))
+        assert (yield Series(1, hourly=True)) == (Tally(hour, both), Tally(hour, mail))
+        read = Counters("", succeeded=2, duration_ms=4.0, wait_ms=18.0)
+        send = Counters("", succeeded=1, duration_ms=2.0, wait_ms=5.0)
+        assert (yield Series(1, by="job_type")) == (
+            Tally(begin, read, "read"),
+            Tally(begin, send, "send_email"),
+        )
+        assert (yield Series(1, job_type="send_email", hourly=True)) == (
+            Tally(hour, Counters("default", succeeded=1, duration_ms=2.0, wait_ms=5.0)),
+        )
+        assert (yield Series(1, "mail", by="job_type")) == (
+            Tally(begin, Counters("", succeeded=1, duration_ms=2.0, wait_ms=11.0), "read"),
+        )
+        assert (yield Series(1, "mail", "send_email")) == ()
+        assert (yield Stats("default")).counters == (both,)
+
+    @on_both_doors
+    def test_each_hour_by_itself_for_thirty_days(self, clock: FakeClock) -> Case:
+        yield from run("a")
+        first = clock.now() // HOUR * HOUR
+        clock.advance(3_600)
+        yield from run("b")
+        one = Counters("default", succeeded=1)
+        both = (Tally(first, one), Tally(first + HOUR, one))
+        assert (yield Series(2, hourly=True)) == both
+        clock.advance((HOURS - 1) * 3_600)
+        yield Prune()
+        assert (yield Series(HOURS, hourly=True)) == both[1:]
+        clock.advance(3_600)
+        yield Prune()
+        assert (yield Series(HOURS, hourly=True)) == ()
 
     @on_both_doors
     def test_one_queue_leaves_out_the_others_and_the_workers(self, clock: FakeClock) -> Case:

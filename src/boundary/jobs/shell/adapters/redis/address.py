@@ -14,6 +14,7 @@ name files. Sentinels with a password of their own: `?sentinel_password=` (`sent
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -71,7 +72,18 @@ class Address(Struct, frozen=True, kw_only=True):
             "password": self.password,
             "db": self.database,
         }
-        return given | (self.files if self.tls else {})
+        return given | self.secure()
+
+    def secure(self) -> dict[str, Any]:
+        """What TLS is spoken with; said in full, since the driver's defaults were others once."""
+        if not self.tls:
+            return {}
+        return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **self.files}
+
+    def of_sentinels(self) -> Address:
+        """How to reach the sentinels themselves: they have a login of their own."""
+        own: dict[str, Any] = self.sentinel
+        return Address(kind="single", nodes=self.nodes, tls=self.tls, files=self.files, **own)
 
     def __repr__(self) -> str:
         return f"<{self.shown()}>"
@@ -133,12 +145,7 @@ _FORMS = (
 
 def _address(parts: SplitResult) -> Address:
     scheme, _, kind = parts.scheme.partition("+")
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
-    unknown = sorted(given.keys() - set(_OPTIONS))
-    if unknown:
-        raise UsageError(
-            f"a Redis URL has no option {unknown[0]!r}; it may have {', '.join(_OPTIONS)}"
-        )
+    given = _options(parts.query, tls=scheme == "rediss", sentinel=kind == "sentinel")
     user, _, hosts = parts.netloc.rpartition("@")
     username, _, password = user.partition(":")
     common: dict[str, Any] = {
@@ -154,15 +161,19 @@ def _address(parts: SplitResult) -> Address:
     }
     path = [unquote(part) for part in parts.path.split("/") if part]
     if scheme == "unix":
+        if hosts or not path:
+            raise UsageError(
+                f"a unix URL has three slashes and the path of a socket, not {hosts!r}; {_FORMS}"
+            )
         node = Node(unquote(parts.path), 0)
-        return Address(kind="unix", nodes=(node,), database=_number(given.get("db")), **common)
+        return Address(kind="unix", nodes=(node,), database=_database([], given), **common)
     if kind == "sentinel":
         if not path:
             raise UsageError(f"a sentinel URL names the master: {_FORMS}")
         nodes = _nodes(hosts, SENTINEL_PORT)
-        database = _number(path[1] if len(path) > 1 else given.get("db"))
+        database = _database(path[1:], given)
         return Address(kind="sentinel", nodes=nodes, master=path[0], database=database, **common)
-    database = _number(path[0] if path else given.get("db"))
+    database = _database(path, given)
     nodes = _nodes(hosts, PORT)
     if kind == "cluster":
         if database:
@@ -173,6 +184,21 @@ def _address(parts: SplitResult) -> Address:
     return Address(kind="single", nodes=nodes, database=database, **common)
 
 
+def _options(query: str, *, tls: bool, sentinel: bool) -> dict[str, str]:
+    """No option is passed over: who names a certificate believes that nobody listens."""
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    for name in given:
+        if name not in _OPTIONS:
+            raise UsageError(
+                f"a Redis URL has no option {name!r}; it may have {', '.join(_OPTIONS)}"
+            )
+        if name in _FILES and not tls:
+            raise UsageError(f"{name} is for TLS, which begins with rediss://; {_FORMS}")
+        if name.startswith("sentinel_") and not sentinel:
+            raise UsageError(f"{name} is for sentinels; {_FORMS}")
+    return given
+
+
 def _nodes(hosts: str, port: int) -> tuple[Node, ...]:
     return tuple(
         [_node(host, port) for host in hosts.split(",") if host] or [Node("localhost", port)]
@@ -181,12 +207,18 @@ def _nodes(hosts: str, port: int) -> tuple[Node, ...]:
 
 def _node(text: str, port: int) -> Node:
     parts = urlsplit(f"//{text}")
+    if parts.port == 0:
+        raise UsageError(f"no server listens on port 0; {_FORMS}")
     return Node(unquote(parts.hostname or "localhost"), parts.port or port)
 
 
-def _number(text: str | None) -> int:
-    if text is None:
-        return 0
+def _database(path: list[str], given: dict[str, str]) -> int:
+    """What ends the URL; it is named once."""
+    if len(path) > 1:
+        raise UsageError(f"a Redis URL ends with the database, not with {path[-1]!r:.40}; {_FORMS}")
+    if path and "db" in given:
+        raise UsageError(f"a Redis URL names its database once, by /0 or by ?db=0; {_FORMS}")
+    text = path[0] if path else given.get("db", "0")
     if text.isascii() and text.isdigit():
         return int(text)
     raise UsageError(f"a database is a number from 0 on, not {text!r:.40}")
@@ -200,8 +232,8 @@ class Nodes:
     """
 
     def __init__(self, address: Address) -> None:
-        self._kind = address.kind
-        self._known = [] if address.kind == "sentinel" else list(address.nodes)
+        self.sentinels: deque[Node] = deque(address.nodes if address.kind == "sentinel" else ())
+        self._known = [] if self.sentinels else list(address.nodes)
         self._of: dict[int, Node] = {}
 
     def of(self, partition: int) -> Node | None:
@@ -222,8 +254,9 @@ class Nodes:
     def failed(self, node: Node) -> None:
         """It cannot be reached, or is not the master any more: another is to be tried."""
         self._of = {number: one for number, one in self._of.items() if one != node}
-        if self._kind == "sentinel":
+        if self.sentinels:
             self._known = []
+            self.sentinels.rotate(-1)  # the one that named it may not know what the others do
         elif node in self._known:
             self._known.remove(node)
             self._known.append(node)

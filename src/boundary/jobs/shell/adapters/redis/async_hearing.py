@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from types import TracebackType
 from typing import Any, Self
 
 from redis import exceptions as redis_errors
 
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
-from boundary.jobs.errors import BackendError
+from boundary.jobs.errors import BackendError, BackendUnavailable
 from boundary.jobs.shell.adapters.redis import faults
+from boundary.jobs.shell.adapters.redis.address import Node
 from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
-from boundary.jobs.shell.adapters.redis.hearing import channels, is_meant, token_keys, tuning
+from boundary.jobs.shell.adapters.redis.hearing import (
+    Failure,
+    channels,
+    is_meant,
+    token_keys,
+    tuning,
+)
 from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
-from boundary.jobs.shell.adapters.redis.terms import Command, Terms
-from boundary.jobs.shell.adapters.redis.wires import AsyncWire
+from boundary.jobs.shell.adapters.redis.terms import Command
+from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
 
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
@@ -45,28 +53,37 @@ class AsyncContext:
         await self.close()
 
 
-def _failed(terms: Terms, error: Exception) -> BackendError:
-    return faults.deaf(terms.address.shown(), terms.timeout, error)
-
-
-async def _connected(driver: AsyncDriver, partition: int) -> AsyncWire:
-    """A connection of its own to where the partition is."""
+async def _connected(
+    driver: AsyncDriver, partition: int, *commands: Command, replies: int
+) -> tuple[AsyncWire, Node]:
+    """A connection of its own to where the partition is, on which these were said; and where."""
     terms = driver.terms
     node = await driver.drive(locate(partition, driver.known))
     made = connection(terms.address, node, terms.timeout)
     try:
         await made.connect()
+        for command in commands:
+            await made.send_command(*command, check_health=False)
+        for _ in range(replies):
+            await made.read_response(disable_decoding=True)
     except FAILURES as error:
         await made.disconnect(nowait=True)
-        raise _failed(terms, error) from error
-    return made
+        raise driver.known.deaf(error, node, partition) from error
+    except BaseException:
+        await made.disconnect(nowait=True)
+        raise
+    return made, node
 
 
 class _Token:
     """Takes the tokens of some partitions, on a connection of its own."""
 
-    def __init__(self, made: AsyncWire, keys: list[str], before: list[Command]) -> None:
+    def __init__(
+        self, made: AsyncWire, node: Node, partition: int, keys: list[str], before: list[Command]
+    ) -> None:
         self.connection = made
+        self.node = node
+        self.partition = partition
         self._keys = keys
         self._before = before
         self.taking: asyncio.Task[bool] | None = None
@@ -130,7 +147,10 @@ class AsyncTokenListener(AsyncContext):
         try:
             return taking.result()
         except FAILURES as error:
-            raise _failed(self._driver.terms, error) from error
+            raise self._deaf(one, error) from error
+
+    def _deaf(self, one: _Token, error: Exception) -> BackendError:
+        return self._driver.known.deaf(error, one.node, one.partition)
 
     async def claim(self, claim: Claim, timeout: float) -> Claimed | None:
         """As `ports.AsyncBackend.claim_when_told`, with one message, where one token is enough.
@@ -147,7 +167,7 @@ class AsyncTokenListener(AsyncContext):
         try:
             told, reply = await token.send(timeout, terms.timeout, terms.command(call))
         except FAILURES as error:
-            raise _failed(terms, error) from error
+            raise self._deaf(token, error) from error
         for answer in (told, reply):
             if isinstance(answer, Exception):
                 return await self._after(answer, claim)
@@ -162,10 +182,8 @@ class AsyncTokenListener(AsyncContext):
     async def _after(self, error: Exception, claim: Claim) -> Claimed:
         """A script the server does not know (any more), or a server that is no master: again."""
         fault = faults.judge(error, self._driver.terms.address.shown())
-        if fault.error is not None:
-            raise fault.error from error
         if fault.next != "load":
-            raise _failed(self._driver.terms, error) from error
+            raise self._deaf(self._tokens[0], error) from error
         return await self._driver.drive(execute(claim, self._driver.known))
 
     async def close(self) -> None:
@@ -176,6 +194,7 @@ class AsyncTokenListener(AsyncContext):
         self._closing.set_result(None)
         for one in self._tokens:
             if one.taking is not None:
+                abort(one.connection)  # a farewell over TLS may outlive the loop
                 one.taking.cancel()
                 with contextlib.suppress(asyncio.CancelledError, *FAILURES):
                     await one.taking
@@ -194,18 +213,15 @@ async def open_token_listener(driver: AsyncDriver, interest: Interest) -> AsyncT
     everything = list(range(terms.partitions))
     tokens: list[_Token] = []
     for group in [[one] for one in everything] if apart else [everything]:
-        made = await _connected(driver, group[0])
         keys = [key for number in group for key in token_keys(terms, interest, number)]
         before = [one for number in group for one in tuning(terms, interest, number)]
-        tokens.append(_Token(made, keys, before))
         try:
-            for command in before:
-                await made.send_command(*command, check_health=False)
-                await made.read_response(disable_decoding=True)
-        except FAILURES as error:
+            made, node = await _connected(driver, group[0], *before, replies=len(before))
+        except BaseException:
             for one in tokens:
                 await one.connection.disconnect(nowait=True)
-            raise _failed(terms, error) from error
+            raise
+        tokens.append(_Token(made, node, group[0], keys, before))
     return AsyncTokenListener(driver, tokens)
 
 
@@ -218,6 +234,7 @@ class AsyncEars:
         self._connection: AsyncWire | None = None
         self._task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
+        self._failure = Failure()
         self._resting: asyncio.TimerHandle | None = None
 
     async def listen(self, interest: Interest) -> AsyncChannelListener:
@@ -227,27 +244,26 @@ class AsyncEars:
             BackendUnavailable: The server cannot be reached.
         """
         listener = AsyncChannelListener(self, interest)
+        came = time.monotonic()
         async with self._opening:
-            self._listeners.append(listener)
             if self._task is None:
-                try:
-                    self._connection = await self._subscribed()
-                except BaseException:
-                    self._listeners.remove(listener)
-                    raise
-                self._task = asyncio.get_running_loop().create_task(self._read())
+                self._failure.check(came)
+                await self._connect()
+            self._listeners.append(listener)
         return listener
 
-    async def _subscribed(self) -> AsyncWire:
-        made = await _connected(self._driver, 0)
-        names = channels(self._driver.terms)
+    async def _connect(self) -> None:
         try:
-            await made.send_command("SUBSCRIBE", *names, check_health=False)
-            for _ in names:
-                await made.read_response(disable_decoding=True)
-        except FAILURES as error:
-            await made.disconnect(nowait=True)
-            raise _failed(self._driver.terms, error) from error
+            self._connection = await self._subscribed()
+        except BackendUnavailable as error:
+            self._failure.happened(error)
+            raise
+        self._task = asyncio.get_running_loop().create_task(self._read())
+
+    async def _subscribed(self) -> AsyncWire:
+        names = channels(self._driver.terms)
+        command = ("SUBSCRIBE", *names)
+        made, _ = await _connected(self._driver, 0, command, replies=len(names))
         return made
 
     async def _read(self) -> None:
@@ -311,9 +327,13 @@ class AsyncEars:
         if self._resting is not None:
             self._resting.cancel()
         if task is not None:
+            if self._connection is not None:
+                abort(self._connection)  # as above
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            self._task = None
+            await self._hang_up()  # a task that never began has not
 
 
 class AsyncChannelListener(AsyncContext):

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.sentinel import Sentinel
 
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
+    SHORTEST,
     Acquaintance,
     Conversation,
     Discover,
@@ -25,12 +26,17 @@ from boundary.jobs.shell.adapters.redis.conversation import (
     Send,
     Sleep,
 )
+from boundary.jobs.shell.adapters.redis.faults import Closed
+from boundary.jobs.shell.adapters.redis.sentinels import named, unnamed, who_is
 from boundary.jobs.shell.adapters.redis.terms import Terms
-from boundary.jobs.shell.adapters.redis.wires import AsyncWire
+from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort, writer
 
 R = TypeVar("R")
 
 FAILURES = (redis_errors.RedisError, OSError)
+
+MUCH = 65_536
+"""Bytes that may wait to be written before a caller waits with them."""
 
 
 def connection(address: Address, node: Node, timeout: float) -> AsyncWire:
@@ -48,23 +54,27 @@ def connection(address: Address, node: Node, timeout: float) -> AsyncWire:
     return cast("AsyncWire", made(host=node.host, port=node.port, **given))
 
 
-async def master(address: Address, timeout: float) -> Node:
-    """Which server the sentinels name as master.
+async def master(address: Address, asked: Discover) -> Node:
+    """Which server the sentinels name as master; each has its share of the time to answer.
 
     Raises:
-        redis.exceptions.ConnectionError: None of them knows.
+        redis.exceptions.RedisError: None of them knows.
     """
-    secure: dict[str, Any] = {"ssl": True, **address.files} if address.tls else {}
-    sentinels: Any = cast("Any", Sentinel)(
-        [tuple(node) for node in address.nodes],
-        sentinel_kwargs={**address.sentinel, **secure, "socket_timeout": timeout / 2},
-    )
-    try:
-        host, port = await sentinels.discover_master(address.master)
-    finally:
-        for one in sentinels.sentinels:
-            await one.aclose()
-    return Node(host, port)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + asked.timeout
+    own = address.of_sentinels()
+    failures: list[tuple[Node, Exception]] = []
+    for number, node in enumerate(asked.sentinels):
+        share = (end - loop.time()) / (len(asked.sentinels) - number)
+        made = connection(own, node, max(share, SHORTEST))
+        try:
+            await made.send_command(*who_is(address), check_health=False)
+            return named(address, await made.read_response(disable_decoding=True))
+        except FAILURES as error:
+            failures.append((node, error))
+        finally:
+            await made.disconnect(nowait=True)
+    raise unnamed(failures)
 
 
 class _Awaited:
@@ -90,26 +100,31 @@ class Pipe:
         self._terms = terms
         self._node = node
         self._connection: AsyncWire | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
         self._awaited: deque[_Awaited] = deque()
         self._reader: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def send(self, send: Send) -> list[Any] | Lost:
         """The replies to the commands."""
-        used = self._connection
-        if used is None:
-            try:
-                used = await self._open(send.timeout)
-            except FAILURES as error:
-                return Lost(error, sent=False)
         loop = asyncio.get_running_loop()
+        end = loop.time() + send.timeout
+        while (used := self._connection) is None:
+            try:
+                await self._opened(end - loop.time())
+            except (*FAILURES, Closed) as error:
+                return Lost(error, sent=False)
+        out = writer(used)
+        assert out is not None, "a connection that is known is open"
         awaited = _Awaited(len(send.commands), loop.create_future())
         # From here to the write nothing is awaited: replies come in the order of this queue.
         self._awaited.append(awaited)
-        alarm = loop.call_later(send.timeout, self._expire, used)
+        alarm = loop.call_at(end, self._expire, used, awaited)
         packed = [part for command in send.commands for part in used.pack_command(*command)]
         try:
-            await used.send_packed_command(packed, check_health=False)
+            out.writelines(packed)
+            if out.transport.get_write_buffer_size() > MUCH:
+                await out.drain()
             return await awaited.waiter
         except FAILURES as error:
             self._lose(used, error)
@@ -117,21 +132,39 @@ class Pipe:
         finally:
             alarm.cancel()
 
-    async def _open(self, timeout: float) -> AsyncWire:
-        async with self._opening:
-            if self._connection is not None:
-                return self._connection
-            made = connection(self._terms.address, self._node, min(timeout, self._terms.timeout))
-            try:
-                await made.connect()
-            except BaseException:
-                await made.disconnect(nowait=True)
-                raise
-            # Each write has an alarm of its own; a reader waits for as long as it takes.
-            made.socket_timeout = None
-            self._connection = made
-            self._reader = asyncio.get_running_loop().create_task(self._read(made))
-            return made
+    async def _opened(self, left: float) -> None:
+        """There is a connection; those that need one at the same time share the attempt."""
+        if self._closed:
+            raise Closed
+        opening = self._opening
+        if opening is None:
+            opening = self._opening = asyncio.get_running_loop().create_task(self._open(left))
+            opening.add_done_callback(self._opening_ended)
+        # A caller that is cancelled takes the attempt from nobody else.
+        await asyncio.wait({opening}, timeout=max(left, 0.0))
+        if opening.cancelled():
+            raise Closed
+        if not opening.done():
+            raise redis_errors.TimeoutError("no connection in time")
+        opening.result()
+
+    def _opening_ended(self, task: asyncio.Task[None]) -> None:
+        self._opening = None
+        if not task.cancelled():
+            task.exception()  # told to whoever still waits, which may be nobody
+
+    async def _open(self, left: float) -> None:
+        limit = max(min(left, self._terms.timeout), SHORTEST)
+        made = connection(self._terms.address, self._node, limit)
+        try:
+            await made.connect()
+        except BaseException:
+            await made.disconnect(nowait=True)
+            raise
+        # Each write has an alarm of its own; a reader waits for as long as it takes.
+        made.socket_timeout = None
+        self._connection = made
+        self._reader = asyncio.get_running_loop().create_task(self._read(made))
 
     async def _read(self, used: AsyncWire) -> None:
         """Hand out replies until the connection ends; that is noticed at once, in use or not."""
@@ -151,8 +184,10 @@ class Pipe:
         finally:
             await used.disconnect(nowait=True)
 
-    def _expire(self, used: AsyncWire) -> None:
-        self._lose(used, redis_errors.TimeoutError("no reply in time"))
+    def _expire(self, used: AsyncWire, awaited: _Awaited) -> None:
+        error = redis_errors.TimeoutError("no reply in time")
+        self._lose(used, error)
+        awaited.answer(Lost(error, sent=True))
 
     def _lose(self, used: AsyncWire, error: Exception) -> None:
         """The connection is of no more use: whoever waits on it gets no reply."""
@@ -162,17 +197,49 @@ class Pipe:
         awaited, self._awaited = self._awaited, deque()
         for one in awaited:
             one.answer(Lost(error, sent=True))
+        # What was not written yet would keep it open for as long as the server is silent.
+        abort(used)
         if reader is not None and reader is not asyncio.current_task():
             reader.cancel()
 
     async def close(self) -> None:
-        """The connection is closed."""
-        used, reader = self._connection, self._reader
+        """The connection is closed for good; calls that are on their way end."""
+        self._closed = True
+        opening, used, reader = self._opening, self._connection, self._reader
+        if opening is not None:
+            opening.cancel()
+            with suppress(asyncio.CancelledError, *FAILURES):
+                await opening
+            used, reader = self._connection, self._reader
         if used is not None:
-            self._lose(used, redis_errors.ConnectionError("closed"))
+            self._lose(used, Closed())
             await used.disconnect()
         if reader is not None:
             await asyncio.wait([reader])
+
+
+class Pipes:
+    """The pipes of a driver, until it is closed."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._of: dict[Node, Pipe] = {}
+        self._closed = False
+
+    async def send(self, send: Send) -> list[Any] | Lost:
+        """As `Pipe.send`, to the node it is for."""
+        if self._closed:
+            return Lost(Closed(), sent=False)
+        found = self._of.get(send.node)
+        if found is None:
+            found = self._of[send.node] = Pipe(self._terms, send.node)
+        return await found.send(send)
+
+    async def close(self) -> None:
+        """All are closed for good."""
+        self._closed = True
+        for pipe in self._of.values():
+            await pipe.close()
 
 
 class AsyncDriver:
@@ -180,11 +247,12 @@ class AsyncDriver:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.known = Acquaintance(terms)
-        self._pipes: dict[Node, Pipe] = {}
+        self.known: Acquaintance = Acquaintance(terms)
+        self._pipes = Pipes(terms)
 
     async def drive(self, conversation: Conversation[R]) -> R:
         """The conversation's value."""
+        pipes = self._pipes  # a call that began before a close ends with it
         answer: Any = None
         try:
             while True:
@@ -195,29 +263,20 @@ class AsyncDriver:
                 elif isinstance(step, Discover):
                     answer = await self._discover(step)
                 elif len(step) == 1:
-                    answer = [await self._pipe(step[0].node).send(step[0])]
+                    answer = [await pipes.send(step[0])]
                 else:
-                    answer = await asyncio.gather(
-                        *(self._pipe(send.node).send(send) for send in step)
-                    )
+                    answer = await asyncio.gather(*map(pipes.send, step))
         except StopIteration as end:
             value: R = end.value
             return value
 
     async def _discover(self, step: Discover) -> Node | Lost:
         try:
-            return await master(self.terms.address, step.timeout)
+            return await master(self.terms.address, step)
         except FAILURES as error:
             return Lost(error, sent=False)
 
-    def _pipe(self, node: Node) -> Pipe:
-        found = self._pipes.get(node)
-        if found is None:
-            found = self._pipes[node] = Pipe(self.terms, node)
-        return found
-
     async def close(self) -> None:
-        """Connections are closed; later calls open others."""
-        pipes, self._pipes = self._pipes, {}
-        for pipe in pipes.values():
-            await pipe.close()
+        """Connections are closed, and calls on their way end; later calls open others."""
+        pipes, self._pipes = self._pipes, Pipes(self.terms)
+        await pipes.close()

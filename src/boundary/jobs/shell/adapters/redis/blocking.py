@@ -9,14 +9,17 @@ import os
 import threading
 import time
 from collections import deque
-from typing import Any, TypeVar, cast
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakSet
 
 from redis import exceptions as redis_errors
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.sentinel import Sentinel
 
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
+    SHORTEST,
     Acquaintance,
     Conversation,
     Discover,
@@ -25,6 +28,7 @@ from boundary.jobs.shell.adapters.redis.conversation import (
     Sleep,
     Step,
 )
+from boundary.jobs.shell.adapters.redis.sentinels import named, unnamed, who_is
 from boundary.jobs.shell.adapters.redis.terms import Terms
 from boundary.jobs.shell.adapters.redis.wires import Wire
 
@@ -38,8 +42,8 @@ Shorter than a server takes to restart; longer than a busy caller leaves it alon
 UNUSED = 60.0
 """Seconds after which connections above `min_idle` that nobody used are closed."""
 
-_ABANDONED: list[object] = []
-"""Connections of a parent process: closing them here would harm it."""
+LEISURE = 0.25
+"""Seconds of its timeout that a call may have used and still open a connection to be kept."""
 
 FAILURES = (redis_errors.RedisError, OSError)
 
@@ -56,23 +60,36 @@ def connection(address: Address, node: Node, timeout: float) -> Wire:
     )
 
 
-def master(address: Address, timeout: float) -> Node:
-    """Which server the sentinels name as master.
+def master(address: Address, asked: Discover) -> Node:
+    """Which server the sentinels name as master; each has its share of the time to answer.
 
     Raises:
-        redis.exceptions.ConnectionError: None of them knows.
+        redis.exceptions.RedisError: None of them knows.
     """
-    secure: dict[str, Any] = {"ssl": True, **address.files} if address.tls else {}
-    sentinels: Any = cast("Any", Sentinel)(
-        [tuple(node) for node in address.nodes],
-        sentinel_kwargs={**address.sentinel, **secure, "socket_timeout": timeout / 2},
-    )
-    try:
-        host, port = sentinels.discover_master(address.master)
-    finally:
-        for one in sentinels.sentinels:
-            one.close()
-    return Node(host, port)
+    end = time.monotonic() + asked.timeout
+    own = address.of_sentinels()
+    failures: list[tuple[Node, Exception]] = []
+    for number, node in enumerate(asked.sentinels):
+        share = (end - time.monotonic()) / (len(asked.sentinels) - number)
+        made = connection(own, node, max(share, SHORTEST))
+        try:
+            made.send_command(*who_is(address), check_health=False)
+            return named(address, made.read_response(disable_decoding=True))
+        except FAILURES as error:
+            failures.append((node, error))
+        finally:
+            made.disconnect()
+    raise unnamed(failures)
+
+
+class _Waiter:
+    """A thread that waits for a connection: told once, of one, or that it may open one (None)."""
+
+    __slots__ = ("found", "told")
+
+    def __init__(self) -> None:
+        self.told = threading.Event()
+        self.found: Wire | None = None
 
 
 class Pool:
@@ -83,9 +100,10 @@ class Pool:
         self._node = node
         # Popped and pushed without the lock: single steps of a deque are atomic.
         self._idle: deque[tuple[float, Wire]] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._open = 0
-        self._waiting = 0
+        self._waiters: deque[_Waiter] = deque()
+        self._closed = False
 
     def take(self, seconds: float) -> Wire:
         """A connection that is open.
@@ -94,37 +112,71 @@ class Pool:
             redis.exceptions.MaxConnectionsError: All are in use for so long.
             redis.exceptions.ConnectionError: None can be opened.
         """
-        try:
-            since, found = self._idle.pop()
-        except IndexError:
-            return self._wait(seconds)
-        if time.monotonic() - since < STALE or _is_open(found):
-            return found
-        self._drop(found)
-        return self.take(seconds)
-
-    def _wait(self, seconds: float) -> Wire:
-        """A new connection, or the next one another thread is done with."""
         end = time.monotonic() + seconds
-        with self._changed:
-            self._waiting += 1
+        while not self._waiters:  # they came first
             try:
-                while not self._idle and self._open >= self._terms.max_total:
-                    left = end - time.monotonic()
-                    if left <= 0:
-                        raise redis_errors.MaxConnectionsError(
-                            f"all {self._terms.max_total} connections are in use (redis.max_total)"
-                        )
-                    self._changed.wait(left)
-                new = not self._idle
-                if new:
-                    self._open += 1
-            finally:
-                self._waiting -= 1
-        return self._new(end - time.monotonic()) if new else self.take(end - time.monotonic())
+                since, found = self._idle.pop()
+            except IndexError:
+                break
+            if time.monotonic() - since < STALE or _is_open(found):
+                return found
+            self._drop(found)
+        return self._wait(end)
+
+    def _wait(self, end: float) -> Wire:
+        """A new connection, or the next one another thread is done with; in turn."""
+        waiter = _Waiter()
+        with self._lock:
+            room = self._open < self._terms.max_total
+            if room:
+                self._open += 1
+            else:
+                self._waiters.append(waiter)
+                self._hand_on()  # what was given back just now
+        if not room and not self._was_told(waiter, end):
+            raise redis_errors.MaxConnectionsError(
+                f"all {self._terms.max_total} connections were in use"
+            )
+        return waiter.found or self._new(end - time.monotonic())
+
+    def _was_told(self, waiter: _Waiter, end: float) -> bool:
+        try:
+            told = waiter.told.wait(max(end - time.monotonic(), 0.0))
+        except BaseException:
+            if not self._withdrawn(waiter):
+                self._return(waiter.found)
+            raise
+        return told or not self._withdrawn(waiter)
+
+    def _withdrawn(self, waiter: _Waiter) -> bool:
+        """It waits no more; False: it was told meanwhile."""
+        with self._lock:
+            if waiter not in self._waiters:
+                return False
+            self._waiters.remove(waiter)
+            return True
+
+    def _return(self, found: Wire | None) -> None:
+        if found is None:
+            self._vacate()
+        else:
+            self.give(found)
+
+    def _hand_on(self) -> None:
+        """Who waits gets what is idle; under the lock."""
+        while self._waiters:
+            try:
+                _, found = self._idle.pop()
+            except IndexError:
+                return
+            waiter = self._waiters.popleft()
+            waiter.found = found
+            waiter.told.set()
 
     def _new(self, seconds: float) -> Wire:
-        limit = max(min(seconds, self._terms.timeout), 0.05)
+        """One that is opened in haste, late in a call, has that call's short limit for good."""
+        timeout = self._terms.timeout
+        limit = timeout if seconds > timeout - LEISURE else max(seconds, SHORTEST)
         made = connection(self._terms.address, self._node, limit)
         try:
             made.connect()
@@ -135,36 +187,62 @@ class Pool:
 
     def _drop(self, used: Wire) -> None:
         used.disconnect()
-        with self._changed:
-            self._open -= 1
-            self._changed.notify()
+        self._vacate()
+
+    def _vacate(self) -> None:
+        """There is room for another connection: of the next who waits, if any does."""
+        with self._lock:
+            if self._waiters:
+                self._waiters.popleft().told.set()
+            else:
+                self._open -= 1
 
     def give(self, used: Wire) -> None:
-        """The caller is done with it; one that is closed is let go."""
-        if not used.is_connected or len(self._idle) >= self._terms.max_idle:
+        """The caller is done with it; one that is closed, or was opened in haste, is let go."""
+        good = used.is_connected and used.socket_timeout == self._terms.timeout
+        room = len(self._idle) < self._terms.max_idle or self._waiters
+        if not good or not room:
             self._drop(used)
             return
         now = time.monotonic()
         self._idle.append((now, used))
-        if self._waiting:
-            with self._changed:
-                self._changed.notify()
-        elif self._idle[0][0] < now - UNUSED:
+        if self._closed:
+            self.close()
+        if self._waiters:
+            with self._lock:
+                self._hand_on()
+            return
+        try:
+            oldest = self._idle[0][0]
+        except IndexError:  # others have taken them already
+            return
+        if oldest < now - UNUSED:
             self._shrink(now - UNUSED)
 
     def _shrink(self, before: float) -> None:
         """Connections nobody used since are closed, down to `min_idle`."""
-        while len(self._idle) > self._terms.min_idle:
-            since, oldest = self._idle.popleft()
-            if since >= before:
-                self._idle.appendleft((since, oldest))
-                return
-            self._drop(oldest)
+        with suppress(IndexError):  # others take them meanwhile
+            while len(self._idle) > self._terms.min_idle:
+                since, oldest = self._idle.popleft()
+                if since >= before:
+                    self._idle.appendleft((since, oldest))
+                    break
+                self._drop(oldest)
+        if self._waiters:
+            with self._lock:
+                self._hand_on()
 
     def close(self) -> None:
-        """Those nobody uses are closed."""
-        while self._idle:
-            self._drop(self._idle.pop()[1])
+        """Those nobody uses are closed, the others as soon as nobody does."""
+        self._closed = True
+        with suppress(IndexError):
+            while True:
+                self._drop(self._idle.pop()[1])
+
+    def abandon(self) -> None:
+        """In a forked child: its copies of the sockets are closed, the parent's stay open."""
+        for _, used in list(self._idle):
+            used.disconnect()  # the driver tells by the process id that the connection is not ours
 
 
 def _is_open(found: Wire) -> bool:
@@ -174,25 +252,42 @@ def _is_open(found: Wire) -> bool:
         return False
 
 
+class Forked(Protocol):
+    """What has to begin anew in a forked child: locks, and connections of the parent's."""
+
+    def begin_anew(self) -> None:
+        """As if it were new."""
+        ...
+
+
+FORKED: WeakSet[Forked] = WeakSet()
+"""All there are. A child has one thread when they begin anew, so that no two do so at once."""
+
+
+def _begin_anew() -> None:
+    for one in list(FORKED):
+        one.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 class Driver:
     """Takes the steps of conversations; threads may share it, a forked child begins anew."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self.known = Acquaintance(self.terms)
+        self.known: Acquaintance = Acquaintance(terms)
         self._pools: dict[Node, Pool] = {}
+        FORKED.add(self)
 
-    def renew_in_a_child(self) -> bool:
-        """After a fork the connections are the parent's. Whether this is such a child."""
-        if self._pid == os.getpid():
-            return False
-        _ABANDONED.append(self._pools)
-        self._begin()
-        return True
+    def begin_anew(self) -> None:
+        """As `Forked.begin_anew`."""
+        pools, self._pools = self._pools, {}
+        self.known = Acquaintance(self.terms)
+        for pool in pools.values():
+            pool.abandon()
 
     def drive(self, conversation: Conversation[R]) -> R:
         """The conversation's value."""
@@ -210,10 +305,11 @@ class Driver:
             return None
         if isinstance(step, Discover):
             try:
-                return master(self.terms.address, step.timeout)
+                return master(self.terms.address, step)
             except FAILURES as error:
                 return Lost(error, sent=False)
-        return [self._send(one) for one in step]
+        start = time.monotonic()
+        return [self._send(one, start + one.timeout) for one in step]
 
     def pool(self, node: Node) -> Pool:
         """The connections to a node."""
@@ -222,14 +318,30 @@ class Driver:
             found = self._pools.setdefault(node, Pool(self.terms, node))
         return found
 
-    def _send(self, send: Send) -> list[Any] | Lost:
+    @contextmanager
+    def lent(self, node: Node) -> Generator[Wire, None, None]:
+        """A connection for the time of a block; whatever goes wrong in it, it is not used again."""
+        pool = self.pool(node)
+        used = pool.take(self.terms.timeout)
+        try:
+            yield used
+        except BaseException:
+            used.disconnect()
+            raise
+        finally:
+            pool.give(used)
+
+    def _send(self, send: Send, end: float) -> list[Any] | Lost:
+        left = end - time.monotonic()
+        if left <= 0:  # others of the same step have used it up
+            return Lost(redis_errors.TimeoutError("no time was left to ask"), sent=False)
         pool = self.pool(send.node)
         try:
-            used = pool.take(send.timeout)
+            used = pool.take(left)
         except FAILURES as error:
             return Lost(error, sent=False)
         try:
-            return _exchange(used, send)
+            return _exchange(used, send, end)
         except FAILURES as error:
             used.disconnect()
             return Lost(error, sent=True)
@@ -240,21 +352,29 @@ class Driver:
             pool.give(used)
 
     def close(self) -> None:
-        """Connections nobody uses are closed; later calls open others."""
-        self.renew_in_a_child()
-        for pool in list(self._pools.values()):
+        """Connections are closed once nobody uses them; later calls open others."""
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
             pool.close()
 
 
-def _exchange(used: Wire, send: Send) -> list[Any]:
+def _exchange(used: Wire, send: Send, end: float) -> list[Any]:
     """The replies to commands that go out in one write; an error reply is one of them."""
     packed = [part for command in send.commands for part in used.pack_command(*command)]
     used.send_packed_command(packed, check_health=False)
     replies: list[Any] = []
     for _ in send.commands:
         try:
-            replies.append(used.read_response(disable_decoding=True))
+            replies.append(_reply(used, end - time.monotonic()))
         except redis_errors.ResponseError as error:
             # Read in place: the connection is as good as before.
             replies.append(error)
     return replies
+
+
+def _reply(used: Wire, left: float) -> Any:
+    """The next reply. The connection's own limit will do, unless the call has little time left."""
+    limit = used.socket_timeout
+    if limit is None or left > limit - LEISURE:
+        return used.read_response(disable_decoding=True)
+    return used.read_response(disable_decoding=True, timeout=max(left, SHORTEST))

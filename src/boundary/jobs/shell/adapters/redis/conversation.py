@@ -34,8 +34,9 @@ class Send(NamedTuple):
 
 
 class Discover(NamedTuple):
-    """Ask the sentinels; answered with the node they name, or `Lost`."""
+    """Ask these sentinels, in turn; answered with the node one names, or `Lost`."""
 
+    sentinels: tuple[Node, ...]
     timeout: float
 
 
@@ -52,6 +53,9 @@ class Lost(NamedTuple):
     sent: bool
 
 
+SHORTEST = 0.05
+"""Seconds a last try has, however late it is."""
+
 Step: TypeAlias = tuple[Send, ...] | Discover | Sleep
 Conversation: TypeAlias = Generator[Step, Any, R]
 
@@ -61,7 +65,7 @@ class Acquaintance:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.nodes = Nodes(terms.address)
+        self.nodes: Nodes = Nodes(terms.address)
         self.opened: set[int] = set()
         self.turn = 0
 
@@ -70,9 +74,25 @@ class Acquaintance:
         node = self.nodes.of(partition)
         return self.terms.address.shown() if node is None else shown(node)
 
+    def deaf(self, error: Exception, node: Node | None, partition: int = 0) -> BackendError:
+        """What a listener is told that hears no more; the next looks for its server anew."""
+        where = self.terms.address.shown() if node is None else shown(node)
+        fault = faults.judge(error, where)
+        if node is not None and fault.next == "moved" and fault.node is not None:
+            self.nodes.moved(partition, _named(fault.node, node))
+        elif node is not None and fault.away:
+            self.nodes.failed(node)
+        return fault.error or faults.unavailable(where, self.terms.timeout, error, ran=False)
 
-def execute(operation: Operation[R], known: Acquaintance) -> Conversation[R]:
+
+def execute(
+    operation: Operation[R], known: Acquaintance, end: float | None = None
+) -> Conversation[R]:
     """The reply of an operation.
+
+    Args:
+        end: When it must have ended, on the monotonic clock; None: each of its steps has the
+            timeout for itself, since the steps of some grow with the store.
 
     Raises:
         BackendError: As `faults` says.
@@ -84,11 +104,11 @@ def execute(operation: Operation[R], known: Acquaintance) -> Conversation[R]:
     while True:
         try:
             calls = steps.send(replies)
-        except StopIteration as end:
-            value: R = end.value
+        except StopIteration as done:
+            value: R = done.value
             return value
         try:
-            replies = yield from _together(calls, known)
+            replies = yield from _together(calls, known, end)
         except _Uncertain as error:
             if isinstance(operation, Enqueue):
                 raise faults.uncertain(operation.jobs, str(error)) from error
@@ -98,6 +118,15 @@ def execute(operation: Operation[R], known: Acquaintance) -> Conversation[R]:
                 why = f"some of the jobs may be stored: {error.message}"
                 raise faults.uncertain(operation.jobs, why) from _Uncertain(why)
             raise
+
+
+def say(calls: Sequence[Call], known: Acquaintance) -> Conversation[None]:
+    """These calls are made, which are no operation's.
+
+    Raises:
+        BackendError: As `faults` says.
+    """
+    yield from _together(calls, known)
 
 
 def locate(partition: int, known: Acquaintance) -> Conversation[Node]:
@@ -127,16 +156,20 @@ class _Try:
         self.done = False
 
 
-def _together(calls: Sequence[Call], known: Acquaintance) -> Conversation[list[Any]]:
-    """The replies of calls that are made together, within the timeout.
+def _together(
+    calls: Sequence[Call], known: Acquaintance, end: float | None = None
+) -> Conversation[list[Any]]:
+    """The replies of calls that are made together, until `end`, or within the timeout.
 
     The first time each call is simply sent; what did not go well is told by the answers.
     """
     terms, where = known.terms, known.nodes.of
-    end = time.monotonic() + terms.timeout
+    if end is None:
+        end = time.monotonic() + terms.timeout
     for call in calls:
         if call.partition not in known.opened:
             yield from _open(call.partition, known, end)
+    left = max(end - time.monotonic(), SHORTEST)
     nodes = [where(call.partition) for call in calls]
     if terms.replicas or None in nodes:
         return (
@@ -146,7 +179,7 @@ def _together(calls: Sequence[Call], known: Acquaintance) -> Conversation[list[A
         )
     sends = tuple(
         [
-            Send(node, (terms.command(call),), terms.timeout)
+            Send(node, (terms.command(call),), left)
             for call, node in zip(calls, nodes, strict=True)
             if node is not None
         ]
@@ -197,7 +230,7 @@ def _addressed(
         node = one.asked or known.nodes.of(one.call.partition)
         if node is None:
             node = yield from _discovered(known, left)
-        sends.append(Send(node, (*one.before, *one.commands), max(left, 0.05)))
+        sends.append(Send(node, (*one.before, *one.commands), max(left, SHORTEST)))
     return tuple(sends)
 
 
@@ -205,12 +238,16 @@ def _discovered(known: Acquaintance, left: float) -> Conversation[Node]:
     end = time.monotonic() + left
     wait = faults.FIRST_WAIT
     while True:
-        found: Node | Lost = yield Discover(max(end - time.monotonic(), 0.05))
+        left = max(end - time.monotonic(), SHORTEST)
+        found: Node | Lost = yield Discover(tuple(known.nodes.sentinels), left)
         if isinstance(found, Node):
             known.nodes.found(found)
             return found
+        where = known.terms.address.shown()
+        refused = faults.judge(found.error, where).error
+        if refused is not None:
+            raise refused from found.error
         if time.monotonic() + wait >= end:
-            where = known.terms.address.shown()
             raise faults.unavailable(where, known.terms.timeout, found.error, ran=False)
         yield Sleep(wait * (0.5 + _chance()))
         wait = min(wait * 2, faults.LONGEST_WAIT)
@@ -265,23 +302,29 @@ def _learn(
     assert error is not None
     where = shown(send.node)
     fault = faults.judge(error, where)
-    if fault.error is not None:
-        raise fault.error from error
     ran = fault.ran and sent
     one.ran = one.ran or ran
-    one.asked = fault.node if fault.next == "ask" else None
+    if fault.error is not None:
+        raise fault.error from error
+    elsewhere = None if fault.node is None else _named(fault.node, send.node)
+    one.asked = elsewhere if fault.next == "ask" else None
     one.before = (("ASKING",),) if fault.next == "ask" else ()
     if fault.next == "load":
         one.before = (("SCRIPT", "LOAD", script(one.call.script).text),)
         one.asked = send.node
-    if fault.next == "moved" and fault.node is not None:
-        known.nodes.moved(one.call.partition, fault.node)
+    if fault.next == "moved" and elsewhere is not None:
+        known.nodes.moved(one.call.partition, elsewhere)
     if fault.away:
         known.nodes.failed(send.node)
     hopeless = ran and one.call.script not in faults.REPEATABLE
     if hopeless or time.monotonic() >= latest:
         raise _given_up(one, where, known.terms, error)
     return fault.next
+
+
+def _named(node: Node, by: Node) -> Node:
+    """The node another one names; without a host it means its own, as the cluster's manual says."""
+    return Node(by.host, node.port) if node.host in {"", "?"} else node
 
 
 def _given_up(one: _Try, where: str, terms: Terms, error: Exception) -> Exception:

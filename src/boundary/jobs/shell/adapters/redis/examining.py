@@ -54,6 +54,8 @@ RIGHTS: Final = (
     "ZADD K 1 x",
     "ZREM K x",
     "ZSCORE K x",
+    "ZCOUNT K 0 1",
+    "ZCARD K",
     "ZRANGE K 0 1",
     "BZPOPMIN K 1",
     "LPUSH K x",
@@ -119,7 +121,7 @@ def _nodes(known: Acquaintance) -> Conversation[dict[Node, int]]:
     if address.kind in {"single", "unix"}:
         return {address.nodes[0]: 0}
     if address.kind == "sentinel":
-        found: Node | Lost = yield Discover(known.terms.timeout)
+        found: Node | Lost = yield Discover(address.nodes, known.terms.timeout)
         return {} if isinstance(found, Lost) else {found: 0}
     nodes: dict[Node, int] = {}
     for partition in range(known.terms.partitions):

@@ -6,6 +6,8 @@ doing it.
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple, cast
 from uuid import UUID
 
@@ -30,8 +32,11 @@ REPEATABLE: Final = frozenset(
         "enqueue",
         "admit",
         "heartbeat",
+        "instruct",
         "inherit",
         "report",
+        "announce",
+        "watch",
         "promote",
         "reclaim",
         "prune",
@@ -42,8 +47,13 @@ REPEATABLE: Final = frozenset(
         "peek",
         "search",
         "dead_letters",
+        "groups",
+        "members",
         "history",
         "stats",
+        "explain",
+        "audit",
+        "series",
     }
 )
 """Scripts that may be run again when nobody knows whether they ran: the second time changes
@@ -51,6 +61,10 @@ nothing, or nothing anybody would mind."""
 
 FIRST_WAIT, LONGEST_WAIT = 0.01, 0.25
 """Seconds between tries."""
+
+
+class Closed(Exception):
+    """This side has closed the connection."""
 
 
 class Fault(NamedTuple):
@@ -92,13 +106,65 @@ def judge(error: Exception, where: str) -> Fault:
                 "it. Raise maxmemory, start more workers or shorten retention.finished"
             ),
         )
-    if isinstance(error, redis_errors.TryAgainError | redis_errors.ClusterDownError):
+    if isinstance(error, redis_errors.TryAgainError):
         return Fault("again")
+    if isinstance(error, redis_errors.ClusterDownError):  # or MASTERDOWN, a kind of it
+        return Fault("again", away=True)  # others may know better
     if isinstance(error, redis_errors.ResponseError):
         return _answered(error, where)
+    return _silent(error, where)
+
+
+def _silent(error: Exception, where: str) -> Fault:
+    """There was no answer."""
+    if isinstance(error, Closed):
+        return Fault("raise", ran=True, error=_closed(where))
+    if isinstance(error, redis_errors.MaxConnectionsError):  # our own limit, not the server's
+        return Fault("again")
+    untrusted = _untrusted(error)
+    if untrusted is not None:
+        return Fault("raise", error=_uncertified(untrusted, where))
     # Cut, timed out, loading, too many clients: of no use any more.
-    unsent = isinstance(error, redis_errors.BusyLoadingError | redis_errors.MaxConnectionsError)
-    return Fault("again", ran=not unsent, away=True)
+    return Fault("again", ran=not isinstance(error, redis_errors.BusyLoadingError), away=True)
+
+
+def _closed(where: str) -> BackendUnavailable:
+    return BackendUnavailable(
+        f"{where}: this side closed the connection while the call was on its way. Close a store "
+        "when nobody uses it any more"
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it came from: the driver tells of it in its own words."""
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def _untrusted(error: Exception) -> ssl.SSLError | None:
+    """What one side has against the other's certificate; waiting does not make it better."""
+    for one in _causes(error):
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return one
+        if isinstance(one, ssl.SSLError):
+            words = f"{one.library} {one.reason}"
+            if "CERTIFICATE" in words or "UNKNOWN_CA" in words or "KEY_VALUES_MISMATCH" in words:
+                return one
+    return None
+
+
+def _uncertified(error: ssl.SSLError, where: str) -> StoreRefused:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return StoreRefused(
+            f"{where} shows a certificate that we do not trust: {error.verify_message}. Name the "
+            "file of the CA that signed it (?ssl_ca_certs=), and the host as the certificate does"
+        )
+    return StoreRefused(
+        f"{where} and we cannot speak TLS: {error.reason}. If it asks for a certificate of ours, "
+        "name its files (?ssl_certfile= and &ssl_keyfile=); each file has to be in PEM form"
+    )
 
 
 def _node(error: redis_errors.AskError) -> Node:
@@ -122,11 +188,10 @@ def _answered(error: Exception, where: str) -> Fault:
     denied = any(part in text for part in ("NOPERM", "ACL failure", "can't run", "can't access"))
     if denied or word in {"NOAUTH", "WRONGPASS", "DENIED"}:
         return _refused(error, where)
-    if word == "READONLY" or "READONLY" in text or "replica" in text or word == "MASTERDOWN":
-        return Fault("again", away=True)
-    if word in {"CLUSTERDOWN", "TRYAGAIN", "BUSY", "LOADING"}:
+    if word in {"BUSY", "NOREPLICAS"}:
         return Fault("again")
-    if "max number of clients" in text:
+    # A server that became a replica, and sends off whoever waited there.
+    if "READONLY" in text or "replica" in text or word == "UNBLOCKED":
         return Fault("again", away=True)
     if word == "OOM" or "OOM" in text:
         return judge(redis_errors.OutOfMemoryError(text), where)
@@ -152,17 +217,28 @@ def _answered(error: Exception, where: str) -> Fault:
 
 
 def unavailable(where: str, timeout: float, last: Exception, *, ran: bool) -> BackendUnavailable:
-    """The server was not to be had in time."""
+    """The server, or a connection to it, was not to be had in time."""
+    if isinstance(last, redis_errors.MaxConnectionsError):
+        return BackendUnavailable(
+            f"{last} to {where} for {timeout:g} s: the pool is exhausted. Raise redis.max_total, "
+            "or let fewer threads share a store"
+        )
     known = "; whether it happened is not known" if ran else ""
+    asks = any(isinstance(one, ssl.SSLEOFError) for one in _causes(last))
+    hint = " Does it want a certificate of ours (?ssl_certfile= and &ssl_keyfile=)?" if asks else ""
     return BackendUnavailable(
-        f"{where} did not answer within {timeout:g} s{known}: {last}. Is it running and reachable "
-        "from here? Try again"
+        f"{where} did not answer within {timeout:g} s{known}: {_said(last)}. Is it running and "
+        f"reachable from here?{hint} Try again"
     )
 
 
-def deaf(where: str, timeout: float, error: Exception) -> BackendError:
-    """Nothing can be heard from the server."""
-    return judge(error, where).error or unavailable(where, timeout, error, ran=False)
+def _said(error: Exception) -> str:
+    """The error for people; the driver keeps only the data of some."""
+    if isinstance(error, redis_errors.AskError):
+        return f"it sends us elsewhere: {error}"
+    if isinstance(error, redis_errors.NoScriptError):
+        return "it answered too late"
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def uncertain(jobs: tuple[NewJob, ...], why: str) -> EnqueueUncertain:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from redis import exceptions as redis_errors
 
 from boundary.jobs.core.operations import Interest, Time, Topic
-from boundary.jobs.errors import BackendError
-from boundary.jobs.shell.adapters.redis import faults
+from boundary.jobs.errors import BackendUnavailable
 from boundary.jobs.shell.adapters.redis.blocking import Driver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
 if TYPE_CHECKING:
+    from boundary.jobs.shell.adapters.redis.address import Node
     from boundary.jobs.shell.adapters.redis.wires import Wire
 
 SLICE = 0.25
@@ -62,6 +63,11 @@ def is_meant(interest: Interest, channel: bytes, data: bytes) -> bool:
     return interest.job is None or interest.job in data
 
 
+def events_channel(terms: Terms) -> str:
+    """Where frames of events are told of; on every node of a cluster the same."""
+    return terms.key(0, "events")
+
+
 class Context:
     """What lets listeners be used in `with`."""
 
@@ -94,23 +100,16 @@ class TokenListener(Context):
             self._ask(partition, tuning(driver.terms, interest, partition))
 
     def _ask(self, partition: int, commands: list[Command]) -> None:
-        node = self._driver.drive(locate(partition, self._driver.known))
+        known = self._driver.known
+        node = self._driver.drive(locate(partition, known))
         if commands:
-            pool = self._driver.pool(node)
-            used = pool.take(self._driver.terms.timeout)
             try:
-                for command in commands:
-                    used.send_command(*command, check_health=False)
-                    used.read_response()
+                with self._driver.lent(node) as used:
+                    for command in commands:
+                        used.send_command(*command, check_health=False)
+                        used.read_response()
             except FAILURES as error:
-                used.disconnect()
-                raise self._failed(error) from error
-            finally:
-                pool.give(used)
-
-    def _failed(self, error: Exception) -> BackendError:
-        terms = self._driver.terms
-        return faults.deaf(terms.address.shown(), terms.timeout, error)
+                raise known.deaf(error, node, partition) from error
 
     def wait(self, timeout: float) -> bool:
         """As `ports.Listener.wait`; False at once when closed."""
@@ -125,26 +124,44 @@ class TokenListener(Context):
         return False
 
     def _take_token(self, seconds: float) -> bool:
-        terms = self._driver.terms
+        terms, known = self._driver.terms, self._driver.known
         partition = self._turn = (self._turn + 1) % terms.partitions
-        node = self._driver.drive(locate(partition, self._driver.known))
-        pool = self._driver.pool(node)
-        used = pool.take(terms.timeout)
+        node = self._driver.drive(locate(partition, known))
+        keys = token_keys(terms, self._interest, partition)
+        # 0 would mean for ever.
+        command = ("BZPOPMIN", *keys, f"{max(seconds, 0.001):.3f}")
         try:
-            keys = token_keys(terms, self._interest, partition)
-            # 0 would mean for ever.
-            used.send_command("BZPOPMIN", *keys, f"{max(seconds, 0.001):.3f}", check_health=False)
-            reply: Any = used.read_response(timeout=seconds + terms.timeout)
+            with self._driver.lent(node) as used:
+                used.send_command(*command, check_health=False)
+                reply: Any = used.read_response(timeout=seconds + terms.timeout)
         except FAILURES as error:
-            used.disconnect()
-            raise self._failed(error) from error
-        finally:
-            pool.give(used)
+            raise known.deaf(error, node, partition) from error
         return bool(reply)
 
     def close(self) -> None:
         """As `ports.Listener.close`."""
         self._closed = True
+
+
+class Failure:
+    """The last attempt to open a connection that failed: those that waited for it share it."""
+
+    def __init__(self) -> None:
+        self._error: BackendUnavailable | None = None
+        self._at = 0.0
+
+    def happened(self, error: BackendUnavailable) -> None:
+        """It failed just now."""
+        self._error, self._at = error, time.monotonic()
+
+    def check(self, since: float) -> None:
+        """None has failed since then.
+
+        Raises:
+            BackendUnavailable: One has; to try again would take as long again for each.
+        """
+        if self._error is not None and self._at > since:
+            raise BackendUnavailable(self._error.message)
 
 
 class Ears:
@@ -158,6 +175,7 @@ class Ears:
         self._connection: Wire | None = None
         self._spare: Wire | None = None
         self._closed = False
+        self._failure = Failure()
 
     def listen(self, interest: Interest) -> ChannelListener:
         """A listener that hears of everything from now on.
@@ -166,40 +184,50 @@ class Ears:
             BackendUnavailable: The server cannot be reached.
         """
         listener = ChannelListener(self, interest)
+        came = time.monotonic()
         with self._changed:
+            if self._connection is None:
+                self._failure.check(came)
+                self._connect()
             self._listeners.append(listener)
-            if self._connection is not None:
-                return listener
-            try:
-                self._connection = self._subscribed()
-            except FAILURES as error:
-                self._listeners.remove(listener)
-                raise self._failed(error) from error
         return listener
 
-    def _failed(self, error: Exception) -> BackendError:
-        terms = self._driver.terms
-        return faults.deaf(terms.address.shown(), terms.timeout, error)
+    def _connect(self) -> None:
+        """There is a connection on which all channels are heard; under the lock.
+
+        Raises:
+            BackendError: The server cannot be reached, or refuses.
+        """
+        try:
+            self._connection = self._subscribed()
+        except BackendUnavailable as error:
+            self._failure.happened(error)
+            raise
 
     def _subscribed(self) -> Wire:
-        """A connection on which all channels are heard."""
-        terms = self._driver.terms
+        terms, known = self._driver.terms, self._driver.known
         made, self._spare = self._spare, None
-        if made is not None:
-            try:
-                return self._subscribe(made)
-            except FAILURES:
-                made.disconnect()
-        node = self._driver.drive(locate(0, self._driver.known))
-        return self._subscribe(connection(terms.address, node, terms.timeout))
+        node: Node | None = None
+        try:
+            if made is not None:
+                with suppress(redis_errors.ConnectionError, OSError):  # but not after a timeout
+                    return self._subscribe(made)
+            node = self._driver.drive(locate(0, known))
+            return self._subscribe(connection(terms.address, node, terms.timeout))
+        except FAILURES as error:
+            raise known.deaf(error, node) from error
 
     def _subscribe(self, made: Wire) -> Wire:
         """Also on one that was used before: what it still had to say is passed over."""
         names = channels(self._driver.terms)
-        made.send_command("SUBSCRIBE", *names, check_health=False)
-        left = len(names)
-        while left:
-            left -= made.read_response(disable_decoding=True)[0] == b"subscribe"
+        try:
+            made.send_command("SUBSCRIBE", *names, check_health=False)
+            left = len(names)
+            while left:
+                left -= made.read_response(disable_decoding=True)[0] == b"subscribe"
+        except BaseException:
+            made.disconnect()
+            raise
         return made
 
     def leave(self, listener: ChannelListener) -> None:
@@ -242,15 +270,20 @@ class Ears:
                 left = end - time.monotonic()
                 if listener.told or listener.closed or (left <= 0 and self._reader is not None):
                     return listener.take()
-                self._reader = listener
             try:
+                # Ctrl-C between taking the turn and giving it back would end hearing for all.
+                with self._changed:
+                    if self._reader is not None:
+                        continue
+                    self._reader = listener
                 self._read(max(min(left, SLICE), 0.0))
             finally:
                 with self._changed:
-                    self._reader = None
-                    if not self._listeners:
-                        self._rest()
-                    self._changed.notify_all()
+                    if self._reader is listener:
+                        self._reader = None
+                        if not self._listeners:
+                            self._rest()
+                        self._changed.notify_all()
             if left <= 0:
                 return listener.take()
 
@@ -268,6 +301,11 @@ class Ears:
             # Something may have been missed: let everybody look, then wait on another connection.
             self._hang_up()
             self._tell_all()
+        except BaseException:
+            # Ctrl-C: the driver has closed it, and would open it again without the channels.
+            self._hang_up()
+            self._tell_all()
+            raise
 
     def _renew(self) -> None:
         """Another connection, once the server answers (again): its restart is waited for."""
@@ -275,9 +313,7 @@ class Ears:
         with self._changed:
             try:
                 if self._connection is None:  # else one who began to listen was quicker
-                    self._connection = self._subscribed()
-            except FAILURES as error:
-                raise self._failed(error) from error
+                    self._connect()
             finally:
                 self._tell_all()
 
@@ -315,8 +351,8 @@ class ChannelListener(Context):
     def __init__(self, ears: Ears, interest: Interest) -> None:
         self._ears = ears
         self.interest = interest
-        self.told = False
-        self.closed = False
+        self.told: bool = False
+        self.closed: bool = False
 
     def wait(self, timeout: float) -> bool:
         """As `ports.Listener.wait`; False at once when closed."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from struct import Struct as Layout
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core import wire
+from boundary.jobs.core.schedules import with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
@@ -69,8 +70,12 @@ SEARCHED: Final = 1_000
 SCANNED: Final = 5_000
 """The same for cheaper looks."""
 
+HOLD_MS: Final = 5_000
+"""How long a tick waits for the worker that began to fire it into another partition."""
+
 _encode = msgspec.msgpack.Encoder().encode
-_OUTCOME = Layout(">16sIdI")
+_OUTCOME = Layout(">16sIdII")
+_LONGEST_WAIT: Final = 0xFFFFFFFF
 
 
 def plan(operation: ops.Operation[R], partitions: Partitions) -> Plan[R]:
@@ -96,11 +101,12 @@ def shared(
     """For each of the operations that were `merged` its own reply."""
     fresh = [one for reply in replies for one in reply.fresh]
     now = replies[0].now if replies else 0
+    watched = any(reply.watched for reply in replies)
     own: list[ops.Enqueued] = []
     start = 0
     for operation in operations:
         end = start + len(operation.jobs)
-        own.append(ops.Enqueued(now, tuple(fresh[start:end])))
+        own.append(ops.Enqueued(now, tuple(fresh[start:end]), watched))
         start = end
     return own
 
@@ -180,15 +186,16 @@ def _enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueue
         for at, reply in zip(again, more, strict=True):
             replies[at] = reply
     fresh = [True] * len(jobs)
-    now = 0
+    now, watched = 0, False
     for mine, reply in zip(places.values(), replies, strict=True):
         if isinstance(reply, int):
             now = max(now, reply)
             continue
-        now = max(now, reply[0])
-        for place, flag in zip(mine, reply[1], strict=True):
+        told, flags, seen = reply
+        now, watched = max(now, told), watched or bool(seen)
+        for place, flag in zip(mine, flags, strict=True):
             fresh[place] = flag == _ONE
-    return ops.Enqueued(now, tuple(fresh))
+    return ops.Enqueued(now, tuple(fresh), watched)
 
 
 _ONE = ord("1")
@@ -219,7 +226,12 @@ def _check_instants(jobs: Iterable[NewJob]) -> None:
 # A worker's cycle
 
 
-def _claim_args(operation: ops.Claim, slots: int) -> bytes:
+def _claim_args(operation: ops.Claim, slots: int, taken: Sequence[Record] = ()) -> bytes:
+    """`taken`: what other partitions gave already."""
+    limits = dict(operation.limits)
+    for record in taken:
+        if record.queue in limits:
+            limits[record.queue] -= 1
     return _ask(
         worker=operation.worker,
         slots=slots,
@@ -228,21 +240,23 @@ def _claim_args(operation: ops.Claim, slots: int) -> bytes:
         join=operation.join or None,
         queues=operation.queues,
         ahead=dict(operation.ahead) or None,
+        limits=limits or None,
     )
 
 
 def _claim(operation: ops.Claim, partitions: Partitions) -> Plan[ops.Claimed]:
     claimed: list[ops.Claimed] = []
-    slots = operation.slots
+    taken: list[Record] = []
     for number in partitions.in_turn():
-        (reply,) = yield [Call("claim", (_claim_args(operation, slots),), number)]
+        ask = _claim_args(operation, operation.slots - len(taken), taken)
+        (reply,) = yield [Call("claim", (ask,), number)]
         claimed.append(_claimed(reply))
-        slots -= len(claimed[-1].jobs)
+        taken += claimed[-1].jobs
     return _together(claimed)
 
 
 def _claimed(reply: Any) -> ops.Claimed:
-    now, alive, due, stopping, ticks, found = reply
+    now, alive, due, stopping, ticks, found, watched = reply
     if not alive:
         return ops.Claimed(now, (), alive=False)
     return ops.Claimed(
@@ -251,6 +265,7 @@ def _claimed(reply: Any) -> ops.Claimed:
         None if due < 0 else due,
         _split(stopping),
         tuple([_schedule(*row) for row in ticks]),
+        watched=bool(watched),
     )
 
 
@@ -265,6 +280,7 @@ def _together(claimed: Sequence[ops.Claimed]) -> ops.Claimed:
         tuple([id for one in claimed for id in one.cancelling]),
         tuple([tick for one in claimed for tick in one.ticks]),
         all(one.alive for one in claimed),
+        any(one.watched for one in claimed),
     )
 
 
@@ -278,21 +294,30 @@ def _outcomes(outcomes: Sequence[ops.Outcome]) -> tuple[tuple[bytes, ...], list[
     Returns:
         What the script is given, and the places of the outcomes in its order.
     """
-    groups: dict[tuple[str, int, int, int | None], list[int]] = {}
+    groups: dict[tuple[str, int, int, int | None, str], list[int]] = {}
     for place, one in enumerate(outcomes):
-        alike = (one.event, one.retry_count, one.delay_ms, one.keep_ms)
+        alike = (one.event, one.retry_count, one.delay_ms, one.keep_ms, one.cause)
         groups.setdefault(alike, []).append(place)
-    heads: list[dict[str, int]] = []
+    heads: list[dict[str, int | str]] = []
     blobs: list[bytes] = []
     pack = _OUTCOME.pack
-    for (event, retry, delay, keep), places in groups.items():
-        head = {"event": records.EVENT[event], "retry": retry, "delay": delay}
-        heads.append(head if keep is None else {**head, "keep": keep})
+    for (event, retry, delay, keep, cause), places in groups.items():
+        head: dict[str, int | str] = {
+            "event": records.EVENT[event],
+            "retry": retry,
+            "delay": delay,
+        }
+        if keep is not None:
+            head["keep"] = keep
+        if cause:
+            head["cause"] = cause
+        heads.append(head)
         parts: list[bytes] = []
         for place in places:
             one = outcomes[place]
             trail = one.trail
-            parts.append(pack(one.id, records.token(one.token), one.duration_ms, len(trail)))
+            wait = min(one.wait_ms, _LONGEST_WAIT)
+            parts.append(pack(one.id, records.token(one.token), one.duration_ms, wait, len(trail)))
             if trail:
                 parts.append(trail)
         blobs.append(b"".join(parts))
@@ -319,12 +344,12 @@ def _settle(operation: ops.Settle, partitions: Partitions) -> Plan[ops.Settled]:
         for number, (args, _) in zip(places, made, strict=True)
     ]
     accepted = [True] * len(outcomes)
-    now = 0
-    for mine, (_, order), (told, flags) in zip(places.values(), made, replies, strict=True):
-        now = max(now, told)
+    now, watched = 0, False
+    for mine, (_, order), (told, flags, seen) in zip(places.values(), made, replies, strict=True):
+        now, watched = max(now, told), watched or bool(seen)
         for place, flag in zip(mine, _accepted(flags, order), strict=True):
             accepted[place] = flag
-    return ops.Settled(now, tuple(accepted))
+    return ops.Settled(now, tuple(accepted), watched)
 
 
 def _settle_and_claim(
@@ -336,8 +361,9 @@ def _settle_and_claim(
         return settled, (yield from _claim(claim, partitions))
     args, order = _outcomes(settle.outcomes)
     call = Call("exchange", (_claim_args(claim, claim.slots), *args))
-    ((now, flags, claimed),) = yield [call]
-    return ops.Settled(now, _accepted(flags, order)), _claimed(claimed)
+    ((now, flags, reply),) = yield [call]
+    claimed = _claimed(reply)
+    return ops.Settled(now, _accepted(flags, order), bool(reply[-1])), claimed
 
 
 def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Beat]:
@@ -350,10 +376,20 @@ def _heartbeat(operation: ops.Heartbeat, partitions: Partitions) -> Plan[ops.Bea
 
 
 def _beat(replies: Sequence[Any]) -> ops.Beat:
-    if not all(alive for _, alive, _ in replies):
-        return ops.Beat(max(now for now, _, _ in replies), alive=False)
-    stopping = b"".join([ids for _, _, ids in replies])
-    return ops.Beat(max(now for now, _, _ in replies), alive=True, cancelling=_split(stopping))
+    if not all(alive for _, alive, *_ in replies):
+        return ops.Beat(max(now for now, *_ in replies), alive=False)
+    return ops.Beat(
+        max(now for now, *_ in replies),
+        alive=True,
+        cancelling=_split(b"".join([ids for _, _, ids, *_ in replies])),
+        order=_order(replies[0][3]),
+        watched=any(watched for *_, watched in replies),
+    )
+
+
+def _order(given: bytes) -> ops.Order | None:
+    """Partitions agree, or will in a moment: an order is given to one after another."""
+    return ops.Order(given[:16], cast("ops.Word", given[16:].decode())) if given else None
 
 
 def _inherit(operation: ops.Inherit, partitions: Partitions) -> Plan[ops.Beat]:
@@ -378,6 +414,17 @@ def _report(operation: ops.Report, partitions: Partitions) -> Plan[bool]:
     args = (operation.id, operation.token, operation.progress)
     (done,) = yield [Call("report", args, partitions.of(operation.id))]
     return bool(done)
+
+
+def _announce(operation: ops.Announce, partitions: Partitions) -> Plan[bool]:
+    """All by way of the first partition: a channel is heard on every node."""
+    (watched,) = yield [Call("announce", operation.frames)]
+    return bool(watched)
+
+
+def watching(who: bytes, ttl_ms: int, partitions: Partitions) -> list[Call]:
+    """Every partition knows that somebody watches, for so long; 0: no longer."""
+    return _everywhere(partitions, "watch", who, ttl_ms)
 
 
 # Duties any worker may carry out
@@ -425,7 +472,11 @@ def _prune(operation: ops.Prune, partitions: Partitions) -> Plan[int]:
 
 
 def _body(schedule: ops.Schedule) -> bytes:
-    return _encode(
+    """What the store keeps beside the name, the next tick and the last firing.
+
+    Two bytes, and as many as they say, are of an earlier form, and passed over.
+    """
+    return b"\0\0" + _encode(
         (
             schedule.job_type,
             schedule.queue,
@@ -434,26 +485,40 @@ def _body(schedule: ops.Schedule) -> bytes:
             schedule.cron,
             schedule.every_ms,
             schedule.timezone,
+            schedule.misfire,
+            schedule.misfire_cap,
+            schedule.declared,
         )
     )
 
 
-def _schedule(name: bytes, tick: bytes | int, stored: bytes) -> ops.Schedule:
+def _schedule(
+    name: bytes, tick: bytes | int | None, stored: bytes, fired: bytes | None
+) -> ops.Schedule:
     size = int.from_bytes(stored[:2], "big")
-    job_type, queue, priority, payload, cron, every_ms, timezone = msgspec.msgpack.decode(
-        stored[2 + size :]
-    )
-    next_at = int(float(tick))
-    return ops.Schedule(
-        name.decode(), job_type, queue, priority, payload, next_at, cron, every_ms, timezone
-    )
+    # An earlier form ends with the zone, a later one may have more than is known here.
+    job_type, queue, priority, payload, *rest = msgspec.msgpack.decode(stored[2 + size :])[:10]
+    next_at = None if tick is None else int(float(tick))
+    one = ops.Schedule(name.decode(), job_type, queue, priority, payload, next_at, *rest)
+    if fired is None:
+        return one
+    moment = int.from_bytes(fired[:8], "big", signed=True)
+    return replace(one, fired_at=moment, last_job=fired[8:])
 
 
-def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[ops.Schedule]:
-    new = operation.schedule
-    ask = _ask(name=new.name, next=new.next_at)
-    (next_at,) = yield [Call("put_schedule", (ask, _encode(new.ticks), _body(new)))]
-    return replace(new, next_at=next_at)
+def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[bool]:
+    new, over = operation.schedule, operation.over
+    while True:
+        (rows,) = yield [Call("schedules", (new.name,))]
+        old = _schedule(*rows[0]) if rows else None
+        if old != over:
+            return old == with_last(new, old)
+        was = None if old is None else old.next_at
+        ask = _ask(name=new.name, next=new.next_at, was=was)
+        stored = rows[0][2] if rows else b""
+        (done,) = yield [Call("put_schedule", (ask, stored, _body(new)))]
+        if done:
+            return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> Plan[bool]:
@@ -462,29 +527,25 @@ def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> P
 
 
 def _schedules(operation: ops.Schedules, partitions: Partitions) -> Plan[tuple[ops.Schedule, ...]]:
-    (rows,) = yield [Call("schedules")]
+    (rows,) = yield [Call("schedules", ("",))]
     return tuple(sorted((_schedule(*row) for row in rows), key=lambda one: one.name))
 
 
 def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
-    ask = _ask(name=operation.name, tick=operation.tick, next=operation.next_at)
-    job = operation.job
-    if partitions.of(job.id) == 0:
-        (fired,) = yield [Call("fire", (ask, records.admission(job)))]
-        return bool(fired)
-    # Another partition: the job first. Its id is the tick's, so whoever repeats this makes no
-    # second one.
-    (rows,) = yield [Call("schedules")]
-    if not _stands(rows, operation):
-        return False
-    yield from _enqueue(ops.Enqueue((job,)), partitions)
-    (fired,) = yield [Call("fire", (ask, b""))]
+    name, tick, job = operation.name, operation.tick, operation.job
+    held: bool | None = None
+    if job is not None and partitions.of(job.id) > 0:
+        # Who holds the tick alone enqueues its job; if that worker dies before the tick is done,
+        # another one begins again, and while the job is stored it makes no second one.
+        (held,) = yield [Call("fire", (_ask(name=name, tick=tick, hold=HOLD_MS), b"", b""))]
+        if not held:
+            return False
+        yield from _enqueue(ops.Enqueue((job,)), partitions)
+    ask = _ask(name=name, tick=tick, next=operation.next_at, held=held)
+    id = b"" if job is None else job.id
+    here = b"" if job is None or held else records.admission(job)
+    (fired,) = yield [Call("fire", (ask, id, here))]
     return bool(fired)
-
-
-def _stands(rows: Iterable[Any], operation: ops.Fire) -> bool:
-    known = {one.name: one.next_at for one in (_schedule(*row) for row in rows)}
-    return known.get(operation.name) == operation.tick
 
 
 # What operators ask
@@ -503,21 +564,93 @@ def _verdicts(answers: Iterable[int]) -> tuple[ops.Verdict, ...]:
 
 def _cancel(operation: ops.Cancel, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
     keep = b"" if operation.keep_ms is None else operation.keep_ms
-    return _verdicts((yield from _by_id("cancel", operation.ids, partitions, keep)))
+    act = records.encode_act(operation.act)
+    return _verdicts((yield from _by_id("cancel", operation.ids, partitions, keep, act)))
 
 
 def _retry(operation: ops.Retry, partitions: Partitions) -> Plan[tuple[ops.Verdict, ...]]:
-    return _verdicts((yield from _by_id("retry", operation.ids, partitions)))
+    ids, act = operation.ids, records.encode_act(operation.act)
+    if not any(operation.delays):
+        return _verdicts((yield from _by_id("retry", ids, partitions, b"", act)))
+    places = _grouped(ids, partitions)
+    calls: list[Call] = []
+    for number, mine in places.items():
+        delays = b"".join([operation.delay(place).to_bytes(8, "big") for place in mine])
+        args = (b"".join([ids[place] for place in mine]), delays, act)
+        calls.append(Call("retry", args, number))
+    replies = yield calls
+    answers = [0] * len(ids)
+    for mine, reply in zip(places.values(), replies, strict=True):
+        for place, answer in zip(mine, reply, strict=True):
+            answers[place] = answer
+    return _verdicts(answers)
 
 
 def _delete(operation: ops.Delete, partitions: Partitions) -> Plan[tuple[bool, ...]]:
-    answers = yield from _by_id("delete", operation.ids, partitions)
+    act = records.encode_act(operation.act)
+    answers = yield from _by_id("delete", operation.ids, partitions, act)
     return tuple([answer == _ONE for answer in answers])
 
 
+def _edit(operation: ops.Edit, partitions: Partitions) -> Plan[ops.Verdict]:
+    ask = _ask(token=operation.token, updated=operation.updated)
+    args = (ask, operation.id, operation.payload, records.encode_act(operation.act))
+    (answer,) = yield [Call("edit", args, partitions.of(operation.id))]
+    return _VERDICTS[answer[0]]
+
+
+_ENDS: Final[dict[bytes, Literal["done", "missing", "refused", "late", "already"]]] = {
+    b"d": "done",
+    b"l": "late",
+    b"x": "refused",
+    b"a": "already",
+    b"m": "missing",
+}
+"""What became of an undoing; with several partitions the first of these that is true of one."""
+
+
+def _undo(operation: ops.Undo, partitions: Partitions) -> Plan[ops.Undone]:
+    args = (operation.id, records.encode_act(operation.act), operation.limit)
+    replies = yield _everywhere(partitions, "undo", *args)
+    verdict = min((one[0] for one in replies), key=list(_ENDS).index)
+    restored, skipped, left = (sum(one[place] for one in replies) for place in (1, 2, 3))
+    if any(one[4] for one in replies):
+        # A queue is paused in each partition, and is one queue.
+        restored = max(one[1] for one in replies)
+    return ops.Undone(_ENDS[verdict], restored, skipped, left)
+
+
+def _audit(operation: ops.Audit, partitions: Partitions) -> Plan[tuple[ops.Entry, ...]]:
+    return (yield from _entries(operation.limit, operation.before, partitions))
+
+
+def _entries(
+    limit: int, before: bytes | None, partitions: Partitions
+) -> Plan[tuple[ops.Entry, ...]]:
+    """The latest acts; one that changed jobs in several partitions is one."""
+    found: dict[bytes, ops.Entry] = {}
+    for reply in (yield _everywhere(partitions, "audit", limit, before or b"")):
+        for id, data in reply:
+            one = records.decode_entry(id, data)
+            was = found.get(id)
+            found[id] = one if was is None else _as_one(was, one)
+    return tuple([found[id] for id in sorted(found, reverse=True)[:limit]])
+
+
+def _as_one(one: ops.Entry, other: ops.Entry) -> ops.Entry:
+    """An act as two partitions tell of it."""
+    whole = one.what in {"pause", "resume"}
+    return replace(
+        one,
+        at=min(one.at, other.at),
+        count=max(one.count, other.count) if whole else one.count + other.count,
+        undone=one.undone or other.undone,
+    )
+
+
 def _set_paused(operation: ops.SetPaused, partitions: Partitions) -> Plan[bool]:
-    paused = 1 if operation.paused else 0
-    return any((yield _everywhere(partitions, "set_paused", operation.queue, paused)))
+    paused, act = int(operation.paused), records.encode_act(operation.act)
+    return any((yield _everywhere(partitions, "set_paused", operation.queue, paused, act)))
 
 
 def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
@@ -528,9 +661,17 @@ def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
             ask = _ask(
                 queue=operation.queue, limit=operation.limit - gone, scan=SCANNED, **{"from": start}
             )
-            ((count, start),) = yield [Call("purge", (ask,), number)]
+            act = records.encode_act(operation.act)
+            ((count, start),) = yield [Call("purge", (ask, act), number)]
             gone += count
     return gone
+
+
+def _instruct(operation: ops.Instruct, partitions: Partitions) -> Plan[tuple[str, ...]]:
+    order = operation.order.id + operation.order.word.encode()
+    ask = _ask(workers=operation.workers)
+    replies = yield _everywhere(partitions, "instruct", order, ask)
+    return tuple(sorted({name.decode() for names in replies for name in names}))
 
 
 def _take(operation: ops.Take, partitions: Partitions) -> Plan[Record | None]:
@@ -550,6 +691,7 @@ def _save(operation: ops.Save, partitions: Partitions) -> Plan[ops.Verdict]:
         token=record.token,
         status=records.STATUS[record.status],
         lease=operation.lease_ms,
+        cause=operation.cause or None,
     )
     lane = records.lane(record.queue, record.priority)
     static = records.rest(lane, record.job_type, record.payload)
@@ -681,6 +823,37 @@ def _set_aside(id: bytes, data: bytes) -> Record:
     return records.quarantined(id, records.broken(data))
 
 
+def _groups(operation: ops.Groups, partitions: Partitions) -> Plan[tuple[ops.Group, ...]]:
+    ask = _ask(
+        scan=ops.GROUPS,
+        queue=operation.queue,
+        kind=operation.job_type,
+        since=operation.since,
+    )
+    replies = yield _everywhere(partitions, "groups", ask)
+    return operation.fold([_group_row(*row) for reply in replies for row in reply])
+
+
+def _group_row(name: bytes, count: int, first: bytes, last: bytes, member: bytes) -> ops.GroupRow:
+    queue, job_type, cause = name.decode().split("|", 2)
+    began, ended, seq = int(float(first)), int(float(last)), int.from_bytes(member[:6], "big")
+    return ops.GroupRow(cause, job_type, queue, count, began, ended, seq, member[6:])
+
+
+def _members(operation: ops.Members, partitions: Partitions) -> Plan[tuple[bytes, ...]]:
+    ask = _ask(
+        cause=operation.cause,
+        limit=operation.limit,
+        queue=operation.queue,
+        until=operation.until,
+    )
+    replies = yield _everywhere(partitions, "members", ask)
+    rows = [(float(ended), id) for reply in replies for ended, id in reply]
+    if partitions.count > 1:
+        rows.sort()
+    return tuple([id for _, id in rows[: operation.limit]])
+
+
 def _history(operation: ops.History, partitions: Partitions) -> Plan[tuple[Record, ...]]:
     args = (operation.job_type, operation.limit)
     replies = yield _everywhere(partitions, "history", *args)
@@ -697,8 +870,10 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
     for told, rows, counts, known in replies:
         now = max(now, told)
         for queue, *numbers in rows:
-            here = loads.setdefault(queue.decode(), [0, 0, 0, 0])
-            loads[queue.decode()] = [old + new for old, new in zip(here, numbers, strict=True)]
+            here = loads.setdefault(queue.decode(), [0, 0, 0, 0, -1])
+            since = [one for one in (here[4], numbers[4]) if one >= 0]
+            sums = [old + new for old, new in zip(here[:4], numbers[:4], strict=True)]
+            loads[queue.decode()] = [*sums, min(since, default=-1)]
         for name, number in zip(counts[::2], counts[1::2], strict=True):
             _add(counters, name.decode(), int(number))
         for row in known:
@@ -708,28 +883,65 @@ def _stats(operation: ops.Stats, partitions: Partitions) -> Plan[ops.Snapshot]:
         names &= {operation.queue}
     return ops.Snapshot(
         now,
-        tuple([_load(name, loads.get(name, [0, 0, 0, 0])) for name in sorted(names)]),
+        tuple([_load(name, loads.get(name, [0, 0, 0, 0, -1])) for name in sorted(names)]),
         tuple([counters[name] for name in sorted(names & counters.keys())]),
         tuple([workers[name] for name in sorted(workers)]),
     )
 
 
+def _explain(operation: ops.Explain, partitions: Partitions) -> Plan[ops.Facts | None]:
+    home = partitions.of(operation.id)
+    asked = (operation.id, ops.AHEAD, ops.ALIVE, ops.GLIMPSES)
+    replies = yield _everywhere(partitions, "explain", *asked)
+    workers: dict[str, ops.Holding] = {}
+    for reply in replies:
+        for row in reply[4]:
+            _hold(workers, *row)
+    now, data, paused, ahead, _ = replies[home]
+    record = None if data is None else _found(operation.id, data)
+    if record is None:
+        return None
+    some = tuple([workers[name] for name in sorted(workers)])[: ops.ALIVE]
+    return ops.Facts(now, record, paused > 0, ahead, some)
+
+
+def _hold(
+    workers: dict[str, ops.Holding],
+    worker: bytes,
+    info: bytes,
+    expires: bytes,
+    held: int,
+    some: Sequence[tuple[bytes, bytes, bytes, int]],
+) -> None:
+    """What one partition says of a worker, beside what others said of it."""
+    name, until = worker.decode(), int(float(expires))
+    was = workers.get(name, ops.Holding(name, info, until, 0, ()))
+    seen = [
+        ops.Glimpse(id, kind.decode(), queue.decode(), None if started < 0 else started)
+        for id, kind, queue, started in some
+    ]
+    first = sorted([*was.some, *seen], key=lambda one: one.id)[: ops.GLIMPSES]
+    workers[name] = ops.Holding(name, info, max(until, was.expires), was.held + held, tuple(first))
+
+
+AT_ONCE: Final = 6
+"""Keys of a series that one call reads: hours of minutes, days of hours."""
+
+
 def _series(operation: ops.Series, partitions: Partitions) -> Plan[tuple[ops.Tally, ...]]:
-    replies = yield _everywhere(partitions, "series", min(operation.minutes, ops.SERIES))
-    since = operation.since(max(now for now, _ in replies))
-    minutes: dict[int, dict[str, Counters]] = {}
-    for _, found in replies:
-        for name, number in zip(found[::2], found[1::2], strict=True):
-            minute, _, counter = name.decode().partition(":")
-            _add(minutes.setdefault(int(minute), {}), counter, int(number))
-    return tuple(
-        [
-            ops.Tally(minute, counters)
-            for minute, queues in sorted(minutes.items())
-            for queue, counters in sorted(queues.items())
-            if minute >= since and operation.queue in {None, queue}
-        ]
-    )
+    (now,) = yield [Call("time")]
+    since, kind = operation.since(now), "hours" if operation.hourly else "minutes"
+    span = operation.step * (24 if operation.hourly else 60)
+    rows: list[tuple[Millis, str, Counters]] = []
+    for first in range(since // span, now // span + 1, AT_ONCE):
+        last = min(first + AT_ONCE - 1, now // span)
+        for found in (yield _everywhere(partitions, "series", kind, first, last)):
+            for name, number in zip(found[::2], found[1::2], strict=True):
+                begin, queue, rest = name.decode().split("|")
+                job_type, _, counter = rest.rpartition(":")
+                if int(begin) >= since:
+                    rows.append((int(begin), job_type, _counted(queue, counter, int(number))))
+    return operation.fold(rows)
 
 
 _COUNTED: Final = {"s": "succeeded", "f": "failed", "r": "retried"}
@@ -738,12 +950,18 @@ _NANOSECONDS: Final = 1_000_000
 
 def _add(counters: dict[str, Counters], name: str, number: int) -> None:
     queue, _, kind = name.rpartition(":")
-    if kind == "d":
-        one = Counters(queue, duration_ms=number / _NANOSECONDS)
-    else:
-        one = Counters(queue, **{_COUNTED[kind]: number})
+    one = _counted(queue, kind, number)
     was = counters.get(queue)
     counters[queue] = one if was is None else was.add(one)
+
+
+def _counted(queue: str, kind: str, number: int) -> Counters:
+    """One counter of a queue as it is stored."""
+    if kind == "d":
+        return Counters(queue, duration_ms=number / _NANOSECONDS)
+    if kind == "w":
+        return Counters(queue, wait_ms=float(number))
+    return Counters(queue, **{_COUNTED[kind]: number})
 
 
 def _join(
@@ -759,8 +977,9 @@ def _join(
 
 
 def _load(name: str, numbers: Sequence[int]) -> ops.QueueLoad:
-    ready, scheduled, running, paused = numbers
-    return ops.QueueLoad(name, ready, scheduled, running, paused > 0)
+    ready, scheduled, running, paused, oldest = numbers
+    since = None if oldest < 0 else oldest
+    return ops.QueueLoad(name, ready, scheduled, running, paused > 0, since)
 
 
 _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
@@ -772,6 +991,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Inherit: _inherit,
     ops.Depart: _depart,
     ops.Report: _report,
+    ops.Announce: _announce,
     ops.Promote: _promote,
     ops.Reclaim: _reclaim,
     ops.Prune: _prune,
@@ -784,6 +1004,10 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
+    ops.Edit: _edit,
+    ops.Undo: _undo,
+    ops.Audit: _audit,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,
@@ -791,7 +1015,10 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Peek: _peek,
     ops.Search: _search,
     ops.DeadLetters: _dead_letters,
+    ops.Groups: _groups,
+    ops.Members: _members,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

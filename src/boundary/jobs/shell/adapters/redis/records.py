@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from msgspec.structs import replace
 
+from boundary.jobs.core.operations import Act, Entry, What
 from boundary.jobs.core.records import Status
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
@@ -46,6 +47,18 @@ EVENTS: Final = (
     "reclaim",
 )
 """An ending is stored as its place here, counted from 1. Only ever extended at the end."""
+
+WHATS: Final[dict[What, str]] = {
+    "cancel": "c",
+    "retry": "t",
+    "delete": "d",
+    "purge": "g",
+    "edit": "e",
+    "pause": "p",
+    "resume": "r",
+    "undo": "u",
+}
+"""What an operator did is stored as a letter."""
 
 EVENT: Final = {name: number for number, name in enumerate(EVENTS, 1)}
 STATUS: Final = {name: number for number, name in enumerate(STATUSES)}
@@ -262,6 +275,35 @@ def token(number: int) -> int:
 def stored(instant: Millis | None) -> int:
     """An instant as it is stored."""
     return NONE if instant is None else instant
+
+
+_ENTRY = Layout(">qqqI")
+_BY_LETTER: Final[dict[str, What]] = {letter: what for what, letter in WHATS.items()}
+
+
+def encode_act(act: Act | None) -> bytes:
+    """An act, on its way to a script; nothing if it is nobody's."""
+    if act is None:
+        return b""
+    target = act.target.encode()[:0xFFFF]
+    head = act.id + act.undo_ms.to_bytes(4, "big") + WHATS[act.what].encode()
+    return head + len(target).to_bytes(2, "big") + target + act.by.encode()
+
+
+def decode_entry(id: bytes, data: bytes) -> Entry:
+    """An entry of the log."""
+    at, until, undone, count = _ENTRY.unpack_from(data)
+    size = int.from_bytes(data[29:31], "big")
+    return Entry(
+        id,
+        at,
+        data[31 + size :].decode(),
+        _BY_LETTER[chr(data[28])],
+        data[31 : 31 + size].decode(errors="ignore"),
+        count,
+        None if until == NONE else until,
+        None if undone == NONE else undone,
+    )
 
 
 def broken(data: bytes) -> Broken:

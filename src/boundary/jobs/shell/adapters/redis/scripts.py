@@ -14,10 +14,11 @@ from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
-from boundary.jobs.core import lifecycle
+from boundary.jobs.core import causes, lifecycle
+from boundary.jobs.core.operations import AUDIT
 from boundary.jobs.core.records import DEFAULT_QUEUE
 from boundary.jobs.core.storetime import SLEW
-from boundary.jobs.shell.adapters.redis.records import EVENT, EVENTS, STATUS
+from boundary.jobs.shell.adapters.redis.records import EVENT, EVENTS, STATUS, WHATS
 
 _FILES = resources.files("boundary.jobs.shell.adapters.redis").joinpath("lua")
 _INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
@@ -73,6 +74,8 @@ def _core() -> str:
     """The words of `core` that scripts use."""
     lines = [f"local SLEW, DEFAULT = {SLEW}, '{DEFAULT_QUEUE}'"]
     lines += [f"local {name.upper()} = {number}" for name, number in STATUS.items()]
+    whats = ", ".join(f"{name} = '{letter}'" for name, letter in WHATS.items())
+    lines += [f"local AUDIT, WHATS = {AUDIT}, {{{whats}}}"]
     return "\n".join(lines) + "\n"
 
 
@@ -92,6 +95,8 @@ def _event(name: str) -> str:
         "dead": str(name in lifecycle.DEAD).lower(),
         "stopped": EVENT[lifecycle.settling(name, cancelling=True)],
     }
+    if name in lifecycle.DEAD:
+        fields["cause"] = f"'{causes.BY_STORE[name]}'"
     counted = lifecycle.COUNTED.get(name)
     if counted is not None:
         fields["counter"] = f"'{counted}'"

@@ -1,16 +1,20 @@
 """What of the driver's connections is used, with types; the driver's own have few.
 
-What belongs here: two Protocols. What does not: making a connection (`blocking`, `asynchronous`).
+What belongs here: two Protocols, and how to write to an open connection. What does not: making a
+connection (`blocking`, `asynchronous`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 
 class Wire(Protocol):
     """A connection of `redis.connection`."""
+
+    socket_timeout: float | None
 
     @property
     def is_connected(self) -> bool:
@@ -78,3 +82,19 @@ class AsyncWire(Protocol):
     ) -> Any:
         """As `Wire.read_response`."""
         ...
+
+
+def writer(made: AsyncWire) -> asyncio.StreamWriter | None:
+    """Where an open connection is written to; None: it is closed.
+
+    The driver's own way closes the connection under all who share it when one of them is cancelled
+    while it writes, and cannot give up what it has not written yet.
+    """
+    return cast("asyncio.StreamWriter | None", cast("Any", made)._writer)  # noqa: SLF001
+
+
+def abort(made: AsyncWire) -> None:
+    """It is closed at once, whatever there still was to be written."""
+    out = writer(made)
+    if out is not None:
+        out.transport.abort()

@@ -20,11 +20,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation, Topic, notices
+from boundary.jobs.core.operations import (
+    Announce,
+    Beat,
+    Claim,
+    Claimed,
+    Interest,
+    Operation,
+    Topic,
+    as_watched,
+    notices,
+)
 from boundary.jobs.core.storetime import store_now
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import BackendError, BackendUnavailable, JobsError, UsageError
-from boundary.jobs.ports import AsyncListener, Clock, Finding, Listener
+from boundary.jobs.ports import AsyncListener, AsyncWatcher, Clock, Finding, Listener, Watcher
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
 from boundary.jobs.shell.adapters.sqlite.examining import examine
 from boundary.jobs.shell.adapters.sqlite.opening import (
@@ -42,6 +52,12 @@ from boundary.jobs.shell.adapters.sqlite.plans import (
     only_looks,
     plan,
     seldom_writes,
+)
+from boundary.jobs.shell.adapters.sqlite.watching import (
+    AsyncPipeWatcher,
+    EventPipe,
+    PipeWatcher,
+    announce,
 )
 from boundary.jobs.shell.clock import SystemClock
 
@@ -85,8 +101,8 @@ class SqliteStore:
     def __init__(
         self, path: str | Path, *, clock: Clock | None = None, timeout: float = TIMEOUT
     ) -> None:
-        self.path = Path(path).absolute()
-        self.clock = clock or SystemClock()
+        self.path: Path = Path(path).absolute()
+        self.clock: Clock = clock or SystemClock()
         self.timeout = timeout
 
     @property
@@ -113,11 +129,11 @@ class Entry:
     __slots__ = ("error", "operation", "reply", "settled", "waiter")
 
     def __init__(self, operation: Operation[Any], waiter: asyncio.Future[None] | None) -> None:
-        self.operation = operation
-        self.waiter = waiter
+        self.operation: Operation[Any] = operation
+        self.waiter: asyncio.Future[None] | None = waiter
         self.reply: Any = None
         self.error: BaseException | None = None
-        self.settled = False
+        self.settled: bool = False
 
     def answer(self) -> Any:
         """The reply, or the error raised."""
@@ -130,8 +146,8 @@ class Engine:
     """One connection, used by one thread at a time, that runs operations in transactions."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self.path = store.path
-        self.notices = store.path.with_name(store.path.name + "-notices")
+        self.path: Path = store.path
+        self.notices: Path = store.path.with_name(store.path.name + "-notices")
         self._folder = str(self.notices)
         self._clock = store.clock
         self._timeout = store.timeout
@@ -302,8 +318,27 @@ class Engine:
     def _tell(self, entries: Sequence[Entry]) -> None:
         told = [notices(one.operation, one.reply) for one in entries if one.error is None]
         topics = told[0] if len(told) == 1 else frozenset[Topic]().union(*told)
-        if topics:
-            pipes.tell(self._folder, topics)
+        if (topics or any(map(_asks_who_watches, entries))) and pipes.tell(self._folder, topics):
+            for one in entries:
+                one.reply = as_watched(one.reply)
+
+    def announce(self, operation: Announce) -> bool:
+        """Needs no transaction: nothing of it is kept."""
+        return announce(self._folder, operation.frames)
+
+    def event_pipe(self) -> EventPipe:
+        """A pipe for one who watches.
+
+        Raises:
+            BackendError: There are no named pipes here.
+        """
+        try:
+            return EventPipe(self.notices)
+        except (OSError, AttributeError) as error:
+            raise BackendError(
+                f"{self.notices}: no named pipe can be made there ({error}), and events go by "
+                "them; move the file to a local disk, or use Redis"
+            ) from error
 
     def _opened(self) -> sqlite3.Cursor:
         """The one cursor of a new connection: a cursor for each statement would cost more."""
@@ -323,6 +358,12 @@ class Engine:
             _ABANDONED.extend((self._connection, self._cursor))
             self._connection = self._cursor = None
             self._using, self._pid = threading.Lock(), os.getpid()
+
+
+def _asks_who_watches(entry: Entry) -> bool:
+    """Whether its reply tells it, though there is no listener to be told of anything."""
+    reply = entry.reply
+    return isinstance(reply, Beat) or (isinstance(reply, Claimed) and bool(reply.jobs))
 
 
 def _run(cursor: sqlite3.Cursor, steps: Plan[R]) -> R:
@@ -364,6 +405,8 @@ class SqliteBackend:
         """As `ports.Backend.execute`."""
         if self._pid != os.getpid():
             self._renew_in_a_child()
+        if isinstance(operation, Announce):
+            return self._engine.announce(operation)  # type: ignore[return-value]
         entry = Entry(operation, None)
         with self._gathering:
             self._gathered.append(entry)
@@ -383,6 +426,10 @@ class SqliteBackend:
         """As `ports.Backend.listen`."""
         ear = _ear(self._engine, interest.topic)
         return pipes.PipeListener(ear) if isinstance(ear, pipes.Ear) else pipes.PollingListener(ear)
+
+    def watch(self) -> Watcher:
+        """As `ports.Backend.watch`."""
+        return PipeWatcher(self._engine.event_pipe())
 
     def close(self) -> None:
         """As `ports.Backend.close`."""
@@ -406,6 +453,8 @@ class AsyncSqliteBackend:
 
     async def execute(self, operation: Operation[R]) -> R:
         """As `ports.AsyncBackend.execute`."""
+        if isinstance(operation, Announce):
+            return self._engine.announce(operation)  # type: ignore[return-value]
         loop = asyncio.get_running_loop()
         entry = Entry(operation, None)
         idle = self._task is None or self._task.done() or self._task.get_loop() is not loop
@@ -449,6 +498,10 @@ class AsyncSqliteBackend:
             return pipes.AsyncPipeListener(ear)
         return pipes.AsyncPollingListener(pipes.PollingListener(ear))
 
+    async def watch(self) -> AsyncWatcher:
+        """As `ports.AsyncBackend.watch`."""
+        return AsyncPipeWatcher(self._engine.event_pipe())
+
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
         """As `ports.AsyncBackend.claim_when_told`."""
         if self._ear is None:
@@ -471,6 +524,6 @@ class AsyncSqliteBackend:
 def _ear(engine: Engine, topic: Topic) -> pipes.Ear | Engine:
     """A pipe, or (where there are none) a connection that sees the file's version."""
     try:
-        return pipes.Ear(engine.notices, topic)
+        return pipes.Ear(engine.notices, topic.value)
     except (OSError, AttributeError):
         return Engine(SqliteStore(engine.path))

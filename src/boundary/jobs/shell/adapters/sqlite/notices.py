@@ -28,31 +28,40 @@ from boundary.jobs.core.operations import Topic
 POLL = 0.015
 """Seconds between looks where there are no pipes."""
 
+EVENTS = "events"
+"""What the pipes of those who watch are called instead of a topic."""
+
 _DRAIN = 4096
 
 
-def tell(folder: str | Path, topics: Iterable[Topic]) -> None:
-    """Every listener of these topics hears of it; never blocks, never fails."""
-    if not os.access(folder, os.R_OK):
-        return  # half the price of an exception, for every enqueue
+def tell(folder: str | Path, topics: Iterable[Topic]) -> bool:
+    """Every listener of these topics hears of it; never blocks, never fails.
+
+    Whether there is a pipe of somebody who watches, since one looks into the folder anyway.
+    """
     wanted = {topic.value for topic in topics}
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - paths are dear where nobody listens
-    except OSError:
-        return
-    for name in names:
-        if name.partition(".")[0] in wanted:
+    watched = False
+    for name in pipes(folder):
+        topic = name.partition(".")[0]
+        if topic in wanted:
             _poke(f"{folder}/{name}")
+        watched = watched or topic == EVENTS
+    return watched
+
+
+def pipes(folder: str | Path) -> list[str]:
+    """The names of all pipes; none where nobody ever listened."""
+    if not os.access(folder, os.R_OK):
+        return []  # half the price of an exception, for every enqueue
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - paths are dear where nobody listens
+    except OSError:
+        return []
 
 
 def _poke(pipe: str) -> None:
-    try:
-        end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # a path would cost as much again
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            # Nobody reads: its process is gone.
-            with contextlib.suppress(OSError):
-                os.unlink(pipe)  # noqa: PTH108 - as above
+    end = writing_end(pipe)
+    if end is None:
         return
     try:
         os.write(end, b"!")
@@ -63,16 +72,29 @@ def _poke(pipe: str) -> None:
         os.close(end)
 
 
+def writing_end(pipe: str) -> int | None:
+    """The pipe, opened to write without waiting; None and gone: nobody reads it any more."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # a path would cost as much again
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            # Nobody reads: its process is gone.
+            with contextlib.suppress(OSError):
+                os.unlink(pipe)  # noqa: PTH108 - as above
+        return None
+
+
 class Ear:
     """The reading end of one listener's pipe; `fd` becomes readable at a notice."""
 
-    def __init__(self, folder: Path, topic: Topic) -> None:
+    def __init__(self, folder: Path, topic: str) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
-        name = f"{topic.value}.{secrets.token_hex(8)}"
-        hidden, self.path = folder / f".{name}", folder / name
+        name = f"{topic}.{secrets.token_hex(8)}"
+        hidden = folder / f".{name}"
+        self.path: Path = folder / name
         os.mkfifo(hidden, 0o600)
         try:
-            self.fd = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
+            self.fd: int = os.open(hidden, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             hidden.unlink()
             raise

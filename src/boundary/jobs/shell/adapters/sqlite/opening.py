@@ -21,7 +21,7 @@ from boundary.jobs.errors import BackendError, BackendUnavailable, StoreFormatEr
 APPLICATION_ID: Final = 0x626A_6F62
 """Marks a file as ours ("bjob")."""
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MIGRATIONS: Final[Mapping[int, str]] = {
     1: """
         CREATE TABLE series (
@@ -33,6 +33,90 @@ MIGRATIONS: Final[Mapping[int, str]] = {
             duration_ms REAL    NOT NULL,
             PRIMARY KEY (minute, queue)
         ) STRICT, WITHOUT ROWID;
+    """,
+    2: """
+        ALTER TABLE worker ADD COLUMN order_id BLOB;
+        ALTER TABLE worker ADD COLUMN word TEXT;
+        ALTER TABLE schedule RENAME TO schedule_2;
+        CREATE TABLE schedule (
+            name        TEXT    NOT NULL PRIMARY KEY,
+            job_type    TEXT    NOT NULL,
+            queue       TEXT    NOT NULL,
+            priority    INTEGER NOT NULL,
+            payload     BLOB    NOT NULL,
+            next_at     INTEGER,
+            cron        TEXT,
+            every_ms    INTEGER,
+            timezone    TEXT    NOT NULL,
+            misfire     TEXT    NOT NULL DEFAULT 'once',
+            misfire_cap INTEGER NOT NULL DEFAULT 100,
+            declared    BLOB    NOT NULL DEFAULT x'',
+            fired_at    INTEGER,
+            last_job    BLOB
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO schedule (
+            name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone
+        )
+        SELECT name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone
+        FROM schedule_2;
+        DROP TABLE schedule_2;
+        CREATE INDEX tick ON schedule (next_at);
+        ALTER TABLE job ADD COLUMN cause TEXT;
+        UPDATE job SET cause = CASE ending WHEN 'crash' THEN 'WorkerLost'
+            WHEN 'quarantine' THEN 'RecordError' ELSE 'Unknown' END || ':' || job_type
+        WHERE ending IN ('exhaust', 'crash', 'quarantine');
+        CREATE INDEX causes ON job (cause, completed, seq, queue, job_type, id)
+            WHERE cause IS NOT NULL;
+        ALTER TABLE counter ADD COLUMN wait_ms REAL NOT NULL DEFAULT 0;
+        CREATE TABLE minutes (
+            begin       INTEGER NOT NULL,
+            queue       TEXT    NOT NULL,
+            job_type    TEXT    NOT NULL,
+            succeeded   INTEGER NOT NULL,
+            failed      INTEGER NOT NULL,
+            retried     INTEGER NOT NULL,
+            duration_ms REAL    NOT NULL,
+            wait_ms     REAL    NOT NULL,
+            PRIMARY KEY (begin, queue, job_type)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE hours (
+            begin       INTEGER NOT NULL,
+            queue       TEXT    NOT NULL,
+            job_type    TEXT    NOT NULL,
+            succeeded   INTEGER NOT NULL,
+            failed      INTEGER NOT NULL,
+            retried     INTEGER NOT NULL,
+            duration_ms REAL    NOT NULL,
+            wait_ms     REAL    NOT NULL,
+            PRIMARY KEY (begin, queue, job_type)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO minutes
+        SELECT minute, queue, '', succeeded, failed, retried, duration_ms, 0 FROM series;
+        INSERT INTO hours
+        SELECT minute / 3600000 * 3600000, queue, '', sum(succeeded), sum(failed), sum(retried),
+               sum(duration_ms), 0
+        FROM series GROUP BY 1, 2;
+        DROP TABLE series;
+        CREATE TABLE act (
+            id         BLOB    NOT NULL PRIMARY KEY,
+            at         INTEGER NOT NULL,
+            actor      TEXT    NOT NULL,
+            what       TEXT    NOT NULL,
+            target     TEXT    NOT NULL,
+            count      INTEGER NOT NULL,
+            undo_until INTEGER,
+            undone     INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE aside (
+            place  INTEGER PRIMARY KEY,
+            act    BLOB    NOT NULL,
+            until  INTEGER NOT NULL,
+            record BLOB    NOT NULL,
+            cause  TEXT    NOT NULL,
+            gone   INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX kept ON aside (act, place);
+        CREATE INDEX aside_until ON aside (until);
     """,
 }
 """Schema version → the script that makes the next one of it."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import chain
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import causes, lifecycle, wire
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.operations import cursor_position, lease_end, queue_order
+from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.shell.adapters.sqlite import statements as sql
@@ -217,9 +219,10 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
         yield from _promote_due(operation.promote, now)
         ((due,),) = yield Ask(sql.NEXT_DUE)
     jobs: list[Record] = []
-    ahead = dict(operation.ahead)
+    ahead, limits = dict(operation.ahead), dict(operation.limits)
     for queue in (yield from _served(operation)):
         room = operation.slots + ahead.get(queue, 0) - len(jobs)
+        room = min(room, limits.get(queue, room))
         if room > 0:
             rows = yield Ask(sql.PICK, (queue, room))
             jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
@@ -292,7 +295,7 @@ def _handed_over(row: Row, worker: str, now: Millis) -> Record:
 
 
 def _due_schedules(now: Millis) -> Plan[tuple[ops.Schedule, ...]]:
-    return tuple([one for one in (yield from _all_schedules()) if one.next_at <= now])
+    return tuple([one for one in (yield from _all_schedules()) if is_due(one, now)])
 
 
 def _promote_due(limit: int, now: Millis) -> Plan[int]:
@@ -314,20 +317,26 @@ class Ending:
         self.now = now
         self._rows: dict[str, list[Row]] = {}
         self._finished: dict[Row, list[int]] = {}
-        self._counts: dict[str, Counters] = {}
+        self._counts: dict[tuple[str, str], Counters] = {}
         self._heads = _heads()
 
     def finish(
-        self, seq: int, event: str, trail: bytes, retry_count: int, keep_ms: int | None
+        self,
+        seq: int,
+        event: str,
+        trail: bytes,
+        retry_count: int,
+        keep_ms: int | None,
+        cause: str | None = None,
     ) -> None:
-        """The job reaches its end."""
+        """The job reaches its end; a dead letter of this cause."""
         if keep_ms == 0:
             self._put(sql.FORGET, (seq,))
             return
         status = lifecycle.after("running", event)
         prune_at = None if keep_ms is None else self.now + keep_ms
         # Jobs that end alike (most do: completed, no result) are written by one statement.
-        alike = (status, event, self.now, self.now, trail, retry_count, prune_at)
+        alike = (status, event, self.now, self.now, trail, retry_count, prune_at, cause)
         self._finished.setdefault(alike, []).append(seq)
 
     def postpone(self, seq: int, event: str, due: Millis, trail: bytes, retry_count: int) -> None:
@@ -342,23 +351,27 @@ class Ending:
         place = yield from self._heads.next(*lane)
         self._put(sql.RELEASE, (place, self.now, trail, retry_count, seq))
 
-    def count(self, queue: str, event: str, duration_ms: float = 0.0) -> None:
+    def count(
+        self, queue: str, job_type: str, event: str, duration_ms: float = 0.0, wait_ms: int = 0
+    ) -> None:
         """The event is counted, if it is one that is."""
         field = lifecycle.COUNTED.get(event)
         if field is not None:
-            one = Counters(queue, **{field: 1}, duration_ms=duration_ms)
-            was = self._counts.get(queue)
-            self._counts[queue] = one if was is None else was.add(one)
+            one = Counters(queue, **{field: 1}, duration_ms=duration_ms, wait_ms=float(wait_ms))
+            was = self._counts.get((queue, job_type))
+            self._counts[queue, job_type] = one if was is None else was.add(one)
 
     def write(self) -> Plan[None]:
         """Run what was collected."""
         for statement, rows in self._rows.items():
             yield Do(statement, rows)
         yield Do(sql.FINISH, [(*alike, str(seqs)) for alike, seqs in self._finished.items()])
-        for one in self._counts.values():
-            values = (one.queue, one.succeeded, one.failed, one.retried, one.duration_ms)
-            yield Ask(sql.COUNT, values)
-            yield Ask(sql.COUNT_MINUTE, (self.now // ops.MINUTE * ops.MINUTE, *values))
+        minute, hour = self.now // ops.MINUTE * ops.MINUTE, self.now // ops.HOUR * ops.HOUR
+        for (queue, job_type), one in self._counts.items():
+            counted = (one.succeeded, one.failed, one.retried, one.duration_ms, one.wait_ms)
+            yield Ask(sql.COUNT, (queue, *counted))
+            yield Ask(sql.COUNT_MINUTE, (minute, queue, job_type, *counted))
+            yield Ask(sql.COUNT_HOUR, (hour, queue, job_type, *counted))
 
     def _put(self, statement: str, row: Row) -> None:
         self._rows.setdefault(statement, []).append(row)
@@ -382,16 +395,24 @@ def _settle(operation: ops.Settle, now: Millis) -> Plan[ops.Settled]:
 
 
 def _accept(ending: Ending, row: Row, outcome: ops.Outcome) -> Plan[None]:
-    _, seq, _, cancelling, queue, priority = row
+    _, seq, _, cancelling, queue, priority, job_type = row
     event = lifecycle.settling(outcome.event, cancelling=bool(cancelling))
-    ending.count(queue, event, outcome.duration_ms)
+    ending.count(queue, job_type, event, outcome.duration_ms, outcome.wait_ms)
     if lifecycle.after("running", event) in lifecycle.FINISHED:
-        ending.finish(seq, event, outcome.trail, outcome.retry_count, outcome.keep_ms)
+        cause = _cause(event, job_type, outcome.cause)
+        ending.finish(seq, event, outcome.trail, outcome.retry_count, outcome.keep_ms, cause)
     elif event == "release" and outcome.delay_ms == 0:
         yield from ending.release(seq, (queue, priority), outcome.trail, outcome.retry_count)
     else:
         due = ending.now + outcome.delay_ms
         ending.postpone(seq, event, due, outcome.trail, outcome.retry_count)
+
+
+def _cause(ending: str, job_type: str, told: str) -> str | None:
+    """The cause of a dead letter; None for any other end."""
+    if ending not in lifecycle.DEAD:
+        return None
+    return told or causes.unnamed(ending, job_type)
 
 
 def _settle_and_claim(
@@ -424,6 +445,7 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
         if (record.id, record.token) not in known:
             yield from _give_back(ending, record, "release", operation.keep_ms)
     yield from ending.write()
+    yield Ask(sql.ORDER_OF_HEIR, (operation.worker, operation.heir))
     # What is left with the worker is what it knows it has.
     yield Ask("UPDATE job SET worker = ? WHERE worker = ?", (operation.heir, operation.worker))
     yield Ask("DELETE FROM worker WHERE worker = ?", (operation.worker,))
@@ -432,7 +454,13 @@ def _inherit(operation: ops.Inherit, now: Millis) -> Plan[ops.Beat]:
 
 def _beat(worker: str, now: Millis) -> Plan[ops.Beat]:
     asked = yield Ask(sql.CANCELLING, (worker,))
-    return ops.Beat(now, alive=True, cancelling=tuple([id for (id,) in asked]))
+    ((id, word),) = yield Ask(sql.ORDER, (worker,))
+    return ops.Beat(
+        now,
+        alive=True,
+        cancelling=tuple([id for (id,) in asked]),
+        order=None if id is None else ops.Order(id, word),
+    )
 
 
 def _depart(operation: ops.Depart, now: Millis) -> Plan[int]:
@@ -457,10 +485,11 @@ def _whole(condition: str, values: Sequence[Any]) -> Plan[tuple[Record, ...]]:
 def _give_back(ending: Ending, record: Record, event: str, keep_ms: int | None) -> Plan[None]:
     """A job leaves its worker unfinished: to the head of its lane, or to its end."""
     event = lifecycle.settling(event, cancelling=record.cancelling)
-    ending.count(record.queue, event)
+    ending.count(record.queue, record.job_type, event)
     lane = (record.queue, record.priority)
     if lifecycle.after("running", event) in lifecycle.FINISHED:
-        ending.finish(record.seq, event, record.trail, record.retry_count, keep_ms)
+        cause = _cause(event, record.job_type, "")
+        ending.finish(record.seq, event, record.trail, record.retry_count, keep_ms, cause)
     else:
         yield from ending.release(record.seq, lane, record.trail, record.retry_count)
 
@@ -497,13 +526,16 @@ def _reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
 
 
 def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
-    yield Ask(sql.FORGET_SERIES, (ops.Series(ops.SERIES).since(now),))
+    yield Ask(sql.FORGET_MINUTES, (ops.Series(ops.SERIES).since(now),))
+    yield Ask(sql.FORGET_HOURS, (ops.Series(ops.HOURS, hourly=True).since(now),))
+    yield Ask("DELETE FROM aside WHERE until < ?", (now,))
     return len((yield Ask(sql.PRUNE, (now, operation.limit))))
 
 
 # Schedules
 
-_SCHEDULE = "name, job_type, queue, priority, payload, next_at, cron, every_ms, timezone"
+_SCHEDULE: Final = ", ".join(ops.Schedule.__struct_fields__)
+_MARKS: Final = ", ".join("?" for _ in ops.Schedule.__struct_fields__)
 
 
 def _all_schedules() -> Plan[tuple[ops.Schedule, ...]]:
@@ -516,24 +548,13 @@ def _one_schedule(name: str) -> Plan[ops.Schedule | None]:
     return ops.Schedule(*rows[0]) if rows else None
 
 
-def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[ops.Schedule]:
-    new = operation.schedule
-    old = yield from _one_schedule(new.name)
-    if old is not None and old.ticks == new.ticks:
-        new = replace(new, next_at=old.next_at)
-    values = (
-        new.name,
-        new.job_type,
-        new.queue,
-        new.priority,
-        new.payload,
-        new.next_at,
-        new.cron,
-        new.every_ms,
-        new.timezone,
-    )
-    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-    return new
+def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[bool]:
+    old = yield from _one_schedule(operation.schedule.name)
+    new = with_last(operation.schedule, old)
+    if old != operation.over:
+        return old == new
+    yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES ({_MARKS})", astuple(new))
+    return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, now: Millis) -> Plan[bool]:
@@ -550,7 +571,11 @@ def _fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
         "UPDATE schedule SET next_at = ? WHERE name = ? AND next_at = ? RETURNING name",
         (operation.next_at, operation.name, operation.tick),
     )
-    if moved:
+    if moved and operation.job is not None:
+        yield Ask(
+            "UPDATE schedule SET fired_at = ?, last_job = ? WHERE name = ?",
+            (now, operation.job.id, operation.name),
+        )
         yield from _enqueue(ops.Enqueue((operation.job,)), now)
     return bool(moved)
 
@@ -558,10 +583,56 @@ def _fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
 # What operators ask
 
 
+class Acting:
+    """What an act of an operator leaves in the log, beside what it does."""
+
+    def __init__(self, act: ops.Act | None, now: Millis) -> None:
+        self._act = act
+        self._now = now
+        self._asides: list[Row] = []
+
+    def look(self, id: bytes, *, gone: bool) -> Plan[Row | None]:
+        """The job before it is changed, as `keep` takes it; None: nobody will want it back."""
+        if self._act is None or not self._act.undo_ms:
+            return None
+        rows = yield Ask(sql.BY_ID_WITH_CAUSE, (id,))
+        if not rows:
+            return None
+        *fields, cause = rows[0]
+        return _encode_record(_record(tuple(fields))), cause or "", gone
+
+    def keep(self, aside: Row | None) -> None:
+        """The job can be brought back."""
+        if aside is not None:
+            self._asides.append(aside)
+
+    def log(self, count: int) -> Plan[None]:
+        """So many jobs were changed."""
+        act = self._act
+        if act is None or count == 0:
+            return
+        until = self._now + act.undo_ms if act.undo_ms else None
+        told = (act.id, self._now, act.by, act.what, act.target, count, until)
+        ((until,),) = yield Ask(sql.LOG, told)
+        if until is None:
+            yield Ask("DELETE FROM aside WHERE act = ?", (act.id,))
+        else:
+            yield Do(sql.PUT_ASIDE, [(act.id, until, *aside) for aside in self._asides])
+        yield Ask(sql.FORGET_ACTS, (ops.AUDIT,))
+
+
+_encode_record = msgspec.msgpack.Encoder().encode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+
+
 def _cancel(operation: ops.Cancel, now: Millis) -> Plan[tuple[ops.Verdict, ...]]:
+    acting = Acting(operation.act, now)
     verdicts: list[ops.Verdict] = []
     for id in operation.ids:
+        aside = yield from acting.look(id, gone=operation.keep_ms == 0)
         verdicts.append((yield from _cancel_one(id, operation.keep_ms, now)))
+        acting.keep(aside if verdicts[-1] == "done" else None)
+    yield from acting.log(verdicts.count("done") + verdicts.count("requested"))
     return tuple(verdicts)
 
 
@@ -582,46 +653,144 @@ def _cancel_one(id: bytes, keep_ms: int | None, now: Millis) -> Plan[ops.Verdict
 
 
 def _retry(operation: ops.Retry, now: Millis) -> Plan[tuple[ops.Verdict, ...]]:
-    tails = _tails()
+    acting, tails = Acting(operation.act, now), _tails()
     verdicts: list[ops.Verdict] = []
-    for id in operation.ids:
-        verdicts.append((yield from _retry_one(tails, id, now)))
+    for place, id in enumerate(operation.ids):
+        aside = yield from acting.look(id, gone=False)
+        verdicts.append((yield from _retry_one(tails, id, operation.delay(place), now)))
+        acting.keep(aside if verdicts[-1] == "done" else None)
+    yield from acting.log(verdicts.count("done"))
     return tuple(verdicts)
 
 
-def _retry_one(tails: Lanes, id: bytes, now: Millis) -> Plan[ops.Verdict]:
+def _retry_one(tails: Lanes, id: bytes, delay_ms: int, now: Millis) -> Plan[ops.Verdict]:
     rows = yield Ask("SELECT seq, status, queue, priority FROM job WHERE id = ?", (id,))
     if not rows:
         return "missing"
     seq, status, queue, priority = rows[0]
     if status != "failed":
         return "refused"
-    place = yield from tails.next(queue, priority)
-    yield Ask(sql.RETRY, (place, now, seq))
+    due = now + delay_ms if delay_ms > 0 else None
+    place = None if due is not None else (yield from tails.next(queue, priority))
+    yield Ask(sql.RETRY, (due, place, due, now, seq))
     return "done"
 
 
 def _delete(operation: ops.Delete, now: Millis) -> Plan[tuple[bool, ...]]:
+    acting = Acting(operation.act, now)
     gone: list[bool] = []
     for id in operation.ids:
-        gone.append(bool((yield Ask("DELETE FROM job WHERE id = ? RETURNING seq", (id,)))))
+        aside = yield from acting.look(id, gone=True)
+        rows = yield Ask("DELETE FROM job WHERE id = ? RETURNING status", (id,))
+        gone.append(bool(rows))
+        acting.keep(aside if rows and rows[0][0] != "running" else None)
+    yield from acting.log(sum(gone))
     return tuple(gone)
 
 
+def _edit(operation: ops.Edit, now: Millis) -> Plan[ops.Verdict]:
+    found = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    if not found:
+        return "missing"
+    record = found[0]
+    if (record.token, record.updated) != (operation.token, operation.updated):
+        return "refused"
+    if record.status not in {"pending", "retrying", "failed"}:
+        return "refused"
+    acting = Acting(operation.act, now)
+    acting.keep((yield from acting.look(record.id, gone=False)))
+    yield Ask(sql.EDIT, (operation.payload, now, record.seq))
+    if record.status == "failed":
+        yield from _retry_one(_tails(), record.id, 0, now)
+    yield from acting.log(1)
+    return "done"
+
+
 def _set_paused(operation: ops.SetPaused, now: Millis) -> Plan[bool]:
-    if operation.paused:
+    changed = yield from _pause(operation.queue, paused=operation.paused)
+    yield from Acting(operation.act, now).log(int(changed))
+    return changed
+
+
+def _pause(queue: str, *, paused: bool) -> Plan[bool]:
+    if paused:
         statement = "INSERT INTO paused (queue) VALUES (?) ON CONFLICT DO NOTHING RETURNING queue"
     else:
         statement = "DELETE FROM paused WHERE queue = ? RETURNING queue"
-    return bool((yield Ask(statement, (operation.queue,))))
+    return bool((yield Ask(statement, (queue,))))
 
 
 def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
     doomed = yield Ask(sql.READY_IN, (operation.queue, operation.limit))
     if len(doomed) < operation.limit:
         doomed = doomed + (yield Ask(sql.DUE_IN, (operation.queue, operation.limit - len(doomed))))
+    acting = Acting(operation.act, now)
+    if operation.act is not None and operation.act.undo_ms:
+        for (seq,) in doomed:
+            ((id,),) = yield Ask("SELECT id FROM job WHERE seq = ?", (seq,))
+            acting.keep((yield from acting.look(id, gone=True)))
     yield Do(sql.FORGET, doomed)
+    yield from acting.log(len(doomed))
     return len(doomed)
+
+
+def _instruct(operation: ops.Instruct, now: Millis) -> Plan[tuple[str, ...]]:
+    known = yield Ask(sql.BEATING, (now,))
+    asked = operation.workers
+    told = [name for (name,) in known if asked is None or name in asked]
+    order = operation.order
+    yield Do(sql.INSTRUCT, [(order.id, order.word, name) for name in told])
+    return tuple(told)
+
+
+def _undo(operation: ops.Undo, now: Millis) -> Plan[ops.Undone]:
+    rows = yield Ask(sql.ACT, (operation.id,))
+    if not rows:
+        return ops.Undone("missing")
+    until, undone, what, target = rows[0]
+    asides = yield Ask(sql.ASIDES, (operation.id, operation.limit))
+    if undone is not None and not asides:
+        return ops.Undone("already")
+    if until is None:
+        return ops.Undone("refused")
+    if now > until:
+        return ops.Undone("late" if undone is None else "already")
+    yield Ask("UPDATE act SET undone = coalesce(undone, ?) WHERE id = ?", (now, operation.id))
+    restored = 0
+    if what in {"pause", "resume"}:
+        restored = int((yield from _pause(target, paused=what == "resume")))
+    for place, data, cause, gone in asides:
+        yield Ask("DELETE FROM aside WHERE place = ?", (place,))
+        old = _decode_record(data)
+        restored += int((yield from _restore(what, old, cause, now, gone=bool(gone))))
+    ((left,),) = yield Ask("SELECT count(*) FROM aside WHERE act = ?", (operation.id,))
+    yield from Acting(operation.act, now).log(restored)
+    return ops.Undone("done", restored, len(asides) - restored if asides else 0, left)
+
+
+def _restore(what: ops.What, old: Record, cause: str, now: Millis, *, gone: bool) -> Plan[bool]:
+    """The job is as it was before the act, if nobody else has touched it since."""
+    rows = yield Ask("SELECT seq, token, status, payload FROM job WHERE id = ?", (old.id,))
+    if bool(rows) is gone:
+        return False
+    payload = old.payload
+    if rows:
+        seq, token, status, present = rows[0]
+        if (seq, token) != (old.seq, old.token) or status not in ops.LEFT_BY.get(what, ()):
+            return False
+        yield Ask(sql.FORGET, (seq,))
+        payload = old.payload if what == "edit" else present
+    place = None
+    if old.status == "pending" and old.due is None and not old.parked:
+        place = yield from _tails().next(old.queue, old.priority)
+    record = replace(old, payload=payload, updated=now)
+    yield Ask(sql.SAVE, _whole_row(record, cause or None, place))
+    return True
+
+
+def _audit(operation: ops.Audit, now: Millis) -> Plan[tuple[ops.Entry, ...]]:
+    rows = yield Ask(sql.AUDIT, (operation.before, operation.limit))
+    return tuple([ops.Entry(*row) for row in rows])
 
 
 def _take(operation: ops.Take, now: Millis) -> Plan[Record | None]:
@@ -646,33 +815,37 @@ def _save(operation: ops.Save, now: Millis) -> Plan[ops.Verdict]:
         lease = yield Ask(sql.LEASE, (record.worker,))
         expires = lease[0][0] if lease else now
         yield Ask(sql.RENEW, (record.worker, max(expires, now + operation.lease_ms)))
-    yield Ask(
-        sql.SAVE,
-        (
-            record.id,
-            record.job_type,
-            record.queue,
-            record.priority,
-            record.payload,
-            record.created,
-            record.updated,
-            record.status,
-            record.due,
-            record.execute_at,
-            record.started,
-            record.completed,
-            record.worker,
-            record.token,
-            record.retry_count,
-            record.crashes,
-            record.cancelling,
-            record.ending,
-            record.trail,
-            record.progress,
-            record.prune_at,
-        ),
-    )
+    yield Ask(sql.SAVE, _whole_row(record, _cause(record.ending, record.job_type, operation.cause)))
     return "done"
+
+
+def _whole_row(record: Record, cause: str | None, position: int | None = None) -> Row:
+    """A record as `SAVE` takes it."""
+    return (
+        record.id,
+        record.job_type,
+        record.queue,
+        record.priority,
+        record.payload,
+        record.created,
+        record.updated,
+        record.status,
+        record.due,
+        record.execute_at,
+        record.started,
+        record.completed,
+        record.worker,
+        record.token,
+        record.retry_count,
+        record.crashes,
+        record.cancelling,
+        record.ending,
+        record.trail,
+        record.progress,
+        record.prune_at,
+        position,
+        cause,
+    )
 
 
 def _amend(known: Record, given: Record) -> Plan[ops.Verdict]:
@@ -750,22 +923,43 @@ def _dead_letters(operation: ops.DeadLetters, now: Millis) -> Plan[tuple[Record,
     return _records((yield Ask(sql.DEAD_LETTERS, values)))
 
 
+def _groups(operation: ops.Groups, now: Millis) -> Plan[tuple[ops.Group, ...]]:
+    values = (operation.since or 0, operation.queue, operation.job_type, ops.GROUPS)
+    rows: list[ops.GroupRow] = []
+    for cause, job_type, queue, count, first, last in (yield Ask(sql.GROUPS, values)):
+        ((seq, id),) = yield Ask(sql.LATEST_MEMBER, (cause, last, queue))
+        rows.append(ops.GroupRow(cause, job_type, queue, count, first, last, seq, id))
+    return operation.fold(rows)
+
+
+def _members(operation: ops.Members, now: Millis) -> Plan[tuple[bytes, ...]]:
+    until = NOWHERE if operation.until is None else operation.until
+    values = (operation.cause, until, operation.queue, operation.limit)
+    return tuple([id for (id,) in (yield Ask(sql.MEMBERS, values))])
+
+
 def _history(operation: ops.History, now: Millis) -> Plan[tuple[Record, ...]]:
     return _records((yield Ask(sql.HISTORY, (operation.job_type, operation.limit))))
 
 
 def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     ready, due, running = yield from _counts(operation.queue)
-    rows = yield Ask("SELECT queue, succeeded, failed, retried, duration_ms FROM counter")
+    rows = yield Ask(sql.COUNTERS)
     counters = {row[0]: Counters(*row) for row in rows}
     rows = yield Ask(sql.PAUSED)
     paused = {queue for (queue,) in rows}
+    oldest = dict((yield Ask(sql.OLDEST, (operation.queue,))))
     names = {*ready, *due, *running, *counters, *paused}
     if operation.queue is not None:
         names &= {operation.queue}
     loads = tuple(
         ops.QueueLoad(
-            name, ready.get(name, 0), due.get(name, 0), running.get(name, 0), name in paused
+            name,
+            ready.get(name, 0),
+            due.get(name, 0),
+            running.get(name, 0),
+            name in paused,
+            oldest.get(name),
         )
         for name in sorted(names)
     )
@@ -774,9 +968,35 @@ def _stats(operation: ops.Stats, now: Millis) -> Plan[ops.Snapshot]:
     return ops.Snapshot(now, loads, told, workers)
 
 
+def _explain(operation: ops.Explain, now: Millis) -> Plan[ops.Facts | None]:
+    found = _records((yield Ask(sql.BY_ID, (operation.id,))))
+    if not found:
+        return None
+    record = found[0]
+    paused = yield Ask("SELECT queue FROM paused WHERE queue = ?", (record.queue,))
+    ahead = 0
+    if record.status == "pending" and record.due is None and not record.parked:
+        values = (record.queue, record.priority, record.id, ops.AHEAD)
+        ((ahead,),) = yield Ask(sql.AHEAD, values)
+    workers: list[ops.Holding] = []
+    for worker, info, expires in (yield Ask(sql.ALIVE, (now, ops.ALIVE))):
+        ((held,),) = yield Ask("SELECT count(*) FROM job WHERE worker = ?", (worker,))
+        some = yield Ask(sql.GLIMPSES, (worker, ops.GLIMPSES))
+        glimpses = tuple([ops.Glimpse(*row) for row in some])
+        workers.append(ops.Holding(worker, info, expires, held, glimpses))
+    return ops.Facts(now, record, bool(paused), ahead, tuple(workers))
+
+
 def _series(operation: ops.Series, now: Millis) -> Plan[tuple[ops.Tally, ...]]:
-    rows = yield Ask(sql.SERIES, (operation.since(now), operation.queue))
-    return tuple([ops.Tally(minute, Counters(*row)) for minute, *row in rows])
+    statement = sql.SERIES[operation.hourly, operation.by]
+    rows = yield Ask(statement, (operation.since(now), operation.queue, operation.job_type))
+    by_queue = operation.by == "queue"
+    return tuple(
+        [
+            ops.Tally(begin, Counters(name if by_queue else "", *row), None if by_queue else name)
+            for begin, name, *row in rows
+        ]
+    )
 
 
 def _counts(queue: str | None) -> Plan[tuple[dict[str, int], dict[str, int], dict[str, int]]]:
@@ -804,13 +1024,17 @@ def _worker_rows() -> Plan[tuple[ops.WorkerRow, ...]]:
 
 
 _LOOKS = {
+    ops.Audit,
     ops.Time,
     ops.Find,
     ops.Peek,
     ops.Search,
     ops.DeadLetters,
+    ops.Groups,
+    ops.Members,
     ops.History,
     ops.Stats,
+    ops.Explain,
     ops.Series,
     ops.Schedules,
 }
@@ -838,6 +1062,10 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Delete: _delete,
     ops.SetPaused: _set_paused,
     ops.Purge: _purge,
+    ops.Instruct: _instruct,
+    ops.Edit: _edit,
+    ops.Undo: _undo,
+    ops.Audit: _audit,
     ops.Take: _take,
     ops.Save: _save,
     ops.Time: _time,
@@ -845,7 +1073,10 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Peek: _peek,
     ops.Search: _search,
     ops.DeadLetters: _dead_letters,
+    ops.Groups: _groups,
+    ops.Members: _members,
     ops.History: _history,
     ops.Stats: _stats,
+    ops.Explain: _explain,
     ops.Series: _series,
 }

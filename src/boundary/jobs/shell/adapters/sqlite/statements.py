@@ -94,10 +94,11 @@ PLACE = (
     "updated = ? WHERE seq = ?"
 )
 CANCELLING = "SELECT id FROM job WHERE worker = ? AND cancelling = 1 ORDER BY seq"
-HELD = "SELECT id, seq, token, cancelling, queue, priority FROM job WHERE worker = ?"
+HELD = "SELECT id, seq, token, cancelling, queue, priority, job_type FROM job WHERE worker = ?"
 FINISH = (
     "UPDATE job SET status = ?, ending = ?, completed = ?, updated = ?, trail = ?, "
-    "retry_count = ?, prune_at = ?, worker = NULL, due = NULL, position = NULL, cancelling = 0 "
+    "retry_count = ?, prune_at = ?, cause = ?, worker = NULL, due = NULL, position = NULL, "
+    "cancelling = 0 "
     "WHERE seq IN (SELECT value FROM json_each(?))"
 )
 POSTPONE = (
@@ -109,28 +110,53 @@ RELEASE = (
     "worker = NULL, cancelling = 0 WHERE seq = ?"
 )
 FORGET = "DELETE FROM job WHERE seq = ?"
-COUNT = (
-    "INSERT INTO counter (queue, succeeded, failed, retried, duration_ms) VALUES (?, ?, ?, ?, ?) "
-    "ON CONFLICT (queue) DO UPDATE SET succeeded = succeeded + excluded.succeeded, "
-    "failed = failed + excluded.failed, retried = retried + excluded.retried, "
-    "duration_ms = duration_ms + excluded.duration_ms"
+_ADDED = (
+    "DO UPDATE SET succeeded = succeeded + excluded.succeeded, failed = failed + excluded.failed, "
+    "retried = retried + excluded.retried, duration_ms = duration_ms + excluded.duration_ms, "
+    "wait_ms = wait_ms + excluded.wait_ms"
 )
-COUNT_MINUTE = (
-    "INSERT INTO series (minute, queue, succeeded, failed, retried, duration_ms) "
-    "VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (minute, queue) DO UPDATE SET succeeded = succeeded + excluded.succeeded, "
-    "failed = failed + excluded.failed, retried = retried + excluded.retried, "
-    "duration_ms = duration_ms + excluded.duration_ms"
-)
-SERIES = (
-    "SELECT minute, queue, succeeded, failed, retried, duration_ms FROM series "
-    "WHERE minute >= ? AND (?2 IS NULL OR queue = ?2) ORDER BY minute, queue"
-)
-FORGET_SERIES = "DELETE FROM series WHERE minute < ?"
+_COUNTED = "succeeded, failed, retried, duration_ms, wait_ms"
+COUNT = f"INSERT INTO counter (queue, {_COUNTED}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (queue) {_ADDED}"
+
+
+def _count_in(table: str) -> str:
+    return (
+        f"INSERT INTO {table} (begin, queue, job_type, {_COUNTED}) "
+        f"VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (begin, queue, job_type) {_ADDED}"
+    )
+
+
+COUNT_MINUTE, COUNT_HOUR = _count_in("minutes"), _count_in("hours")
+COUNTERS = f"SELECT queue, {_COUNTED} FROM counter"
+
+
+def _series(table: str, name: str) -> str:
+    return (
+        f"SELECT begin, {name}, sum(succeeded), sum(failed), sum(retried), sum(duration_ms), "
+        f"sum(wait_ms) FROM {table} WHERE begin >= ?1 AND (?2 IS NULL OR queue = ?2) "
+        f"AND (?3 IS NULL OR job_type = ?3) GROUP BY begin, {name} ORDER BY begin, {name}"
+    )
+
+
+SERIES = {
+    (hourly, name): _series("hours" if hourly else "minutes", name)
+    for hourly in (False, True)
+    for name in ("queue", "job_type")
+}
+FORGET_MINUTES = "DELETE FROM minutes WHERE begin < ?"
+FORGET_HOURS = "DELETE FROM hours WHERE begin < ?"
 BEAT = (
     "INSERT INTO worker (worker, expires, info) VALUES (?, ?, ?) "
     "ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires, info = excluded.info"
 )
+ORDER = "SELECT order_id, word FROM worker WHERE worker = ?"
+ORDER_OF_HEIR = (
+    "UPDATE worker SET (order_id, word) = (old.order_id, old.word) "
+    "FROM (SELECT order_id, word FROM worker WHERE worker = ?) AS old "
+    "WHERE worker = ? AND old.order_id IS NOT NULL"
+)
+BEATING = "SELECT worker FROM worker WHERE expires > ? AND info <> x'' ORDER BY worker"
+INSTRUCT = "UPDATE worker SET order_id = ?, word = ? WHERE worker = ?"
 REPORT = (
     "UPDATE job SET progress = ? WHERE id = ? AND token = ? AND status = 'running' RETURNING seq"
 )
@@ -148,7 +174,8 @@ PRUNE = (
 
 RETRY = (
     "UPDATE job SET status = 'pending', retry_count = 0, crashes = 0, ending = '', "
-    "execute_at = NULL, completed = NULL, prune_at = NULL, position = ?, updated = ? "
+    "execute_at = ?, completed = NULL, prune_at = NULL, cause = NULL, position = ?, due = ?, "
+    "updated = ? "
     "WHERE seq = ?"
 )
 STOP = "UPDATE job SET cancelling = 1 WHERE seq = ?"
@@ -157,11 +184,26 @@ READY_IN = (
     "ORDER BY priority, position LIMIT ?"
 )
 DUE_IN = "SELECT seq FROM job WHERE due IS NOT NULL AND queue = ? ORDER BY due, seq LIMIT ?"
+ACT = "SELECT undo_until, undone, what, target FROM act WHERE id = ?"
+LOG = (
+    "INSERT INTO act (id, at, actor, what, target, count, undo_until) VALUES "
+    "(?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET count = count + excluded.count, "
+    "undo_until = CASE WHEN excluded.undo_until IS NULL THEN NULL ELSE undo_until END "
+    "RETURNING undo_until"
+)
+FORGET_ACTS = "DELETE FROM act WHERE id IN (SELECT id FROM act ORDER BY id DESC LIMIT -1 OFFSET ?)"
+PUT_ASIDE = "INSERT INTO aside (act, until, record, cause, gone) VALUES (?, ?, ?, ?, ?)"
+ASIDES = "SELECT place, record, cause, gone FROM aside WHERE act = ? ORDER BY place LIMIT ?"
+AUDIT = (
+    "SELECT id, at, actor, what, target, count, undo_until, undone FROM act "
+    "WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
+)
+EDIT = "UPDATE job SET payload = ?, updated = ? WHERE seq = ?"
 SAVE = (
     "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, due, "
     "execute_at, started, completed, worker, token, retry_count, crashes, cancelling, ending, "
-    "trail, progress, prune_at) VALUES "
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "trail, progress, prune_at, position, cause) VALUES "
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 AMEND = (
     "UPDATE job SET payload = ?, trail = ?, progress = ?, started = ?, updated = ? WHERE seq = ?"
@@ -169,6 +211,7 @@ AMEND = (
 
 # What one can look at
 
+BY_ID_WITH_CAUSE = f"SELECT {COLUMNS}, cause FROM job WHERE id = ?"
 BY_ID = f"SELECT {COLUMNS} FROM job WHERE id = ?"
 PEEK = f"""
 SELECT {COLUMNS} FROM job WHERE seq IN (
@@ -186,14 +229,49 @@ DEAD_LETTERS = (
     "AND (?1 IS NULL OR queue = ?1) AND (?2 IS NULL OR job_type = ?2) "
     "ORDER BY completed DESC, seq DESC LIMIT ?3"
 )
+GROUPS = """
+SELECT cause, job_type, queue, count(*), min(completed), max(completed)
+FROM job
+WHERE cause IS NOT NULL AND completed >= ?1 AND (?2 IS NULL OR queue = ?2)
+    AND (?3 IS NULL OR job_type = ?3)
+GROUP BY cause, queue, job_type ORDER BY max(completed) DESC LIMIT ?4
+"""
+LATEST_MEMBER = (
+    "SELECT seq, id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed = ?2 "
+    "AND queue = ?3 ORDER BY seq DESC LIMIT 1"
+)
+MEMBERS = (
+    "SELECT id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed <= ?2 "
+    "AND (?3 IS NULL OR queue = ?3) ORDER BY completed, seq LIMIT ?4"
+)
+AHEAD = """
+SELECT count(*) FROM (
+    SELECT 1 FROM job WHERE queue = ?1 AND position IS NOT NULL AND (priority, position) < (
+        ?2, (SELECT position FROM job WHERE id = ?3)
+    )
+    LIMIT ?4
+)
+"""
+ALIVE = "SELECT worker, info, expires FROM worker WHERE expires > ? ORDER BY worker LIMIT ?"
+GLIMPSES = "SELECT id, job_type, queue, started FROM job WHERE worker = ? ORDER BY id LIMIT ?"
 READY_COUNTS = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL GROUP BY queue"
 DUE_COUNTS = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL GROUP BY queue"
 RUNNING_COUNTS = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL GROUP BY queue"
+OLDEST = """
+SELECT job.queue, min(job.updated)
+FROM (
+    SELECT queue, priority, min(position) AS place FROM job
+    WHERE position IS NOT NULL AND (?1 IS NULL OR queue = ?1) GROUP BY queue, priority
+) AS head
+JOIN job ON job.queue = head.queue AND job.priority = head.priority
+    AND job.position = head.place AND job.position IS NOT NULL
+GROUP BY job.queue
+"""
 READY_COUNT = "SELECT queue, count(*) FROM job WHERE position IS NOT NULL AND queue = ?"
 DUE_COUNT = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL AND queue = ?"
 RUNNING_COUNT = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL AND queue = ?"
 
-STRETCHES = {
+STRETCHES: dict[str | None, str] = {
     None: "SELECT seq FROM job WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
     "uncommon": (
         "SELECT seq FROM job WHERE status IN ('failed', 'cancelled', 'retrying') "

@@ -15,8 +15,8 @@ from pathlib import Path
 from boundary.jobs import Context, Jobs, RetryPolicy
 from boundary.jobs.shell.cli.demo import pictures
 
-folder = Path(os.environ.get("SHOP_FOLDER", "."))
-jobs = Jobs()
+folder: Path = Path(os.environ.get("SHOP_FOLDER", "."))
+jobs: Jobs = Jobs()
 
 
 class BankRefused(Exception):

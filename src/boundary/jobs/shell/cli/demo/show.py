@@ -48,9 +48,9 @@ class Demo:
 
     def __init__(self, terminal: Terminal, folder: Path, *, quiet: bool) -> None:
         self.folder = folder
-        self.url = terminal.url or f"sqlite:///{folder / 'shop.db'}"
+        self.url: str = terminal.url or f"sqlite:///{folder / 'shop.db'}"
         # In somebody's store the demo keeps to itself: his workers leave its jobs alone.
-        self.namespace = f"demo-{os.getpid()}" if terminal.url else None
+        self.namespace: str | None = f"demo-{os.getpid()}" if terminal.url else None
         if self.namespace is not None:
             os.environ["BOUNDARY_JOBS_NAMESPACE"] = self.namespace
         os.environ |= {
@@ -65,7 +65,7 @@ class Demo:
         shop.folder = folder
         self.shop = shop
         self.jobs: Jobs = shop.jobs
-        self.console = terminal.out
+        self.console: Console = terminal.out
         self.said: list[Text] = []
         self.worker: subprocess.Popen[bytes] | None = None
         self._live: Live | None = None

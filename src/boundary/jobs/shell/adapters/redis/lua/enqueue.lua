@@ -3,14 +3,14 @@
 -- ARGV[2]    how many lanes
 -- ARGV[3..]  their names; then for each job 16 bytes id, I2 number of its lane, and what its record
 --            has from the lane length on
--- Returns    now; nothing, and nothing was done, if one of the ids is known or comes twice
+-- Returns    now, or (now, ones, 1) if somebody watches; nothing, and nothing was done, if one of the ids is known or comes twice
 --            (admit.lua does those)
 -- Cost       O(jobs)
 --
 -- Places first, records last: a place without a job is passed over, a job without a place would
 -- be lost.
 --@flags
---@include core names clock lanes log
+--@include core names clock watching lanes log
 
 local ids, seen, lanes = {}, {}, {}
 local before = 2 + ARGV[2]
@@ -55,4 +55,4 @@ for number, entries in ipairs(lanes) do
   line_up(ARGV[2 + number], entries)
 end
 call('HSET', JOB, unpack(records))
-return now
+return watched() == 1 and {now, string.rep('1', #ids), 1} or now

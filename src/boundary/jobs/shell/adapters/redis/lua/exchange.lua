@@ -6,7 +6,7 @@
 -- Returns   now, which were accepted (empty: all), what the claim returns
 -- Cost      O(outcomes + jobs taken + lanes with entries)
 --@flags allow-oom
---@include core names clock events record lanes log places settling claiming
+--@include core names clock events record lanes log places settling schedules watching claiming
 
 local ask = cmsgpack.unpack(ARGV[2])
 local accepted = settle(ask.worker, cmsgpack.unpack(ARGV[3]), 4)

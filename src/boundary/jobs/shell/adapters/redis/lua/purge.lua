@@ -1,15 +1,17 @@
 -- Jobs of a queue that wait are gone: the ready ones first, then those that wait for an instant.
 --
 -- ARGV[2]  {queue, limit, scan, from}  `from`: how many of the waiting were passed over so far
+-- ARGV[3]  the act, see parts/acting.lua
 -- Returns  how many are gone; where to go on among the waiting, -1: all were looked at
 -- Cost     O(limit + scan)
 --@flags allow-oom
---@include core names clock events record lanes log places
+--@include core names clock events record lanes log places acting
 
 local ask = cmsgpack.unpack(ARGV[2])
-local gone = {}
+local gone, asides = {}, {}
 
 local function remove(job, eagerly)
+  asides[#asides + 1] = aside(ARGV[3], job, 'g')
   lift(job, eagerly)
   drop(job)
   gone[#gone + 1] = job.id
@@ -24,6 +26,7 @@ local function empty(lane)
     end
     local job = load(sub(entry, 1, 16))
     if job and is_ready(job) and pack('>I6', job.seq) == sub(entry, 17) and job.lane == lane then
+      asides[#asides + 1] = aside(ARGV[3], job, 'g')
       drop(job)
       gone[#gone + 1] = job.id
     else
@@ -61,5 +64,6 @@ if #gone < ask.limit and tonumber(call('HGET', P .. 'scheduled', ask.queue) or 0
 else
   from = -1
 end
+log_act(ARGV[3], #gone, asides)
 told('result', gone)
 return {#gone, from}

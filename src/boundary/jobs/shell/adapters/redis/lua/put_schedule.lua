@@ -1,20 +1,26 @@
--- A schedule is as given; if it ticks as the one before, its next tick stays.
+-- A schedule is as given, if it was as told.
 --
--- ARGV[2]  {name, next}
--- ARGV[3]  when it ticks
+-- ARGV[2]  {name, was?, next?}: the tick it stood at, and the one it stands at then
+-- ARGV[3]  the body it had; empty: there was none
 -- ARGV[4]  its body
--- Returns  its next tick
+-- Returns  1 if it stands as given now
 -- Cost     O(log schedules)
 --@flags allow-oom
 --@include core names clock events record lanes log places
 
 local ask = cmsgpack.unpack(ARGV[2])
-local old = call('HGET', P .. 'schedules', ask.name)
-local next_at = ask.next
-if old and sub(old, 3, 2 + unpacked('>I2', old)) == ARGV[3] then
-  next_at = tonumber(call('ZSCORE', P .. 'ticks', ask.name))
+local at = tonumber(call('ZSCORE', P .. 'ticks', ask.name) or nil)
+local body = call('HGET', P .. 'schedules', ask.name) or ''
+if body == ARGV[4] and at == ask.next then
+  return 1 -- done before, and the answer was lost
+elseif body ~= ARGV[3] or at ~= ask.was then
+  return 0
 end
-call('HSET', P .. 'schedules', ask.name, pack('>I2', #ARGV[3]) .. ARGV[3] .. ARGV[4])
-call('ZADD', P .. 'ticks', next_at, ask.name)
-call('ZADD', P .. 'wake', 0, '') -- whoever wakes learns of the tick
-return next_at
+call('HSET', P .. 'schedules', ask.name, ARGV[4])
+if ask.next then
+  call('ZADD', P .. 'ticks', ask.next, ask.name)
+  call('ZADD', P .. 'wake', 0, '') -- whoever wakes learns of the tick
+else
+  call('ZREM', P .. 'ticks', ask.name)
+end
+return 1

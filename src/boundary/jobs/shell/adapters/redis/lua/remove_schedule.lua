@@ -7,4 +7,6 @@
 --@include core names clock events record lanes log places
 
 call('ZREM', P .. 'ticks', ARGV[2])
+call('HDEL', P .. 'fired', ARGV[2])
+call('HDEL', P .. 'firing', ARGV[2])
 return call('HDEL', P .. 'schedules', ARGV[2])

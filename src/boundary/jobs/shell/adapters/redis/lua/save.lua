@@ -1,13 +1,13 @@
 -- A whole record is stored (the seed's save_job).
 --
--- ARGV[2]  {created, token, status, lease, completed?, keep?, worker}
+-- ARGV[2]  {created, token, status, lease, cause?}
 -- ARGV[3]  id
 -- ARGV[4]  its static part from the lane length on
 -- ARGV[5]  its state
 -- Returns  d done, x refused
 -- Cost     O(log jobs that wait)
 --@flags
---@include core names clock events record lanes log places
+--@include core names clock events record lanes log places finished
 
 local ask, id = cmsgpack.unpack(ARGV[2]), ARGV[3]
 local old = load(id)
@@ -41,24 +41,8 @@ elseif new.due ~= NONE then
   count_scheduled(queue_of(new.lane), 1)
 end
 if is_finished(new) then
-  note_status(new, EVENTS[new.ending].dead)
-  add_to_history(new.kind, {ending(new)})
-  -- It may have ended before others that are in the list already.
-  local key = P .. 'history:' .. new.kind
-  local entries = call('LRANGE', key, 0, -1)
-  local ends = {}
-  for _, one in ipairs(entries) do
-    local job = one == ending(new) and new or load(sub(one, 1, 16))
-    ends[one] = {job and job.completed or NONE, job and job.seq or 0}
-  end
-  table.sort(entries, function(a, b)
-    if ends[a][1] ~= ends[b][1] then
-      return ends[a][1] > ends[b][1]
-    end
-    return ends[a][2] > ends[b][2]
-  end)
-  call('DEL', key)
-  call('RPUSH', key, unpack(entries))
+  note_status(new, ask.cause)
+  join_history(new)
   if new.prune ~= NONE then
     retain(new.prune - now, {ending(new)})
   end

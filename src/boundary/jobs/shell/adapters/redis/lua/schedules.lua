@@ -1,13 +1,15 @@
--- All schedules.
+-- All schedules, or one.
 --
--- Returns  {name, next tick, body} each
+-- ARGV[2]  name; empty: all
+-- Returns  {name, next tick or nothing, body, what it fired last} each
 -- Cost     O(schedules)
 --@flags no-writes allow-oom
---@include names
+--@include names schedules
 
+local wanted = ARGV[2]
+local stored = wanted == '' and call('HGETALL', P .. 'schedules') or {wanted, ''}
 local found = {}
-local all = call('HGETALL', P .. 'schedules')
-for i = 1, #all, 2 do
-  found[#found + 1] = {all[i], call('ZSCORE', P .. 'ticks', all[i]), all[i + 1]}
+for i = 1, #stored, 2 do
+  found[#found + 1] = schedule(stored[i], call('ZSCORE', P .. 'ticks', stored[i]))
 end
 return found

@@ -1,7 +1,7 @@
 -- Queues, counters and workers.
 --
 -- ARGV[2]  queue; empty: all
--- Returns  now; {queue, ready, scheduled, running, paused} each; counters as a flat list of names
+-- Returns  now; {queue, ready, scheduled, running, paused, oldest or -1} each; counters as a flat list of names
 --          and numbers; {worker, info, expires, ids} each
 -- Cost     O(lanes + queues + jobs that run)
 --@flags allow-oom
@@ -13,17 +13,33 @@ local loads = {}
 local function at(queue)
   local load = loads[queue]
   if not load then
-    load = {queue, 0, 0, 0, 0}
+    load = {queue, 0, 0, 0, 0, -1}
     loads[queue] = load
   end
   return load
+end
+
+-- Since when the next job of a lane is ready; of a lane with very many entries left behind nobody
+-- knows.
+local function ready_since(lane, stale)
+  local entries = call('LRANGE', P .. 'ready:' .. lane, stale > 0 and -250 or -1, -1)
+  for i = #entries, 1, -1 do
+    local job = load(sub(entries[i], 1, 16))
+    if job and is_ready(job) and entry(job) == entries[i] and job.lane == lane then
+      return job.updated
+    end
+  end
 end
 
 for _, lane in ipairs(call('SMEMBERS', P .. 'lanes')) do
   local stale = tonumber(call('HGET', P .. 'stale', lane) or 0)
   local ready = call('LLEN', P .. 'ready:' .. lane) - stale
   if ready > 0 then
-    at(queue_of(lane))[2] = at(queue_of(lane))[2] + ready
+    local load, since = at(queue_of(lane)), ready_since(lane, stale)
+    load[2] = load[2] + ready
+    if since and (load[6] < 0 or since < load[6]) then
+      load[6] = since
+    end
   end
 end
 local scheduled = call('HGETALL', P .. 'scheduled')

@@ -11,7 +11,7 @@ end
 local function set_aside(id, lane, record)
   call('HSET', P .. 'broken', id, string.char(#lane) .. lane .. record)
   call('HDEL', JOB, id)
-  count(queue_of(lane), 'failed', 1, 0)
+  count(queue_of(lane), 'unreadable', 'failed', 1, 0, 0)
 end
 
 -- The record of a job that is taken, if it is there to be taken.
@@ -105,16 +105,17 @@ local function pick(ask, out)
   if #order == 0 then
     return
   end
-  local ahead, served = ask.ahead or {}, {}
+  local ahead, limits, served = ask.ahead or {}, ask.limits or {}, {}
   for _, queue in ipairs(ask.queues or order) do
     local paused = call('SISMEMBER', P .. 'paused', queue) == 1
     if not paused and not served[queue] then
       served[queue] = true
       local behind = 0
+      local most = #out.ids + (limits[queue] or math.huge)
       for priority = 0, 3 do
         local lane = queue .. ':' .. priority
         if has[lane] then
-          local room = ask.slots + (ahead[queue] or 0) - #out.ids
+          local room = math.min(ask.slots + (ahead[queue] or 0), most) - #out.ids
           if room > 0 then
             behind = behind + take(lane, room, ask.worker, out)
           else
@@ -134,23 +135,23 @@ local function first_of(key)
   return first[2] and tonumber(first[2])
 end
 
--- Schedules whose tick is due, as (name, tick, body).
+-- Schedules whose tick is due (schedules.lua).
 local function due_ticks()
   local found = {}
   local names = call('ZRANGE', P .. 'ticks', '-inf', now, 'BYSCORE', 'WITHSCORES')
   for i = 1, #names, 2 do
-    found[#found + 1] = {names[i], names[i + 1], call('HGET', P .. 'schedules', names[i])}
+    found[#found + 1] = schedule(names[i], names[i + 1])
   end
   table.sort(found, function(a, b) return a[1] < b[1] end)
   return found
 end
 
--- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, and the jobs: id, record,
--- id, record.
+-- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, the jobs (id, record, id,
+-- record), and whether somebody watches.
 local function claim(ask)
   local expires = tonumber(call('ZSCORE', P .. 'workers', ask.worker) or nil)
   if not expires and not ask.join then
-    return {now, 0, -1, '', {}, {}}
+    return {now, 0, -1, '', {}, {}, 0}
   end
   -- While half of a lease is left a claim leaves it alone (operations.lease_end).
   if not expires or 2 * (expires - now) < ask.lease then
@@ -170,5 +171,6 @@ local function claim(ask)
   local ticks = (tick and tick <= now) and due_ticks() or {}
   local due = ask.promote > 0 and first_of(P .. 'due') or nil
   local soonest = math.min(tick or math.huge, due or math.huge)
-  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks, out.written}
+  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks, out.written,
+    watched()}
 end

@@ -35,6 +35,38 @@ local function drop(job)
   forget_in_log({[piece_of(job.seq)] = 1})
 end
 
+-- Dead letters of one cause in one queue are a group; its name is queue, type and cause.
+local function dead_member(job)
+  return pack('>I6', job.seq) .. job.id
+end
+
+local function note_dead(job, cause)
+  if not cause or cause == '' then
+    cause = EVENTS[job.ending].cause .. ':' .. job.kind
+  end
+  local group = queue_of(job.lane) .. '|' .. job.kind .. '|' .. cause
+  call('ZADD', P .. 'dead', job.completed, dead_member(job))
+  call('ZADD', P .. 'cause:' .. group, job.completed, dead_member(job))
+  call('ZADD', P .. 'groups', 'GT', job.completed, group)
+  call('HSET', P .. 'causes', job.id, group)
+end
+
+local function forget_dead(job)
+  call('ZREM', P .. 'dead', dead_member(job))
+  local group = call('HGET', P .. 'causes', job.id)
+  if not group then
+    return
+  end
+  call('HDEL', P .. 'causes', job.id)
+  call('ZREM', P .. 'cause:' .. group, dead_member(job))
+  local last = call('ZRANGE', P .. 'cause:' .. group, 0, 0, 'REV', 'WITHSCORES')
+  if last[2] then
+    call('ZADD', P .. 'groups', last[2], group)
+  else
+    call('ZREM', P .. 'groups', group)
+  end
+end
+
 -- The job stands nowhere. `eagerly`: leaves no entry behind in its lane.
 local function lift(job, eagerly)
   if job.status == RUNNING then
@@ -46,7 +78,9 @@ local function lift(job, eagerly)
     call('ZREM', P .. 'due', due_member(job))
     count_scheduled(queue_of(job.lane), -1)
   elseif is_finished(job) then
-    call('ZREM', P .. 'dead', pack('>I6', job.seq) .. job.id)
+    if EVENTS[job.ending].dead then
+      forget_dead(job)
+    end
   elseif is_ready(job) then
     if not (eagerly and call('LREM', P .. 'ready:' .. job.lane, 1, entry(job)) == 1) then
       call('HINCRBY', P .. 'stale', job.lane, 1)
@@ -99,9 +133,9 @@ local function retain(keep, entries)
   call('RPUSH', P .. 'ended:' .. keep, unpack(entries))
 end
 
-local function note_status(job, dead)
-  if dead then
-    call('ZADD', P .. 'dead', job.completed, pack('>I6', job.seq) .. job.id)
+local function note_status(job, cause)
+  if EVENTS[job.ending].dead then
+    note_dead(job, cause)
   end
   if job.status >= FAILED then
     call('ZADD', P .. 'status:' .. job.status, job.seq, job.id)
@@ -121,24 +155,45 @@ local function set_finished(job, event, keep)
   if keep ~= NONE then
     retain(keep, {ending(job)})
   end
-  note_status(job, rule.dead)
+  note_status(job)
   store(job)
+end
+
+-- A dead letter gets a full new budget; it must have been lifted.
+local function start_anew(job)
+  job.retry, job.crashes, job.ending, job.updated = 0, 0, 0, now
+  job.execute, job.completed, job.prune = NONE, NONE, NONE
 end
 
 local COUNTER = {succeeded = ':s', failed = ':f', retried = ':r'}
 
--- In all, and in this minute. Durations are counted in ns: whole numbers add up exactly.
-local function count(queue, counter, number, duration)
-  local key, hour = P .. 'counters', P .. 'series:' .. math.floor(now / 3600000)
-  local field = queue .. COUNTER[counter]
-  local minute = string.format('%d:', now - now % 60000)
-  call('HINCRBY', key, field, number)
-  call('HINCRBY', hour, minute .. field, number)
-  call('EXPIRE', hour, 90000) -- a day and an hour
+local DAY = 86400000
+
+-- In all, in this minute and in this hour. Durations are counted in ns, waits in ms: whole numbers
+-- add up exactly.
+local function count(queue, kind, counter, number, duration, wait)
+  local all = P .. 'counters'
+  local minutes, hours = P .. 'minutes:' .. math.floor(now / 3600000), P .. 'hours:' .. math.floor(now / DAY)
+  local name = '|' .. queue .. '|' .. kind
+  local minute = string.format('%d', now - now % 60000) .. name
+  local hour = string.format('%d', now - now % 3600000) .. name
+
+  local function add(field, by)
+    call('HINCRBY', all, queue .. field, by)
+    call('HINCRBY', hours, hour .. field, by)
+    return call('HINCRBY', minutes, minute .. field, by)
+  end
+
+  if add(COUNTER[counter], number) == number then
+    -- The first of its minute; so whoever makes these keys comes here.
+    call('EXPIRE', minutes, 90000) -- a day and an hour
+    call('EXPIRE', hours, 2682000) -- 31 days and an hour
+  end
   if duration > 0 then
-    local ns = string.format('%.0f', duration * 1000000)
-    call('HINCRBY', key, queue .. ':d', ns)
-    call('HINCRBY', hour, minute .. queue .. ':d', ns)
+    add(':d', string.format('%.0f', duration * 1000000))
+  end
+  if wait > 0 then
+    add(':w', wait)
   end
 end
 
@@ -155,7 +210,7 @@ local function give_back(job, event, keep)
   end
   local rule = EVENTS[event]
   if rule.counter then
-    count(queue_of(job.lane), rule.counter, 1, 0)
+    count(queue_of(job.lane), job.kind, rule.counter, 1, 0, 0)
   end
   job.updated, job.stop = now, false
   if rule.finished then
@@ -187,6 +242,7 @@ end
 local function forget_worker(worker)
   call('ZREM', P .. 'workers', worker)
   call('HDEL', P .. 'info', worker)
+  call('HDEL', P .. 'orders', worker)
 end
 
 -- The worker's hold ends no sooner than this.
@@ -195,6 +251,11 @@ local function hold_until(worker, expires)
   if expires > had then
     call('ZADD', P .. 'workers', expires, worker)
   end
+end
+
+-- The latest order given to this worker: 16 bytes id, then the word; '': none.
+local function order_of(worker)
+  return call('HGET', P .. 'orders', worker) or ''
 end
 
 -- Of the jobs this worker holds, those that were asked to stop.

@@ -1,11 +1,11 @@
 -- A worker ends its hold on jobs.
 --
--- Outcomes come in groups that are alike: {event, retry, delay?, keep?} (no keep: for good), and for
--- each job of the group 16 bytes id, I4 token, d duration in ms, I4 trail length, trail.
+-- Outcomes come in groups that are alike: {event, retry, delay?, keep?, cause?} (no keep: for good), and for
+-- each job of the group 16 bytes id, I4 token, d duration in ms, I4 wait in ms, I4 trail length, trail.
 --
 -- What belongs here: accepting outcomes. What does not: taking new jobs (claiming.lua).
 
-local OUTCOME = '>c16c4dI4'
+local OUTCOME = '>c16c4dI4I4'
 
 -- Where the state begins in the record, if the job runs here under that token.
 local function held_at(record, worker, token)
@@ -26,14 +26,19 @@ local function new_batch()
   return {gone = {}, written = {}, history = {}, counts = {}, told = {}, pieces = {}, dropped = {}}
 end
 
-local function add_up(batch, lane, counter, duration)
+-- `name`: of a record the bytes from the lane length to the end of the job type.
+local function add_up(batch, name, counter, duration, wait)
   local counts = batch.counts[counter]
   if not counts then
-    counts = {number = {}, duration = {}}
+    counts = {}
     batch.counts[counter] = counts
   end
-  counts.number[lane] = (counts.number[lane] or 0) + 1
-  counts.duration[lane] = (counts.duration[lane] or 0) + duration
+  local sum = counts[name]
+  if sum then
+    sum[1], sum[2], sum[3] = sum[1] + 1, sum[2] + duration, sum[3] + wait
+  else
+    counts[name] = {1, duration, wait}
+  end
 end
 
 -- The jobs of a group that ends are written alike: what of their state is the same, and until when
@@ -42,7 +47,7 @@ local function like(group)
   local rule = EVENTS[group.event]
   local keep = group.keep or NONE
   local prune = pack('>i8', keep == NONE and NONE or now + keep)
-  return {rule = rule, keep = keep, prune = prune, ended = {},
+  return {rule = rule, event = group.event, cause = group.cause, keep = keep, prune = prune, ended = {},
     head = pack('>BBBBI2i8i8i8', rule.status, group.event, 0, 0, group.retry, now, NONE, now)
       .. prune}
 end
@@ -77,7 +82,7 @@ local function finish(batch, alike, id, record, size, trail)
   alike.ended[#alike.ended + 1] = ended
   if alike.rule.status >= FAILED then
     note_status({id = id, seq = unpacked('>I6', record, 6), status = alike.rule.status,
-      completed = now}, alike.rule.dead)
+      ending = alike.event, lane = sub(record, 20, 19 + lane), kind = name, completed = now}, alike.cause)
   end
 end
 
@@ -97,8 +102,9 @@ local function write(batch, worker)
     add_to_history(kind, entries)
   end
   for counter, counts in pairs(batch.counts) do
-    for lane, number in pairs(counts.number) do
-      count(queue_of(lane), counter, number, counts.duration[lane])
+    for name, sum in pairs(counts) do
+      local lane = sub(name, 3, 2 + byte(name))
+      count(queue_of(lane), sub(name, 3 + #lane), counter, sum[1], sum[2], sum[3])
     end
   end
   if #batch.written > 0 then
@@ -119,7 +125,7 @@ local function ids_of(blob)
   local ids, at, trail = {}, 1, nil
   while at <= #blob do
     ids[#ids + 1] = sub(blob, at, at + 15)
-    trail, at = unpacked('>I4', blob, at + 28)
+    trail, at = unpacked('>I4', blob, at + 32)
     at = at + trail
   end
   return ids
@@ -131,8 +137,8 @@ local function settle_group(group, blob, worker, batch, seen, accepted)
   local records, at = call('HMGET', JOB, unpack(ids)), 1
   local alike, stopped = like(group), nil
   for i = 1, #ids do
-    local id, token, duration, trail
-    id, token, duration, trail, at = unpacked(OUTCOME, blob, at)
+    local id, token, duration, wait, trail
+    id, token, duration, wait, trail, at = unpacked(OUTCOME, blob, at)
     local record = records[i]
     local size = not seen[id] and held_at(record, worker, token)
     accepted[#accepted + 1] = size and '1' or '0'
@@ -143,12 +149,14 @@ local function settle_group(group, blob, worker, batch, seen, accepted)
       if byte(record, size + 3) % 2 == 1 then
         call('SREM', P .. 'stopping', id)
         event = EVENTS[event].stopped
-        stopped = stopped or like({event = event, retry = group.retry, keep = group.keep})
+        stopped = stopped or like({event = event, retry = group.retry, keep = group.keep,
+          cause = group.cause})
         ending = stopped
       end
       local text = trail > 0 and sub(blob, at, at + trail - 1) or ''
       if ending.rule.counter then
-        add_up(batch, sub(record, 20, 19 + byte(record, 18)), ending.rule.counter, duration)
+        local lane, kind = byte(record, 18, 19)
+        add_up(batch, sub(record, 18, 19 + lane + kind), ending.rule.counter, duration, wait)
       end
       if ending.rule.finished then
         finish(batch, ending, id, record, size, text)

@@ -1,7 +1,7 @@
 """What a worker says of the jobs it ran: the log lines of their life.
 
 What belongs here: one line a job where somebody reads along, one line a burst where nobody could.
-What does not: how a line looks (`logs`), and what to do about it.
+What does not: how a line looks (`logs`). Arguments are never logged.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from boundary.jobs.core import wire
-from boundary.jobs.shell.executor import labels
+from boundary.jobs.core.happenings import Ended, Started
+from boundary.jobs.shell.logs import labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from boundary.jobs.core.happenings import Happening
     from boundary.jobs.core.operations import Outcome
     from boundary.jobs.core.wire import Record
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SECOND = 1_000
 
@@ -28,7 +30,17 @@ FEW = 8
 
 
 class Journal:
-    """Writes to the logger `boundary.jobs`; DEBUG shows each step of each job."""
+    """A subscriber that writes to the logger `boundary.jobs`; DEBUG shows each step of each job."""
+
+    def __repr__(self) -> str:
+        return "the journal"
+
+    def __call__(self, happening: Happening) -> None:
+        """It is in the log, if it is worth a line."""
+        if isinstance(happening, Ended):
+            self.settled(happening.runs, happening.accepted)
+        elif isinstance(happening, Started):
+            self.claimed(happening.records)
 
     def claimed(self, records: Sequence[Record]) -> None:
         """These jobs came in."""

@@ -1,0 +1,372 @@
+"""What operators ask and do, each written once as steps.
+
+What belongs here: flows for the person on call. What does not: what every caller can do (`flows`),
+and what an answer means (`core`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from itertools import count as counting
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import why as reasons
+from boundary.jobs.core.happenings import Retried
+from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.operations import (
+    ASIDE,
+    BATCH,
+    Act,
+    Audit,
+    Delete,
+    Edit,
+    Entry,
+    Explain,
+    Find,
+    Group,
+    Groups,
+    Members,
+    Purge,
+    Retry,
+    Search,
+    Stats,
+    Time,
+    Undo,
+    What,
+)
+from boundary.jobs.core.records import JSON, Job, JobError
+from boundary.jobs.core.why import Why
+from boundary.jobs.core.wire import Record
+from boundary.jobs.errors import IllegalTransition, PayloadTooLarge, UsageError
+from boundary.jobs.shell.flows import (
+    PAGE,
+    Flow,
+    JobId,
+    Tell,
+    ask,
+    checked_limit,
+    find,
+    job_type_or_none,
+    queue_or_none,
+)
+from boundary.jobs.shell.hands import Action, AuditEntry, Hand
+from boundary.jobs.shell.options import as_id, as_instant
+
+
+class FailureGroup(Struct, frozen=True, kw_only=True):
+    """Dead letters with one cause: job type, exception type, innermost frames.
+
+    Attributes:
+        fingerprint: What `retry_failed` and `delete_failed` take.
+        queues: In which they are.
+        count: How many there are now (since the instant asked for).
+        error: Of the latest.
+        sample: The latest; None if it has gone meanwhile.
+    """
+
+    fingerprint: str
+    job_type: str
+    queues: tuple[str, ...]
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    error: JobError | None = None
+    sample: Job | None = None
+
+
+def why(job_id: JobId) -> Flow[Why | None]:
+    """Why the job is not running, at this moment. None: no such job."""
+    facts = yield from ask(Explain(as_id(job_id)))
+    return None if facts is None else reasons.why(facts)
+
+
+def failure_groups(
+    *, queue: str | None, job_type: str | None, since: datetime | None, limit: int
+) -> Flow[list[FailureGroup]]:
+    """Dead letters by cause, that seen last first."""
+    groups = yield from ask(
+        Groups(
+            queue_or_none(queue),
+            job_type_or_none(job_type),
+            None if since is None else as_instant("since", since),
+            checked_limit(limit, PAGE),
+        )
+    )
+    samples = yield from ask(Find(tuple([group.sample for group in groups])))
+    jobs = [None if record is None else wire.job_of(record) for record in samples]
+    return [_group(group, job) for group, job in zip(groups, jobs, strict=True)]
+
+
+def _group(group: Group, sample: Job | None) -> FailureGroup:
+    return FailureGroup(
+        fingerprint=group.cause,
+        job_type=group.job_type,
+        queues=group.queues,
+        count=group.count,
+        first_seen=wire.at(group.first),
+        last_seen=wire.at(group.last),
+        error=None if sample is None else sample.error,
+        sample=sample,
+    )
+
+
+class Picked(Struct, frozen=True):
+    """Which dead letters an act is about: of one cause, or of a queue or type, or all."""
+
+    fingerprint: str | None = None
+    queue: str | None = None
+    job_type: str | None = None
+    limit: int | None = None
+
+    @property
+    def target(self) -> str:
+        """The same in words, for the log."""
+        parts = (("cause", self.fingerprint), ("queue", self.queue), ("type", self.job_type))
+        told = " ".join(f"{name} {value}" for name, value in parts if value is not None)
+        return f"dead letters: {told or 'all'}"
+
+
+def picked(
+    fingerprint: str | None, queue: str | None, job_type: str | None, limit: int | None
+) -> Picked:
+    """The dead letters meant.
+
+    Raises:
+        UsageError: A condition is not what it may be.
+    """
+    if fingerprint is not None and not fingerprint:
+        raise UsageError("the fingerprint is empty; failure_groups() tells which there are")
+    return Picked(
+        fingerprint,
+        queue_or_none(queue),
+        job_type_or_none(job_type),
+        None if limit is None else checked_limit(limit, None),
+    )
+
+
+def retry_failed(
+    pick: Picked, hand: Hand | None, *, first: int = 0, rate: float | None = None
+) -> Flow[Action]:
+    """Dead letters wait again, each at most once: `first` of them at once, the others spaced."""
+    if rate is not None and not 0 < rate <= FASTEST:
+        raise UsageError(f"rate is jobs a second, above 0 to {FASTEST}, not {rate!r:.40}")
+    if isinstance(first, bool) or first < 0:
+        raise UsageError(f"first is how many wait for no rate, from 0 on, not {first!r:.40}")
+    number = counting(1)
+
+    def retried(ids: tuple[bytes, ...], act: Act | None) -> Flow[int]:
+        delays = () if rate is None else tuple([_delay(next(number), first, rate) for _ in ids])
+        verdicts = yield from ask(Retry(ids, delays, act))
+        done = tuple([id for id, one in zip(ids, verdicts, strict=True) if one == "done"])
+        yield from _tell_retried(done)
+        return len(done)
+
+    return (yield from _each_batch("retry", pick, hand, retried))
+
+
+def _tell_retried(ids: tuple[bytes, ...]) -> Flow[None]:
+    records = [one for one in (yield from ask(Find(ids))) if one is not None]
+    now = yield from ask(Time())
+    yield Tell(Retried(now, tuple([wire.job_of(one) for one in records])))
+
+
+def _delay(number: int, first: int, rate: float) -> int:
+    """How long (ms) the job of this number waits."""
+    return round(max(0, number - max(first, 1)) * 1000 / rate)
+
+
+FASTEST = 100_000
+
+
+def delete_failed(pick: Picked, hand: Hand | None) -> Flow[Action]:
+    """Dead letters are gone."""
+
+    def deleted(ids: tuple[bytes, ...], act: Act | None) -> Flow[int]:
+        return sum((yield from ask(Delete(ids, act))))
+
+    return (yield from _each_batch("delete", pick, hand, deleted))
+
+
+def _each_batch(
+    what: What,
+    pick: Picked,
+    hand: Hand | None,
+    do: Callable[[tuple[bytes, ...], Act | None], Flow[int]],
+) -> Flow[Action]:
+    """Do it to the dead letters meant, batch by batch; those that die meanwhile are left out."""
+    until = yield from ask(Time())
+    done, cursor = 0, None
+    while pick.limit is None or done < pick.limit:
+        room = BATCH if pick.limit is None else min(BATCH, pick.limit - done)
+        ids, cursor = yield from _batch(pick, until, room, cursor)
+        act = None
+        if hand is not None:
+            act = hand.act(what, pick.target, undoable=done + len(ids) <= ASIDE)
+        changed = (yield from do(ids, act)) if ids else 0
+        done += changed
+        if cursor is None and not changed:
+            break
+        if pick.fingerprint is None and cursor is None:
+            break
+    return _action(what, pick.target, done, hand, undoable=0 < done <= ASIDE)
+
+
+def _batch(
+    pick: Picked, until: int, room: int, cursor: str | None
+) -> Flow[tuple[tuple[bytes, ...], str | None]]:
+    """Some of the dead letters meant, and where a search goes on."""
+    if pick.fingerprint is not None:
+        ids = yield from ask(Members(pick.fingerprint, pick.queue, until, room))
+        return ids, None
+    search = Search("failed", pick.job_type, pick.queue, limit=min(room, PAGE), cursor=cursor)
+    page = yield from ask(search)
+    dead = [one.id for one in page.records if one.ending in lifecycle.DEAD]
+    return tuple(dead), page.cursor
+
+
+def _action(what: What, target: str, count: int, hand: Hand | None, *, undoable: bool) -> Action:
+    id = None if hand is None else UUID(bytes=hand.id)
+    return Action(
+        id=id, what=what, target=target, count=count, undoable=undoable and hand is not None
+    )
+
+
+def purge(queue: str, hand: Hand | None = None) -> Flow[int]:
+    """Jobs of the queue that wait are gone. How many."""
+    name = checked_name("queue", queue)
+    act = None
+    if hand is not None:
+        snapshot = yield from ask(Stats(name))
+        waiting = sum(load.ready + load.scheduled for load in snapshot.loads)
+        act = hand.act("purge", name, undoable=waiting <= ASIDE)
+    count = 0
+    while gone := (yield from ask(Purge(name, act=act))):
+        count += gone
+        if act is not None and count > ASIDE:
+            act = replace(act, undo_ms=0)
+    return count
+
+
+def edit(
+    job_id: JobId,
+    args: Mapping[str, Any],
+    bind: Callable[[str, Mapping[str, Any]], dict[str, JSON]],
+    limit: int,
+    hand: Hand | None,
+) -> Flow[Job | None]:
+    """The job has these arguments; a dead letter waits again. None: no such job."""
+    (record,) = yield from ask(Find((as_id(job_id),)))
+    if record is None:
+        return None
+    if record.status not in {"pending", "retrying", "failed"}:
+        raise _not_to_edit(record)
+    payload = wire.decode_payload(record.payload)
+    data = wire.encode_payload(replace(payload, args=bind(record.job_type, args)))
+    if len(data) > limit:
+        raise PayloadTooLarge(
+            f"the arguments take {len(data):,} bytes, more than {limit:,}; store the data "
+            "elsewhere and pass where it is, or raise payload_limit",
+            size=len(data),
+            limit=limit,
+        )
+    act = None if hand is None else hand.act("edit", str(UUID(bytes=record.id)))
+    verdict = yield from ask(Edit(record.id, record.token, record.updated, data, act))
+    if verdict == "refused":
+        raise _not_to_edit(record)
+    job = yield from find(job_id)
+    if record.status == "failed" and job is not None:
+        yield Tell(Retried(wire.millis(job.updated_at), (job,)))
+    return job
+
+
+def _not_to_edit(record: Record) -> IllegalTransition:
+    return IllegalTransition(
+        f"job {UUID(bytes=record.id)} is {record.status}, or changed a moment ago; only a job that "
+        "waits or is dead gets other arguments",
+        status=record.status,
+        event="edit",
+    )
+
+
+def audit(limit: int, cursor: str | None) -> Flow[AuditPage]:
+    """What operators did, the latest act first, a page of it."""
+    checked_limit(limit, PAGE)
+    before = None if cursor is None else as_id(cursor)
+    entries = yield from ask(Audit(limit, before))
+    told = tuple([_entry(one) for one in entries])
+    return AuditPage(told, str(told[-1].id) if len(told) == limit else None)
+
+
+class AuditPage(Struct, frozen=True):
+    """Some entries of the log; `cursor`: where the next page begins, None: this was the last."""
+
+    entries: tuple[AuditEntry, ...]
+    cursor: str | None = None
+
+    def __iter__(self) -> Iterator[AuditEntry]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def _entry(one: Entry) -> AuditEntry:
+    return AuditEntry(
+        id=UUID(bytes=one.id),
+        at=wire.at(one.at),
+        by=one.by,
+        what=one.what,
+        target=one.target,
+        count=one.count,
+        undo_until=wire.instant(one.undo_until),
+        undone_at=wire.instant(one.undone),
+    )
+
+
+class UndoResult(Struct, frozen=True, kw_only=True):
+    """What became of undoing an act.
+
+    Attributes:
+        restored: Jobs that are as they were; of a pause 1.
+        skipped: Jobs that have begun, ended or been changed since.
+        id: Of the act of undoing.
+    """
+
+    id: UUID
+    restored: int
+    skipped: int
+
+
+_WHY_NOT = {
+    "missing": "no such act is in the log",
+    "refused": "it cannot be undone",
+    "late": "an act can be undone for a minute",
+    "already": "it has been undone",
+}
+
+
+def undo(action: JobId, hand: Hand) -> Flow[UndoResult]:
+    """What the act did is undone, as far as it still may be."""
+    id = as_id(action)
+    act = hand.act("undo", str(UUID(bytes=id)), undoable=False)
+    restored = skipped = 0
+    while True:
+        reply = yield from ask(Undo(id, act))
+        if reply.verdict != "done":
+            if restored or skipped:
+                break
+            raise IllegalTransition(
+                f"act {action} is not undone: {_WHY_NOT[reply.verdict]}",
+                status=reply.verdict,
+                event="undo",
+            )
+        restored, skipped = restored + reply.restored, skipped + reply.skipped
+        if not reply.left:
+            break
+    return UndoResult(id=UUID(bytes=act.id), restored=restored, skipped=skipped)

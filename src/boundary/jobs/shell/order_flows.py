@@ -1,0 +1,31 @@
+"""Orders to workers, written once as steps: quiet, unquiet, drain, restart.
+
+What belongs here: whom an order is for. What does not: what a worker does with it
+(`core.dispatcher`).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from boundary.jobs.core.operations import Instruct, Order, Stats, Word
+from boundary.jobs.shell.flows import Flow, ask
+
+
+def instruct(word: Word, worker: str | None) -> Flow[int]:
+    """This worker is given an order, or all are. How many.
+
+    Args:
+        worker: Its id, the beginning of it (``host:pid``), or its process id; None: all.
+    """
+    order = Order(secrets.token_bytes(16), word)
+    meant = None
+    if worker is not None:
+        snapshot = yield from ask(Stats())
+        meant = tuple([row.worker for row in snapshot.workers if _is_called(row.worker, worker)])
+    told = yield from ask(Instruct(order, meant))
+    return len(told)
+
+
+def _is_called(id: str, name: str) -> bool:
+    return id == name or id.startswith(f"{name}:") or id.split(":")[1:2] == [name]

@@ -1,0 +1,298 @@
+"""What a caller can do with standing orders, each written once as steps.
+
+What belongs here: putting, editing, pausing, firing and showing schedules, and what a worker does
+with those declared in code. What does not: which ticks fire and whose word counts
+(`core.schedules`), other calls (`flows`).
+
+A change reads what is stored, decides, and puts the new over the old; where somebody else was
+faster, it reads and decides again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, TypedDict
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from boundary.jobs.core import priority as priorities
+from boundary.jobs.core import schedules as core
+from boundary.jobs.core import wire
+from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.operations import (
+    MISFIRE_CAP,
+    Enqueue,
+    Misfire,
+    PutSchedule,
+    RemoveSchedule,
+    Schedule,
+    Schedules,
+    Time,
+)
+from boundary.jobs.core.records import JSON, Job, Priority
+from boundary.jobs.core.schedules import Origin
+from boundary.jobs.core.wire import Millis, NewJob, Record
+from boundary.jobs.errors import UsageError
+from boundary.jobs.shell import flows
+from boundary.jobs.shell.draft import Draft
+from boundary.jobs.shell.flows import Flow, ask
+from boundary.jobs.shell.options import as_span
+from boundary.jobs.shell.registry import Rule, schedule_of
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+MOST_SHOWN = 10_000
+"""Most fire times that are told at once."""
+
+
+Decide: TypeAlias = Callable[[Schedule | None, Millis], Schedule | None]
+"""From what is stored and the store's time to what is to be stored; None: nothing."""
+
+
+class ScheduleInfo(Struct, frozen=True, kw_only=True):
+    """A standing order for jobs.
+
+    Attributes:
+        cron: Its expression, in the local time of `timezone`; or
+        every: its interval.
+        next_at: Its next tick; None: it is paused.
+        args: What each job is given.
+        misfire: What becomes of ticks nobody fired in time: ``skip``, ``once`` or ``all`` (of
+            these the latest `misfire_cap`).
+        paused: It does not tick until it is resumed.
+        origin: ``run time``; ``code``: as declared in code; ``edited``: declared in code and
+            edited since.
+        orphaned: It was declared in code, and no worker that is alive declares it; it goes on.
+        fired_at: When a job was last made for a tick of it.
+        last_job: That job's id.
+    """
+
+    name: str
+    job_type: str
+    queue: str
+    priority: Priority
+    args: dict[str, JSON]
+    cron: str | None
+    every: timedelta | None
+    timezone: str
+    next_at: datetime | None
+    misfire: Misfire = "once"
+    misfire_cap: int = MISFIRE_CAP
+    paused: bool = False
+    origin: Origin = "run time"
+    orphaned: bool = False
+    fired_at: datetime | None = None
+    last_job: UUID | None = None
+
+    def upcoming(self, count: int = 1) -> list[datetime]:
+        """Its next ticks, the first `count` (to 10,000) of them; none while it is paused.
+
+        Raises:
+            UsageError: `count` is not a whole number from 1 on.
+        """
+        flows.checked_limit(count, MOST_SHOWN)
+        if self.next_at is None:
+            return []
+        every_ms = None if self.every is None else self.every // _MILLISECOND
+        next_at = wire.millis(self.next_at)
+        one = Schedule(
+            self.name, self.job_type, "", 0, b"", next_at, self.cron, every_ms, self.timezone
+        )
+        return [wire.at(tick) for tick in core.first_of(one, count)]
+
+
+class ScheduleEdits(TypedDict, total=False):
+    """What can be changed of a schedule that stands; what is not named stays.
+
+    Attributes:
+        cron: A new expression, instead of whatever it ticked by.
+        every: A new interval, instead of whatever it ticked by.
+        timezone: The zone of its expression.
+        misfire: What becomes of missed ticks.
+        misfire_cap: How many ``all`` makes up for.
+        queue: Where its jobs wait.
+        priority: Their order within the queue.
+    """
+
+    cron: str | None
+    every: float | timedelta | None
+    timezone: str | None
+    misfire: Misfire | None
+    misfire_cap: int | None
+    queue: str | None
+    priority: Priority | None
+
+
+def rule_of(
+    *,
+    cron: str | None,
+    every: float | timedelta | None,
+    timezone: str,
+    misfire: Misfire,
+    misfire_cap: int,
+) -> Rule:
+    """When a schedule ticks, checked, but for the expression and its zone.
+
+    Raises:
+        UsageError: Something is not what it may be.
+    """
+    if (cron is None) == (every is None):
+        raise UsageError("give cron (an expression) or every (an interval), one of the two")
+    policy, cap = core.checked_misfire(misfire, misfire_cap)
+    return Rule(cron, None if every is None else as_span("every", every, 1), timezone, policy, cap)
+
+
+# Change
+
+
+def schedule(name: str, draft: Draft, rule: Rule, *, paused: bool | None) -> Flow[ScheduleInfo]:
+    """A job like this draft is enqueued at each tick, once, however many workers there are."""
+    checked_name("schedule", name)
+
+    stands = yield from _put(
+        name,
+        lambda old, now: core.put_over(old, schedule_of(name, draft, rule, now), paused=paused),
+    )
+    assert stands is not None
+    return _info(stands)
+
+
+def edit_schedule(name: str, edits: ScheduleEdits) -> Flow[ScheduleInfo | None]:
+    """The schedule is as before but for the edits. None: there is none of this name."""
+    given = {key: value for key, value in edits.items() if value is not None}
+    unknown = given.keys() - ScheduleEdits.__annotations__.keys()
+    if unknown:
+        raise UsageError(
+            f"there is no edit {min(unknown)!r}; there are "
+            f"{', '.join(ScheduleEdits.__annotations__)}"
+        )
+    if "cron" in given and "every" in given:
+        raise UsageError("give cron (an expression) or every (an interval), not both")
+    return (yield from _amend(name, lambda old, now: _edited(old, given, now)))
+
+
+def _edited(old: Schedule, edits: Mapping[str, Any], now: Millis) -> Schedule:
+    misfire, cap = core.checked_misfire(
+        edits.get("misfire", old.misfire), edits.get("misfire_cap", old.misfire_cap)
+    )
+    every = edits.get("every")
+    by_same = "cron" not in edits and every is None
+    new = replace(
+        old,
+        cron=old.cron if by_same else edits.get("cron"),
+        every_ms=old.every_ms if by_same else None if every is None else as_span("every", every, 1),
+        timezone=edits.get("timezone", old.timezone),
+        misfire=misfire,
+        misfire_cap=cap,
+        queue=checked_name("queue", edits.get("queue", old.queue)),
+        priority=priorities.rank(edits["priority"]) if "priority" in edits else old.priority,
+    )
+    first = core.first_tick(new.cron, new.every_ms, new.timezone, now)
+    return core.put_over(old, replace(new, next_at=first))
+
+
+def pause_schedule(name: str) -> Flow[ScheduleInfo | None]:
+    """It does not tick until it is resumed. None: there is none of this name."""
+    return (yield from _amend(name, lambda old, _: replace(old, next_at=None)))
+
+
+def resume_schedule(name: str) -> Flow[ScheduleInfo | None]:
+    """It ticks again, from now on. None: there is none of this name."""
+    return (yield from _amend(name, core.resumed))
+
+
+def unschedule(name: str) -> Flow[bool]:
+    """No schedule has this name. Whether one had."""
+    return (yield from ask(RemoveSchedule(checked_name("schedule", name))))
+
+
+def fire_schedule(name: str, new_id: Callable[[], bytes]) -> Flow[Job | None]:
+    """One of its jobs waits now, as stored; its ticks stay as they are. None: no such schedule."""
+    one = yield from _stored(checked_name("schedule", name))
+    if one is None:
+        return None
+    job = NewJob(new_id(), one.job_type, one.queue, one.priority, one.payload)
+    now = (yield from ask(Enqueue((job,)))).now
+    return wire.job_of(
+        Record(0, job.id, job.job_type, job.queue, job.priority, job.payload, now, now)
+    )
+
+
+def declare(declared: Callable[[Millis], Sequence[Schedule]]) -> Flow[list[ScheduleInfo]]:
+    """What code declares is stored, unless it was before and was edited since. As they stand."""
+    stand: list[ScheduleInfo] = []
+    for one in declared((yield from ask(Time()))):
+        stored = yield from _put(one.name, _as_declared(one))
+        assert stored is not None
+        stand.append(_info(stored))
+    return stand
+
+
+def _as_declared(one: Schedule) -> Decide:
+    return lambda old, _: core.declared_over(old, one)
+
+
+def _amend(name: str, change: Callable[[Schedule, Millis], Schedule]) -> Flow[ScheduleInfo | None]:
+    checked_name("schedule", name)
+    stands = yield from _put(name, lambda old, now: None if old is None else change(old, now))
+    return None if stands is None else _info(stands)
+
+
+def _put(name: str, decide: Decide) -> Flow[Schedule | None]:
+    """What is decided about the stored one is stored in its place; what stands then."""
+    while True:
+        now = yield from ask(Time())
+        old = yield from _stored(name)
+        new = decide(old, now)
+        if new is None or new == old or (yield from ask(PutSchedule(new, old))):
+            return new
+
+
+def _stored(name: str) -> Flow[Schedule | None]:
+    found = yield from ask(Schedules())
+    return next((one for one in found if one.name == name), None)
+
+
+# Look
+
+
+def schedules() -> Flow[list[ScheduleInfo]]:
+    """All schedules, by name."""
+    found = yield from ask(Schedules())
+    if not any(one.declared for one in found):
+        return [_info(one) for one in found]
+    workers = yield from flows.workers()
+    kept = {name for worker in workers for name in worker.schedules}
+    return [
+        _info(one, orphaned=bool(workers and one.declared and one.name not in kept))
+        for one in found
+    ]
+
+
+def shown(one: Schedule) -> ScheduleInfo:
+    """A schedule that code declares, as people see it."""
+    return _info(replace(one, declared=core.fingerprint(one)))
+
+
+def _info(one: Schedule, *, orphaned: bool = False) -> ScheduleInfo:
+    return ScheduleInfo(
+        name=one.name,
+        job_type=one.job_type,
+        queue=one.queue,
+        priority=priorities.name(one.priority),
+        args=wire.decode_payload(one.payload).args,
+        cron=one.cron,
+        every=None if one.every_ms is None else one.every_ms * _MILLISECOND,
+        timezone=one.timezone,
+        next_at=None if one.next_at is None else wire.at(one.next_at),
+        misfire=one.misfire,
+        misfire_cap=one.misfire_cap,
+        paused=one.next_at is None,
+        origin=core.origin(one),
+        orphaned=orphaned,
+        fired_at=None if one.fired_at is None else wire.at(one.fired_at),
+        last_job=None if one.last_job is None else UUID(bytes=one.last_job),
+    )

@@ -1,0 +1,343 @@
+"""What goes in and out of the API, as far as it is not a record of the library itself.
+
+What belongs here: queries, bodies and answers as msgspec records, with the bounds of each field.
+What does not: what is done with them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from boundary.jobs.core.operations import Misfire
+from boundary.jobs.core.records import JSON, Job, Priority, Status
+from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
+from boundary.jobs.core.why import Why
+from boundary.jobs.shell.flows import By
+from boundary.jobs.shell.hands import AuditEntry
+from boundary.jobs.shell.operators import FailureGroup
+from boundary.jobs.shell.schedule_flows import ScheduleInfo
+
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200)]
+Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
+Cursor: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18}){0,63}$")]
+Sought: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0.001, le=3_000_000_000)]
+Cron: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Zone: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
+Fingerprint: TypeAlias = Annotated[str, Meta(min_length=1, max_length=300)]
+Most: TypeAlias = Annotated[int, Meta(ge=1, le=100_000)]
+Confirmation: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Retries: TypeAlias = Annotated[int, Meta(ge=0, le=1000)]
+
+
+class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may stand in a query; anything else is refused.
+
+    What may be left out is unset, not None: the text ``null`` stands for itself.
+    """
+
+    def given(self) -> dict[str, Any]:
+        """What was not left out, by name."""
+        return set_fields(self)
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may stand in a body; anything else is refused."""
+
+
+def set_fields(record: Struct) -> dict[str, Any]:
+    """The fields of a record that are not unset, by name."""
+    members = msgspec.structs.asdict(record)
+    return {name: value for name, value in members.items() if value is not UNSET}
+
+
+# Asked
+
+
+class Nothing(Query, frozen=True, kw_only=True):
+    """No parameters."""
+
+
+class Latest(Query, frozen=True, kw_only=True):
+    """How many of the newest."""
+
+    limit: Limit = 20
+
+
+class HistoryOf(Query, frozen=True, kw_only=True):
+    """Of which job type, and how many of the newest."""
+
+    job_type: Name
+    limit: Limit = 20
+
+
+class JobSearch(Query, frozen=True, kw_only=True):
+    """Conditions of a search; all must hold.
+
+    Attributes:
+        since: Created at or after this instant, and before
+        until: this one.
+        text: Occurs in the arguments, metadata, result or errors.
+        cursor: From the page before, with the same conditions.
+    """
+
+    status: Status | UnsetType = UNSET
+    job_type: Name | UnsetType = UNSET
+    queue: Name | UnsetType = UNSET
+    since: Instant | UnsetType = UNSET
+    until: Instant | UnsetType = UNSET
+    text: Sought | UnsetType = UNSET
+    limit: Limit = 50
+    cursor: Cursor | UnsetType = UNSET
+
+
+class SeriesOf(Query, frozen=True, kw_only=True):
+    """Of which stretch of time, and of what.
+
+    Attributes:
+        minutes: The last so many, this one included; 60 unless said. Or
+        hours: the last so many.
+        by: Whether a row is about a queue or a job type.
+    """
+
+    minutes: Annotated[int, Meta(ge=1, le=1440)] | UnsetType = UNSET
+    hours: Annotated[int, Meta(ge=1, le=720)] | UnsetType = UNSET
+    queue: Name | UnsetType = UNSET
+    job_type: Name | UnsetType = UNSET
+    by: By = "queue"
+
+
+class GroupsOf(Query, frozen=True, kw_only=True):
+    """Which dead letters are grouped by their cause.
+
+    Attributes:
+        since: Only those that ended at or after this instant.
+        limit: At most so many groups.
+    """
+
+    queue: Name | UnsetType = UNSET
+    job_type: Name | UnsetType = UNSET
+    since: Instant | UnsetType = UNSET
+    limit: Limit = 50
+
+
+class NewJobBody(Body, frozen=True, kw_only=True):
+    """A job to enqueue.
+
+    Attributes:
+        delay: Seconds until it may run.
+        run_at: Or the instant from which it may.
+        job_id: The same again makes no second job.
+    """
+
+    job_type: Name
+    args: dict[str, JSON] = {}
+    queue: Name | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    max_retries: Retries | UnsetType = UNSET
+    delay: Seconds | UnsetType = UNSET
+    run_at: Instant | UnsetType = UNSET
+    metadata: dict[str, JSON] | UnsetType = UNSET
+    job_id: UUID | UnsetType = UNSET
+
+
+class RetryMany(Body, frozen=True, kw_only=True):
+    """Which dead letters to retry, and how fast.
+
+    Attributes:
+        fingerprint: Only those of this cause, as `/failures` tells it.
+        limit: At most so many.
+        confirm: How many that is. Without it, or if it is another number by now, nothing is done
+            and the answer (409) says how many it would be.
+        first: So many of them wait for no rate.
+        rate: So many a second of the others become ready; null: all at once.
+    """
+
+    fingerprint: Fingerprint | None = None
+    queue: Name | None = None
+    job_type: Name | None = None
+    limit: Most = 100
+    confirm: Confirmation | None = None
+    first: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    rate: Annotated[float, Meta(ge=0.001, le=100_000)] | None = None
+
+
+class DeleteMany(Body, frozen=True, kw_only=True):
+    """Which dead letters to delete: those of one cause; the rest as in `RetryMany`."""
+
+    fingerprint: Fingerprint
+    limit: Most = 100
+    confirm: Confirmation | None = None
+
+    @property
+    def queue(self) -> None:
+        """Of any queue."""
+
+    @property
+    def job_type(self) -> None:
+        """Of any type."""
+
+
+class Arguments(Body, frozen=True, kw_only=True):
+    """New arguments; what reads ``[redacted]`` where a secret is stays as it is stored."""
+
+    args: dict[str, JSON]
+
+
+class Confirmed(Body, frozen=True, kw_only=True):
+    """How many jobs the request acts on. Without it, or if there are more, nothing is done."""
+
+    confirm: Confirmation | None = None
+
+
+class AuditOf(Query, frozen=True, kw_only=True):
+    """A page of the log."""
+
+    limit: Limit = 50
+    cursor: UUID | UnsetType = UNSET
+
+
+class ScheduleChange(Body, frozen=True, kw_only=True):
+    """What is to change of a schedule; what is left out stays."""
+
+    cron: Cron | UnsetType = UNSET
+    every: Seconds | UnsetType = UNSET
+    timezone: Zone | UnsetType = UNSET
+    misfire: Misfire | UnsetType = UNSET
+    misfire_cap: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    queue: Name | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+
+
+class NewSchedule(Body, frozen=True, kw_only=True):
+    """A standing order: exactly one of `cron` and `every` (seconds) says when it ticks."""
+
+    job_type: Name
+    args: dict[str, JSON] = {}
+    cron: Cron | None = None
+    every: Seconds | None = None
+    timezone: Zone = "UTC"
+    misfire: Misfire | UnsetType = UNSET
+    misfire_cap: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
+    queue: Name | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    max_retries: Retries | UnsetType = UNSET
+
+
+# Answered
+
+
+class JobList(Struct, frozen=True, kw_only=True):
+    """Some jobs."""
+
+    jobs: tuple[Job, ...]
+
+
+class FoundJobs(Struct, frozen=True, kw_only=True):
+    """A page of a search; no cursor: that was all. A page may be short and not be the last."""
+
+    jobs: tuple[Job, ...]
+    cursor: str | None
+
+
+class OneJob(Struct, frozen=True, kw_only=True):
+    """One job."""
+
+    job: Job
+
+
+class Explained(Struct, frozen=True, kw_only=True):
+    """One job, and why it is where it is."""
+
+    job: Job
+    why: Why
+
+
+class Retried(Struct, frozen=True, kw_only=True):
+    """The seed's answer to a retry."""
+
+    message: str
+    job: Job
+
+
+class NotFound(Struct, frozen=True, kw_only=True):
+    """The seed's answer when there is no such job."""
+
+    error: str
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """On how many jobs, workers or the like the request acted."""
+
+    count: int
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """Whether anything is different now."""
+
+    changed: bool
+
+
+class QueueList(Struct, frozen=True, kw_only=True):
+    """Every queue with jobs, counters or a pause, by name."""
+
+    queues: tuple[QueueStats, ...]
+
+
+class WorkerList(Struct, frozen=True, kw_only=True):
+    """The workers that are alive."""
+
+    workers: tuple[WorkerInfo, ...]
+
+
+class ScheduleList(Struct, frozen=True, kw_only=True):
+    """All schedules, by name."""
+
+    schedules: tuple[ScheduleInfo, ...]
+
+
+class OneSchedule(Struct, frozen=True, kw_only=True):
+    """One schedule."""
+
+    schedule: ScheduleInfo
+
+
+class SeriesAnswer(Struct, frozen=True, kw_only=True):
+    """What was counted in each minute, oldest first; nothing where nothing was."""
+
+    series: tuple[MinuteStats, ...]
+
+
+class FailureGroups(Struct, frozen=True, kw_only=True):
+    """Dead letters by cause, that seen last first."""
+
+    groups: tuple[FailureGroup, ...]
+
+
+class AuditLog(Struct, frozen=True, kw_only=True):
+    """What operators did, the latest first; no cursor: that was all."""
+
+    entries: tuple[AuditEntry, ...]
+    cursor: str | None
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The store answers.
+
+    Attributes:
+        store: Its address, without credentials.
+        workers: How many are alive.
+        latency_ms: How long the store took to answer.
+    """
+
+    status: str
+    store: str
+    workers: int
+    latency_ms: float

@@ -1,0 +1,50 @@
+"""The page of one job: what it is, why it is where it is, and each of its runs."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from boundary.jobs.core.records import Job
+from boundary.jobs.shell.web.api.endpoint import Ask
+from boundary.jobs.shell.web.api.jobs import not_found
+from boundary.jobs.shell.web.api.records import Nothing
+from boundary.jobs.shell.web.pages.page import View
+from boundary.jobs.shell.web.shown import shown, shown_why
+
+
+async def job_page(ask: Ask[Nothing, None]) -> View:
+    """One job."""
+    job_id = ask.job_id
+    job, why = await asyncio.gather(ask.jobs.find(job_id), ask.jobs.why(job_id))
+    if job is None:
+        raise not_found(job_id)
+    return View(
+        "job.html",
+        job.job_type,
+        "/jobs",
+        {
+            "job": shown(job),
+            "why": None if why is None else shown_why(why),
+            "runs": list(reversed(shown(job).attempts)),
+            "can": can(job),
+            "short_id": short_id(job.id),
+        },
+    )
+
+
+def can(job: Job) -> frozenset[str]:
+    """What an operator may do with it now."""
+    found = {"delete"}
+    if job.status == "failed":
+        found.add("retry")
+    if job.status in {"pending", "retrying", "failed"}:
+        found.add("edit")
+    if job.status in {"pending", "retrying", "running"} and not job.cancel_requested:
+        found.add("cancel")
+    return frozenset(found)
+
+
+def short_id(job_id: UUID) -> str:
+    """The end of an id, which tells jobs of the same moment apart."""
+    return str(job_id)[-12:]

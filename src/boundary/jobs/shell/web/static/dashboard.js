@@ -1,0 +1,135 @@
+// Keeps a page up to date and writes times in the viewer's own way. Everything else works without.
+"use strict";
+
+// Times
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function relative(at) {
+  const seconds = (Date.now() - at) / 1000;
+  const size = Math.abs(seconds);
+  const said = (count, unit) => (seconds >= 0 ? `${count} ${unit} ago` : `in ${count} ${unit}`);
+  if (size < 1) return "now";
+  if (size < 60) return said(Math.floor(size), "s");
+  if (size < 3600) return said(Math.floor(size / 60), "min");
+  if (size < 48 * 3600) return said(Math.floor(size / 3600), "h");
+  if (size < 30 * 86400) return said(Math.floor(size / 86400), "d");
+  return day.format(at);
+}
+
+function age(at) {
+  const seconds = Math.max(0, (Date.now() - at) / 1000);
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 48 * 3600 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`;
+}
+
+const WAYS = { relative, age, clock: (at) => clock.format(at), axis: (at) => short.format(at), day: (at) => day.format(at), full: (at) => full.format(at) };
+
+function writeTimes(within) {
+  for (const one of within.querySelectorAll("time[datetime]")) {
+    const at = new Date(one.dateTime);
+    const text = WAYS[one.dataset.as](at);
+    if (one.textContent !== text) one.textContent = text;
+    if (!one.title) one.title = full.format(at);
+  }
+}
+
+function writeTitles(within) {
+  for (const one of within.querySelectorAll("title[data-at]")) {
+    one.textContent = `${full.format(new Date(one.dataset.at))}: ${one.textContent}`;
+    one.removeAttribute("data-at");
+  }
+}
+
+// One tree becomes another, and what a person has opened, typed or focused stays
+
+function isKept(node) {
+  return node.matches("input, textarea, select") || (node.matches("[data-keep-open]") && node.open);
+}
+
+function become(now, next) {
+  if (isKept(now)) return;
+  for (const { name } of [...now.attributes]) {
+    if (!next.hasAttribute(name) && name !== "open") now.removeAttribute(name);
+  }
+  for (const { name, value } of next.attributes) {
+    if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+  }
+  const old = [...now.childNodes], fresh = [...next.childNodes];
+  fresh.forEach((node, place) => {
+    const there = old[place];
+    if (!there) now.append(node);
+    else if (there.nodeType !== node.nodeType || there.nodeName !== node.nodeName) there.replaceWith(node);
+    else if (node.nodeType === Node.ELEMENT_NODE) become(there, node);
+    else if (there.data !== node.data) there.data = node.data;
+  });
+  old.slice(fresh.length).forEach((node) => node.remove());
+}
+
+// Live
+
+const main = document.getElementById("main");
+const pulse = document.getElementById("pulse");
+const away = document.getElementById("away");
+let source = null;
+
+function say(state, text) {
+  pulse.className = `pulse ${state}`;
+  pulse.textContent = state === "live" ? "live" : "lost";
+  away.hidden = !text;
+  away.firstElementChild.textContent = text || "";
+}
+
+function listen() {
+  if (source || !pulse || !pulse.dataset.live) return;
+  source = new EventSource(pulse.dataset.live);
+  source.addEventListener("page", (event) => {
+    const next = new DOMParser().parseFromString(`<main>${event.data}</main>`, "text/html").querySelector("main");
+    next.id = main.id;
+    next.tabIndex = -1;
+    writeTimes(next);
+    writeTitles(next);
+    become(main, next);
+    say("live", "");
+  });
+  source.addEventListener("away", (event) => say("lost", `${event.data.replace(/[.!?]?$/, ".")} Trying again.`));
+  source.addEventListener("error", () => say("lost", "The connection to the dashboard is lost. Trying again."));
+}
+
+function stop() {
+  if (source) source.close();
+  source = null;
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
+window.addEventListener("pagehide", stop);
+window.addEventListener("pageshow", listen);
+
+// Convenience
+
+document.addEventListener("keydown", (event) => {
+  const opened = document.querySelector(".ask[open]");
+  if (event.key === "Escape" && opened) {
+    opened.open = false;
+    opened.querySelector("summary").focus();
+  }
+  if (event.key === "/" && !event.target.closest("input, textarea, select")) {
+    const search = document.querySelector("input[type=search]");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  }
+});
+document.addEventListener("click", (event) => {
+  for (const one of document.querySelectorAll(".ask[open]")) if (!one.contains(event.target)) one.open = false;
+});
+
+writeTimes(document);
+writeTitles(document);
+setInterval(() => writeTimes(document), 1000);
+listen();

@@ -1,0 +1,107 @@
+"""What a URL comes to: where the server is, or what is wrong with the URL."""
+
+from __future__ import annotations
+
+import pytest
+
+from boundary.jobs import Jobs
+from boundary.jobs.errors import UsageError
+from boundary.jobs.shell.adapters.redis.address import Node, Nodes, parse
+
+
+@pytest.mark.parametrize(
+    ("url", "nodes", "shown"),
+    [
+        ("redis://", [("localhost", 6379)], "redis://localhost:6379/0"),
+        ("redis://h", [("h", 6379)], "redis://h:6379/0"),
+        ("redis://h:", [("h", 6379)], "redis://h:6379/0"),
+        ("redis://:7000/3", [("localhost", 7000)], "redis://localhost:7000/3"),
+        ("redis://h?db=4", [("h", 6379)], "redis://h:6379/4"),
+        ("redis://[::1]", [("::1", 6379)], "redis://[::1]:6379/0"),
+        ("rediss://u:p@[fe80::1]:7000/1", [("fe80::1", 7000)], "rediss://[fe80::1]:7000/1"),
+        ("unix:///run/r%20s.sock?db=2", [("/run/r s.sock", 0)], "unix:///run/r s.sock"),
+        (
+            "redis+sentinel://[::1],b:7/name",
+            [("::1", 26379), ("b", 7)],
+            "redis+sentinel://[::1]:26379,b:7/name/0",
+        ),
+        (
+            "redis+cluster://a,[::2]:7001",
+            [("a", 6379), ("::2", 7001)],
+            "redis+cluster://a:6379,[::2]:7001",
+        ),
+    ],
+)
+def test_where_it_is(url, nodes, shown):
+    address = parse(url)
+    assert list(address.nodes) == [Node(*node) for node in nodes]
+    assert address.shown().startswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("written", "username", "password"),
+    [
+        ("", None, None),
+        (":secret@", None, "secret"),
+        ("user@", "user", None),
+        ("u:a:b:c@", "u", "a:b:c"),
+        ("u:%40%3A%2F%3F%23%25+%5B@", "u", "@:/?#%+["),
+        ("%C3%BC:%E2%82%AC@", "ü", "€"),
+        ("u:a@b@", "u", "a@b"),
+    ],
+)
+def test_who_we_are(written, username, password):
+    address = parse(f"redis://{written}host/0")
+    assert (address.username, address.password) == (username, password)
+    assert address.nodes == (Node("host", 6379),)
+    assert password is None or password not in f"{address!r} {address.shown()}"
+
+
+BAD = [
+    ("redis://h/0?databse=1", "no option 'databse'; it may have ssl_ca_certs"),
+    ("redis://h/0?db=1", "its database once"),
+    ("redis://h/0/more", "ends with the database, not with 'more'"),
+    ("redis+sentinel://h/name/0/more", "ends with the database, not with 'more'"),
+    ("redis://h/one", "a number from 0 on, not 'one'"),
+    ("redis://h/-1", "a number from 0 on, not '-1'"),
+    ("redis://h:0/0", "port 0"),
+    ("redis://h:70000/0", "a port that cannot be read; write redis://"),
+    ("redis://h:six/0", "a port that cannot be read; write redis://"),
+    ("redis://[::1/0", "a host or a port that cannot be read"),
+    ("redis://a,b/0", "several hosts are a cluster or sentinels: write"),
+    ("redis+sentinel://h:26379", "names the master"),
+    ("redis+cluster://h/1", "only database 0"),
+    ("redis://h/0?ssl_ca_certs=/ca.pem", "ssl_ca_certs is for TLS, which begins with rediss://"),
+    ("redis+cluster://h?sentinel_password=x", "sentinel_password is for sentinels"),
+    ("unix://run/redis.sock", "three slashes and the path of a socket, not 'run'"),
+    ("unix://", "three slashes and the path of a socket"),
+    ("redis://:pa/ss@h/0", "%2F"),
+    ("redis://:pa?ss@h/0", "%3F"),
+    ("redis://:pa#ss@h/0", "%23"),
+]
+
+
+@pytest.mark.parametrize(("url", "words"), BAD)
+def test_what_is_wrong_with_it(url, words):
+    with pytest.raises(UsageError) as caught:
+        parse(url)
+    assert words in str(caught.value)
+    assert "ss@h" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["reddis://h", "redis+sentinels://h/n", "http://h", "tcp://h:6379"])
+def test_a_scheme_that_is_none_of_ours(url):
+    with pytest.raises(UsageError) as caught:
+        Jobs(url)
+    assert url.partition(":")[0] in str(caught.value)
+    assert "redis://" in str(caught.value)
+
+
+def test_sentinels_are_asked_in_another_order_after_one_was_wrong():
+    known = Nodes(parse("redis+sentinel://a,b,c/name"))
+    old = Node("old", 6379)
+    known.found(old)
+    assert known.of(0) == old
+    known.failed(old)
+    assert known.of(0) is None
+    assert [node.host for node in known.sentinels] == ["b", "c", "a"]

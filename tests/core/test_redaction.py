@@ -1,0 +1,66 @@
+"""What looks like a secret is hidden, what does not is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boundary.jobs.core.redaction import HIDDEN, is_secret, redacted, redacted_text, restored
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "password", "token", "b"]), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "Password", "db_password", "api_key", "apiKey", "X-Api-Key", "refreshToken",
+     "client_secret", "Authorization", "set-cookie", "aws_secret_access_key", "pwd", "passwd"],
+)  # fmt: skip
+def test_names_of_secrets(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["to", "token_count", "tokens", "tokenizer", "key", "path", "author"]
+)
+def test_names_of_other_things(name: str) -> None:
+    assert not is_secret(name)
+
+
+def test_secrets_are_hidden_however_deep() -> None:
+    value = {"a": [{"password": "x", "b": 1}], "token": {"deep": 1}, "secret": None}
+    assert redacted(value) == {"a": [{"password": HIDDEN, "b": 1}], "token": HIDDEN, "secret": None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["password=canary", "password: 'canary'", 'api_key="canary"', "{'token': 'canary', 'a': 1}",
+     "redis://user:canary@host:6379/0", "Authorization: Bearer canarycanarycanary"],
+)  # fmt: skip
+def test_secrets_in_texts(text: str) -> None:
+    assert "canary" not in redacted_text(f"before {text} after")
+    assert redacted_text(f"before {text} after").startswith("before ")
+
+
+@pytest.mark.parametrize(
+    "text", ["no such key: 'a'", "the token of job 7", "tokens used = 7", "http://host/a@b"]
+)
+def test_other_texts_stay(text: str) -> None:
+    assert redacted_text(text) == text
+
+
+@given(JSONS)
+def test_what_is_handed_back_unchanged_is_as_it_was(value: object) -> None:
+    assert restored(redacted(value), value) == value
+
+
+@given(JSONS)
+def test_redacting_twice_is_redacting_once(value: object) -> None:
+    assert redacted(redacted(value)) == redacted(value)

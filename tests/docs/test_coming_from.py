@@ -1,0 +1,117 @@
+"""What the pages for those who come from elsewhere show is what happens."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import re
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+from boundary.jobs import Jobs
+from boundary.jobs.testing import jobs_under_test
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(DOCS.glob("coming-from-*.md"))
+THEIRS = re.compile(r"# (Celery|RQ|Dramatiq|arq)\n")
+
+
+def blocks(page: Path) -> tuple[list[tuple[int, str]], list[str]]:
+    """(line, code) of what is ours, and the others'."""
+    ours: list[tuple[int, str]] = []
+    theirs: list[str] = []
+    text = page.read_text()
+    for found in re.finditer(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        if THEIRS.match(found[1]):
+            theirs.append(found[1])
+        else:
+            ours.append((text.count("\n", 0, found.start(1)), found[1]))
+    return ours, theirs
+
+
+def compiled(page: Path, line: int, code: str) -> CodeType:
+    """The block, so that an error names the page's line; await is allowed."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile("\n" * line + code, str(page), "exec", flags=flags, dont_inherit=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_our_code_of_a_page_runs(
+    page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In order, in one module, on a file; its tests run with the kit."""
+    monkeypatch.setenv("BOUNDARY_JOBS_URL", f"sqlite:///{tmp_path}/jobs.db")
+    ours, _ = blocks(page)
+    space: dict[str, Any] = {"__name__": page.stem}
+
+    async def awaited(code: CodeType) -> None:
+        await eval(code, space)
+
+    with asyncio.Runner() as runner:
+        for line, code in ours:
+            block = compiled(page, line, code)
+            if block.co_flags & inspect.CO_COROUTINE:
+                runner.run(awaited(block))
+            else:
+                exec(block, space)
+        jobs: Jobs = space["jobs"]
+        runner.run(jobs.aio.close())
+    for name in [one for one in space if one.startswith("test_")]:
+        with jobs_under_test(jobs) as kit:
+            space[name](kit)
+    jobs.close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_what_one_looks_for(page: Path) -> None:
+    """Side by side: each block of theirs is followed by one of ours, and the pitfalls are named."""
+    text = page.read_text()
+    ours, theirs = blocks(page)
+    assert len(theirs) >= 5
+    assert len(ours) >= len(theirs)
+    for heading in ("## Word for word", "## What will surprise you", "## Moving over"):
+        assert heading in text
+    for code in theirs:
+        compile(code, "theirs", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.MULTILINE)
+    assert len(rows) >= 18
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    from typer.main import get_command
+
+    from boundary.jobs.shell.cli.app import app
+
+    known = {one.name or one.callback.__name__ for one in app.registered_commands if one.callback}
+    used = set(re.findall(r"`boundary-jobs (\w+)", page.read_text()))
+    assert used
+    assert used <= known
+    worker = get_command(app).commands["worker"]
+    options = {name for one in worker.params for name in (*one.opts, *one.secondary_opts)}
+    for line in re.findall(r"`boundary-jobs worker ([^`]*)`", page.read_text()):
+        for option in re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", line):
+            assert option in options, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_name_of_the_doors_on_a_page_exists(page: Path) -> None:
+    """`jobs.x` and `jobs.aio.x` in the text are things a `Jobs` has."""
+    jobs = Jobs("memory://")
+    text = page.read_text()
+    for name in set(re.findall(r"\bjobs\.aio\.(\w+)", text)):
+        assert hasattr(jobs.aio, name), name
+    kit = {"assert_enqueued", "drain"}
+    for name in set(re.findall(r"\bjobs\.(\w+)", text)) - kit:
+        assert hasattr(jobs, name), name
+
+
+def test_the_pages_are_found_from_the_readme() -> None:
+    readme = (DOCS.parent / "README.md").read_text()
+    assert len(PAGES) == 4
+    for page in PAGES:
+        assert f"docs/{page.name}" in readme

@@ -1,0 +1,383 @@
+"""Several real processes under one command: real signals, and the store looked at after each."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from boundary.jobs import Job
+from tests.processes.conftest import Floor
+from tests.worker.conftest import eventually
+
+READY = "worker processes are at work"
+
+
+def supervisor(floor: Floor, *options: str, **environ: str) -> subprocess.Popen[bytes]:
+    """A command with two processes, both at work."""
+    process = floor.worker("--processes", "2", *options, **environ)
+    eventually(f"both are at work\n{floor.log()}", lambda: READY in floor.log(), patience=20)
+    return process
+
+
+def pids(floor: Floor) -> set[int]:
+    """The processes the store knows as workers."""
+    return {worker.pid for worker in floor.jobs.workers()}
+
+
+def children(process: subprocess.Popen[bytes]) -> set[int]:
+    """Those the supervisor has started and not lost."""
+    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return {int(pid) for pid in text.split()}
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there, and not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def status(floor: Floor, job: Job) -> str:
+    """What became of a job so far."""
+    found = floor.jobs.find(job.id)
+    assert found is not None
+    return found.status
+
+
+def starts(floor: Floor) -> list[str]:
+    """The ids of the jobs that have begun, one for each run."""
+    return [line.job for line in floor.lines() if line.phase == "start"]
+
+
+@pytest.mark.timeout(60)
+def test_two_processes_work_and_sigterm_lets_them_finish(floor: Floor) -> None:
+    process = supervisor(floor, "--concurrency", "2")
+    jobs = [floor.jobs.enqueue("in_thread", {"seconds": 1.0}) for _ in range(4)]
+    eventually("all four run", lambda: len(starts(floor)) == 4, patience=20)
+    assert len({line.pid for line in floor.lines()}) == 2
+    process.terminate()
+    assert process.wait(10) == 0, floor.log()
+    assert {status(floor, job) for job in jobs} == {"completed"}
+    assert floor.jobs.workers() == []
+
+
+@pytest.mark.timeout(60)
+def test_a_second_sigterm_ends_all_at_once_and_gives_the_jobs_back(floor: Floor) -> None:
+    jobs = [floor.jobs.enqueue("stubborn", {}) for _ in range(2)]
+    process = supervisor(floor, "--concurrency", "1")
+    eventually("both run", lambda: len(starts(floor)) == 2, patience=20)
+    process.terminate()
+    eventually("it was heard", lambda: "once more stops" in floor.log())
+    asked = time.monotonic()
+    process.terminate()
+    assert process.wait(10) == 0, floor.log()
+    assert time.monotonic() - asked < 3.0
+    assert {status(floor, job) for job in jobs} == {"pending"}
+
+
+@pytest.mark.timeout(60)
+def test_a_killed_process_is_followed_by_another(floor: Floor) -> None:
+    process = supervisor(floor)
+    before = children(process)
+    os.kill(min(before), signal.SIGKILL)
+    eventually(
+        f"another has come\n{floor.log()}", lambda: len(pids(floor) - before) == 1, patience=20
+    )
+    assert "died (SIGKILL); its jobs are taken back" in floor.log()
+    process.terminate()
+    assert process.wait(10) == 0, floor.log()
+
+
+@pytest.mark.timeout(60)
+def test_processes_do_not_outlive_their_supervisor(floor: Floor) -> None:
+    job = floor.jobs.enqueue("in_thread", {"seconds": 0.5})
+    process = supervisor(floor)
+    workers = children(process)
+    eventually("it runs", lambda: starts(floor), patience=20)
+    process.kill()
+    process.wait()
+    eventually("they have left", lambda: not any(map(is_alive, workers)), patience=20)
+    assert status(floor, job) == "completed"
+    assert "the supervisor is gone: finishing what runs" in floor.log()
+    assert floor.jobs.workers() == []
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_starts_while_its_supervisor_dies_leaves(floor: Floor) -> None:
+    process = floor.worker("--processes", "2")
+    eventually("the first has loaded", lambda: "process 2 starts" in floor.log(), patience=20)
+    workers = children(process)
+    process.kill()
+    process.wait()
+    eventually("they have left", lambda: not any(map(is_alive, workers)), patience=20)
+    assert floor.jobs.workers() == []
+
+
+@pytest.mark.timeout(60)
+def test_quiet_and_unquiet_take_effect_within_a_second(floor: Floor) -> None:
+    """By signal and through the store."""
+    process = supervisor(floor)
+    process.send_signal(signal.SIGTSTP)
+    eventually(
+        "both are quiet", lambda: [one.status for one in floor.jobs.workers()] == ["quiet"] * 2
+    )
+    job = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
+    assert floor.jobs.unquiet_workers() == 2
+    floor.jobs.result(job.id, timeout=1.0)
+    eventually(
+        "neither is quiet",
+        lambda: not any(one.status == "quiet" for one in floor.jobs.workers()),
+        patience=1.0,
+    )
+    assert floor.jobs.quiet_workers() == 2
+    eventually(
+        "both are quiet again",
+        lambda: [one.status for one in floor.jobs.workers()] == ["quiet"] * 2,
+        patience=1.0,
+    )
+    waiting = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
+    time.sleep(1.5)  # longer than any look for work
+    assert status(floor, waiting) == "pending"
+    assert floor.jobs.unquiet_workers() == 2
+    floor.jobs.result(waiting.id, timeout=1.0)
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+@pytest.mark.timeout(60)
+def test_draining_one_through_the_store_leaves_the_other(floor: Floor) -> None:
+    process = supervisor(floor)
+    one, other = floor.jobs.workers()
+    assert floor.jobs.drain_workers(one.id) == 1
+    eventually("it has left", lambda: pids(floor) == {other.pid})
+    eventually("it has ended", lambda: not is_alive(one.pid))
+    assert floor.jobs.drain_workers(str(other.pid)) == 1
+    assert process.wait(10) == 0, floor.log()
+    assert floor.jobs.drain_workers() == 0
+
+
+@pytest.mark.timeout(90)
+def test_a_rolling_restart_under_load_has_no_gap(floor: Floor) -> None:
+    """SIGHUP, then through the store: no job lost, doubled or late by more than a second."""
+    process = supervisor(floor)
+    first = children(process)
+    stop = threading.Event()
+    waits: list[tuple[Job, float]] = []
+
+    def produce() -> None:
+        while not stop.wait(0.02):
+            waits.append((floor.jobs.enqueue("on_loop", {"seconds": 0.05}), time.time()))
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    try:
+        process.send_signal(signal.SIGHUP)
+        eventually("all are new", lambda: not first & pids(floor), patience=30)
+        second = pids(floor)
+        eventually("the second has come", lambda: len(pids(floor)) == 2, patience=30)
+        assert floor.jobs.restart_workers() == 2
+        eventually("all are new again", lambda: not second & pids(floor), patience=30)
+    finally:
+        stop.set()
+        producer.join()
+    for job, _ in waits:
+        floor.jobs.result(job.id, timeout=5.0)
+    process.terminate()
+    assert process.wait(10) == 0, floor.log()
+    runs = Counter(starts(floor))
+    assert set(runs.values()) == {1}
+    assert runs.keys() == {str(job.id) for job, _ in waits}
+    late = [
+        found.started_at.timestamp() - at
+        for job, at in waits
+        if (found := floor.jobs.find(job.id)) and found.started_at
+    ]
+    assert len(late) == len(waits) > 50
+    assert max(late) < 1.0
+
+
+@pytest.mark.timeout(60)
+def test_a_worn_process_is_replaced_between_jobs(floor: Floor) -> None:
+    """max_jobs: it is not ended in the middle of one."""
+    process = supervisor(floor, "--max-jobs", "5", "--concurrency", "1")
+    first = children(process)
+    jobs = [floor.jobs.enqueue("on_loop", {"seconds": 0.01}) for _ in range(40)]
+    for job in jobs:
+        floor.jobs.result(job.id, timeout=20)
+    eventually("all were replaced", lambda: not first & pids(floor), patience=20)
+    assert "max_jobs is 5" in floor.log()
+    process.terminate()
+    assert process.wait(10) == 0
+    assert Counter(Counter(starts(floor)).values()) == {1: 40}
+
+
+@pytest.mark.timeout(60)
+def test_one_that_has_too_much_memory_is_replaced(floor: Floor) -> None:
+    process = floor.worker("--max-memory", "1M")
+    eventually(
+        f"it was replaced\n{floor.log()}",
+        lambda: re.search(r"replacing process 1: it has \d+ MiB of memory", floor.log()),
+        patience=20,
+    )
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_lone_worker_starts_anew_in_its_own_place(floor: Floor) -> None:
+    job = floor.jobs.enqueue("in_thread", {"seconds": 0.5})
+    process = floor.worker()
+    eventually("it runs", lambda: starts(floor), patience=20)
+    process.send_signal(signal.SIGHUP)
+    eventually(
+        "it has started anew",
+        lambda: floor.log().count(f"process {process.pid};") == 2,
+        patience=20,
+    )
+    assert status(floor, job) == "completed"
+    again = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
+    floor.jobs.result(again.id, timeout=10)
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+@pytest.mark.timeout(60)
+def test_sigttin_tells_what_runs_and_where(floor: Floor) -> None:
+    process = supervisor(floor)
+    floor.jobs.enqueue("in_thread", {"seconds": 5.0})
+    floor.jobs.enqueue("on_loop", {"seconds": 5.0})
+    eventually("both run", lambda: len(starts(floor)) == 2, patience=20)
+    process.send_signal(signal.SIGTTIN)
+    log = floor.folder / "log"
+    eventually("it is told", lambda: "time.sleep(seconds)" in log.read_text())
+    assert "await asyncio.sleep(seconds)" in log.read_text()
+    assert re.search(
+        r"job [0-9a-f-]{36} in_thread in default, run 1, for \d\.\d s", log.read_text()
+    )
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_whose_loop_is_blocked_leaves_in_time_and_gives_its_jobs_back(
+    floor: Floor,
+) -> None:
+    job = floor.jobs.enqueue("hogs", {"seconds": 30})
+    worker = floor.worker(BOUNDARY_JOBS_WORKERS_SHUTDOWN_TIMEOUT="300")
+    eventually("it runs", lambda: starts(floor), patience=20)
+    asked = time.monotonic()
+    worker.terminate()
+    assert worker.wait(10) == 1, floor.log()
+    assert time.monotonic() - asked < 4.0
+    assert "the event loop is blocked" in floor.log()
+    assert "def hogs" not in floor.log()
+    assert status(floor, job) == "pending"
+
+
+BROKEN = "raise RuntimeError('this module is broken')\n"
+GOOD = """
+from boundary.jobs import Jobs
+jobs = Jobs()
+@jobs.handler
+def answer() -> str:
+    return {answer!r}
+"""
+
+
+def in_folder(floor: Floor, *options: str) -> subprocess.Popen[bytes]:
+    """A command for the module `mine` of the floor's folder."""
+    return floor.python("-m", "boundary.jobs", "worker", "mine", *options)
+
+
+@pytest.mark.timeout(60)
+def test_a_module_that_does_not_import_is_told_of_once(floor: Floor) -> None:
+    (floor.folder / "mine.py").write_text(BROKEN)
+    process = in_folder(floor, "--processes", "4")
+    assert process.wait(20) == 2
+    assert floor.log().count("RuntimeError: this module is broken") == 1
+    assert f'{floor.folder}/mine.py", line 1' in floor.log()
+    assert "boundary/jobs" not in floor.log().split("Traceback")[1]
+
+
+@pytest.mark.timeout(60)
+def test_new_code_that_does_not_start_replaces_nothing(floor: Floor) -> None:
+    (floor.folder / "mine.py").write_text(GOOD.format(answer="old"))
+    process = in_folder(floor, "--processes", "2")
+    eventually("both are at work", lambda: READY in floor.log(), patience=20)
+    (floor.folder / "mine.py").write_text(BROKEN)
+    process.send_signal(signal.SIGHUP)
+    eventually("it is told", lambda: "the old ones go on" in floor.log(), patience=20)
+    job = floor.jobs.enqueue("answer", {})
+    assert floor.jobs.result(job.id, timeout=10) == "old"
+    (floor.folder / "mine.py").write_text(GOOD.format(answer="new"))
+    before = pids(floor)
+    process.send_signal(signal.SIGHUP)
+    eventually("both are new", lambda: not before & pids(floor), patience=20)
+    job = floor.jobs.enqueue("answer", {})
+    assert floor.jobs.result(job.id, timeout=10) == "new"
+    process.terminate()
+    assert process.wait(10) == 0, floor.log()
+
+
+@pytest.mark.timeout(60)
+def test_reload_follows_the_code(floor: Floor) -> None:
+    pytest.importorskip("watchfiles")
+    (floor.folder / "mine.py").write_text(BROKEN)
+    process = in_folder(floor, "--reload")
+    eventually("it waits", lambda: "waiting for a change" in floor.log(), patience=20)
+    (floor.folder / "mine.py").write_text(GOOD.format(answer="first"))
+    job = floor.jobs.enqueue("answer", {})
+    assert floor.jobs.result(job.id, timeout=20) == "first"
+    (floor.folder / "mine.py").write_text(GOOD.format(answer="second"))
+    eventually("mine.py changed", lambda: "mine.py changed" in floor.log(), patience=20)
+
+    def answers() -> bool:
+        job = floor.jobs.enqueue("answer", {})
+        return floor.jobs.result(job.id, timeout=20) == "second"
+
+    eventually("the new code answers", answers, patience=20)
+    process.terminate()
+    assert process.wait(10) == 0, floor.log()
+
+
+@pytest.mark.timeout(60)
+def test_systemd_is_told_how_the_service_is(floor: Floor) -> None:
+    told: list[str] = []
+    address = str(floor.folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(address)
+        ear.settimeout(20)
+        process = floor.worker("--processes", "2", NOTIFY_SOCKET=address)
+        told.append(ear.recv(4096).decode())
+        process.send_signal(signal.SIGHUP)
+        told += [ear.recv(4096).decode() for _ in range(2)]
+        process.terminate()
+        told.append(ear.recv(4096).decode())
+        assert process.wait(10) == 0
+        ear.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ear.recv(4096)
+    assert [one.split("\n")[0] for one in told] == [
+        "READY=1",
+        "RELOADING=1",
+        "READY=1",
+        "STOPPING=1",
+    ]
+
+
+@pytest.mark.timeout(60)
+def test_more_processes_than_cores_are_warned_of(floor: Floor) -> None:
+    process = floor.worker("--processes", "200")
+    eventually("it is said", lambda: "200 processes on" in floor.log(), patience=20)
+    process.terminate()
+    process.wait(20)
