@@ -46,6 +46,16 @@ bench: $(READY)  ## Measure on this machine, beside others (PEERS=celery,rq or n
 soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
 	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
 
+simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000), and the bugs made by hand
+	@$(BIN)/python -m tests.simulation many $(or $(SEEDS),10000) $(ARGS)
+	@$(BIN)/python -m tests.simulation gate
+
+replay: $(READY)  ## The story of one simulation (SEED=n)
+	@$(BIN)/python -m tests.simulation one $(or $(SEED),$(error make replay SEED=n))
+
+mutants: $(READY)  ## Look for the bugs made by hand, and write docs/mutations.md
+	@$(BIN)/python -m tests.simulation gate --write
+
 release: $(READY)  ## Build the wheel and the sdist, and what they bring along (sbom.json), into dist/
 	@$(BIN)/python -m build --no-isolation --outdir $(DIST) .
 	@$(MAKE) --no-print-directory sbom
@@ -61,16 +71,6 @@ sbom: $(READY)  ## Write the bill of materials (CycloneDX) of the wheel in dist/
 	@$(BIN)/cyclonedx-py environment --pyproject $(DIST)/env/pyproject.toml --mc-type library --short-PURLs \
 		--output-reproducible --output-file $(DIST)/sbom.json $(DIST)/env/bin/python
 	@rm -rf $(DIST)/env && echo "$(DIST)/sbom.json"
-
-simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000), and the bugs made by hand
-	@$(BIN)/python -m tests.simulation many $(or $(SEEDS),10000) $(ARGS)
-	@$(BIN)/python -m tests.simulation gate
-
-replay: $(READY)  ## The story of one simulation (SEED=n)
-	@$(BIN)/python -m tests.simulation one $(or $(SEED),$(error make replay SEED=n))
-
-mutants: $(READY)  ## Look for the bugs made by hand, and write docs/mutations.md
-	@$(BIN)/python -m tests.simulation gate --write
 
 docs: $(READY)  ## Write the generated pages of docs/ anew
 	@$(BIN)/python docs/generate.py

@@ -25,7 +25,7 @@ from tests.simulation.mutations import BUGS
 from tests.simulation.simulation import simulate
 
 CHUNK = 50
-ENOUGH = 5_000
+ENOUGH = 10_000
 """Seeds from which on every pair that can be must have been reached."""
 
 SHOWN = 20

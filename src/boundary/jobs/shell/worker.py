@@ -332,7 +332,7 @@ class Shift:
         self._loop = asyncio.get_running_loop()
         self._sleeper: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        self._lease_timer: asyncio.TimerHandle | None = None
+        self._lease_alarm: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
         self._moving = asyncio.Lock()
@@ -584,7 +584,7 @@ class Shift:
         rows = list(zip(done, settled.accepted, strict=True))
         self._executor.put_back([one for one, accepted in rows if not accepted])
         taken = [one for one, accepted in rows if accepted]
-        return taken, Settled(settled.now, (True,) * len(taken))
+        return taken, replace(settled, accepted=(True,) * len(taken))
 
     def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
         self._telemetry.watched(settled.watched)
@@ -791,7 +791,7 @@ class Shift:
         await self._telemetry.flush(DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
-        for timer in (self._alarm, self._lease_timer):
+        for timer in (self._alarm, self._lease_alarm):
             if timer is not None:
                 timer.cancel()
         await self._backend.close()
@@ -953,7 +953,7 @@ class Shift:
         if left <= 0:
             self._tell(Disowned(self._now()))
         lease = self._settings.workers.lease / 1000
-        self._lease_timer = self._loop.call_later(max(left, lease / 20), self._watch_lease)
+        self._lease_alarm = self._loop.call_later(max(left, lease / 20), self._watch_lease)
 
     def _watch(self) -> contextlib.AbstractContextManager[object]:
         return self._worker.surroundings.watch(
