@@ -139,7 +139,7 @@ def test_what_the_package_says_of_itself(wheel: Path) -> None:
     )
     assert tuple(told) == PYTHONS
     extras = set(re.findall(r"^Provides-Extra: (\S+)$", text, re.MULTILINE))
-    assert extras == {*EXTRAS, "dev", "examples", "release"} - {""}
+    assert extras == {*EXTRAS, "dev", "docs", "examples", "release"} - {""}
     for extra in EXTRAS[1:]:
         assert f"extra == '{extra}'" in text
 
