@@ -25,6 +25,10 @@ GUESTS = {
 
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
+DIAGRAM = re.compile(r"^```mermaid\nstateDiagram.*?^```$", re.DOTALL | re.MULTILINE)
+PICTURE = ROOT / "docs" / "img" / "lifecycle.svg"
+"""What stands for the diagram: drawing it would take a script from elsewhere."""
+
 
 def on_config(config: Any) -> Any:
     """A page that the navigation does not name stands at the end of its last section."""
@@ -56,7 +60,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             return f"{text} (`{path}`)" if text.strip("`") != path else f"`{path}`"
         return f"[{text}]({posixpath.relpath(inside, posixpath.dirname(here) or '.')}{anchor})"
 
-    return LINK.sub(led, markdown)
+    return LINK.sub(led, DIAGRAM.sub(PICTURE.read_text(), markdown))
 
 
 def pages(nav: Any) -> list[str]:
