@@ -8,7 +8,7 @@ SOAK   ?= long
 DIST   ?= dist
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage fmt bench soak release sbom docs clean
+.PHONY: help demo test check coverage fmt bench soak simulate replay mutants release sbom docs clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ ##/' | awk -F' ## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,16 @@ bench: $(READY)  ## Measure on this machine, beside others (PEERS=celery,rq or n
 soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
 	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
 
+simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000), and the bugs made by hand
+	@$(BIN)/python -m tests.simulation many $(or $(SEEDS),10000) $(ARGS)
+	@$(BIN)/python -m tests.simulation gate
+
+replay: $(READY)  ## The story of one simulation (SEED=n)
+	@$(BIN)/python -m tests.simulation one $(or $(SEED),$(error make replay SEED=n))
+
+mutants: $(READY)  ## Look for the bugs made by hand, and write docs/mutations.md
+	@$(BIN)/python -m tests.simulation gate --write
+
 release: $(READY)  ## Build the wheel and the sdist, and what they bring along (sbom.json), into dist/
 	@$(BIN)/python -m build --no-isolation --outdir $(DIST) .
 	@$(MAKE) --no-print-directory sbom
@@ -55,7 +65,7 @@ sbom: $(READY)  ## Write the bill of materials (CycloneDX) of the wheel in dist/
 	@ls $(DIST)/*.whl >/dev/null 2>&1 || $(BIN)/python -m build --no-isolation --wheel --outdir $(DIST) .
 	@rm -rf $(DIST)/env && $(BIN)/python -m venv --without-pip $(DIST)/env
 	@$(BIN)/python -m pip --python $(DIST)/env/bin/python install --quiet --disable-pip-version-check \
-		-c constraints.txt "$$(ls $(DIST)/*.whl)[redis,web,otel,reload,uvloop]"
+		-c constraints.txt "$$(ls $(DIST)/*.whl)[redis,web,metrics,otel,reload,uvloop]"
 	@sed "s/^dynamic = .*/version = \"$$($(BIN)/python -c 'import boundary.jobs as j; print(j.__version__)')\"/" \
 		pyproject.toml > $(DIST)/env/pyproject.toml
 	@$(BIN)/cyclonedx-py environment --pyproject $(DIST)/env/pyproject.toml --mc-type library --short-PURLs \

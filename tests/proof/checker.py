@@ -16,6 +16,8 @@ What does not: how the history came about. Each rule is one function; `RULES` is
     unearned     completed, though no run said that it had come to this end
     early        begun before its instant
     after cancel   begun though it was cancelled
+    after stop   claimed and begun by a worker that had been told to stop
+    too late     begun though the store had taken its outcome
     over budget  more failed runs, or more crashes, than it may have
     payload      not what was asked for
     stats        counters are not what the history adds up to
@@ -108,6 +110,13 @@ class Life:
             if isinstance(one, Claimed) and one.token == run.token and one.by == run.by:
                 return at
         return place
+
+    def claims(self, place: int, run: Began) -> int:
+        """How many claims before a place may have brought this run."""
+        return sum(
+            isinstance(one, Claimed) and one.token == run.token and one.by == run.by
+            for one in self.events[:place]
+        )
 
 
 class Case:
@@ -232,6 +241,8 @@ def _is_ghost(case: Case, life: Life, place: int, run: Began) -> bool:
     """
     if case.bounds.overlap is None:
         return False
+    if life.claims(place, run) > 1:
+        return True  # which of its lives, or which side of a power cut, it belongs to is not known
     since = life.events[life.given(place, run) : place]
     if not any(isinstance(one, RolledBack | Removed) or _is_loss(one, run) for one in since):
         return False
@@ -269,6 +280,9 @@ def _lets_go(case: Case, event: Event, run: Began, between: list[Event]) -> bool
             return event.token == run.token and event.event in AGAIN
         case TakenBack(token=run.token, why="lease"):
             return bool(case.hit(run.by, min(run.at, event.until) - _reach(case), event.at))
+        case TakenBack(token=run.token, why="left"):
+            # By a worker that ends, or one that gave its name up for lost, and what it ran with it.
+            return bool(case.hit(run.by, run.at - _reach(case), event.at))
         case TakenBack(token=run.token, why="release"):
             hit = case.hit(run.by, run.at - _reach(case), event.at)
             # By a worker that ends, or one that could not renew its lease and stopped the run.
@@ -280,7 +294,7 @@ def _lets_go(case: Case, event: Event, run: Began, between: list[Event]) -> bool
 
 def _reach(case: Case) -> float:
     """How long before a lease ended the fault may lie that ended it."""
-    return case.bounds.overlap or 0.0
+    return case.bounds.reach
 
 
 def _overlap(case: Case) -> Iterator[Violation]:
@@ -290,24 +304,26 @@ def _overlap(case: Case) -> Iterator[Violation]:
     for life in case.lives.values():
         runs = [(at, one) for at, one in life.runs() if not _is_ghost(case, life, at, one)]
         for (start, run), (end, after) in pairwise(runs):
-            over = any(
-                isinstance(one, Ended) and one.token == run.token and one.by == run.by
-                for one in life.events[start:end]
-            )
-            if over or any(isinstance(one, ANEW) for one in life.events[start:end]):
+            if any(isinstance(one, ANEW) for one in life.events[start:end]):
                 continue
-            excuses = case.hit(run.by, run.at, after.at)
-            if not any(_excuses(one, after.at, allowed) for one in excuses):
-                text = (
-                    f"went on under token {run.token} while {after.token} began at {after.at:.0f}"
-                )
-                yield Violation("overlap", life.job, text)
+            over = _over(case, life, start, run)
+            stood = [
+                one.until + allowed
+                for one in case.hit(run.by, run.at, over)
+                if one.kind in {"pause", "block"}
+            ]
+            if over > max(after.at, *stood, 0.0):
+                text = f"went on under token {run.token} while {after.token} ran"
+                yield Violation("overlap", life.job, f"{text} from {after.at:.0f} on")
 
 
-def _excuses(fault: Fault, at: float, allowed: float) -> bool:
-    if fault.kind in {"pause", "block"}:
-        return at <= fault.until + allowed
-    return fault.kind in {"kill", "crash"}
+def _over(case: Case, life: Life, start: int, run: Began) -> float:
+    """When the run was over: it came to its end, or its process did."""
+    for one in life.events[start:]:
+        if isinstance(one, Ended) and one.token == run.token and one.by == run.by:
+            return one.at
+    ends = [one.at for one in case.faults.get(run.by, ()) if one.kind in {"kill", "crash"}]
+    return min((at for at in ends if at >= run.at), default=case.history.events[-1].at)
 
 
 def _robbed(case: Case) -> Iterator[Violation]:
@@ -406,7 +422,9 @@ def _after_cancel(case: Case) -> Iterator[Violation]:
                     # A journal does not say that it was claimed already.
                     unseen = event.answer == "requested" and not case.history.store_told
                     token += unseen
-                case Revived() | RolledBack() | Stored():
+                case RolledBack():
+                    cancelled = False
+                case Revived() | Stored():
                     cancelled = False
                     token = 0
                 case Began() if cancelled and event.token > token:
@@ -414,6 +432,27 @@ def _after_cancel(case: Case) -> Iterator[Violation]:
                     yield Violation("after cancel", life.job, text)
                 case _:
                     pass
+
+
+def _after_stop(case: Case) -> Iterator[Violation]:
+    for life in case.lives.values():
+        for place, run in life.runs():
+            claim = life.events[life.given(place, run)]
+            stops = [one for one in case.faults.get(run.by, ()) if one.kind == "sigterm"]
+            if isinstance(claim, Claimed) and any(one.at < claim.at for one in stops):
+                text = f"claimed at {claim.at:.0f} and begun by {run.by}, which was to stop"
+                yield Violation("after stop", life.job, text)
+
+
+def _too_late(case: Case) -> Iterator[Violation]:
+    for life in case.lives.values():
+        for place, run in life.runs():
+            since = life.events[life.given(place, run) : place]
+            taken = any(isinstance(one, Accepted) and one.token == run.token for one in since)
+            anew = any(isinstance(one, ANEW) for one in since)
+            if taken and not anew and not _is_ghost(case, life, place, run):
+                text = f"began at {run.at:.0f}, its outcome was in the store"
+                yield Violation("too late", life.job, text)
 
 
 def _over_budget(case: Case) -> Iterator[Violation]:
@@ -505,6 +544,8 @@ RULES: tuple[Callable[[Case], Iterator[Violation]], ...] = (
     _unearned,
     _early,
     _after_cancel,
+    _after_stop,
+    _too_late,
     _over_budget,
     _payload,
     _stats,

@@ -93,7 +93,8 @@ class TakenBack(NamedTuple):
 
     Attributes:
         why: "lease" (reclaimed), "crash" (reclaimed once too often), "cancel" (reclaimed or given
-            back, with a stop asked for) or "release" (the worker gave up its name).
+            back, with a stop asked for), "left" (the worker's name was given up) or "release"
+            (it goes on as its heir, which does not know of the job).
         until: When the lease ended, as it was last granted.
     """
 
@@ -205,11 +206,13 @@ class Bounds(NamedTuple):
         tolerance: How far (ms) clocks of different witnesses may be apart.
         overlap: How long a run may go on beside its successor, once its worker runs and its lease
             is over; None: nobody asks.
+        reach: How long before a lease ended the fault may lie that ended it.
     """
 
     max_crashes: int = 3
     tolerance: float = 0.0
     overlap: float | None = None
+    reach: float = 0.0
 
 
 class History(NamedTuple):

@@ -31,7 +31,7 @@ DONE = Kept("a", "completed", token=1)
 
 def told(*events: Event, kept: tuple[Kept, ...] = (DONE,), **more: object) -> History:
     """A history in which the store has told everything."""
-    bounds = Bounds(max_crashes=2, overlap=100.0)
+    bounds = Bounds(max_crashes=2, overlap=100.0, reach=100.0)
     return History(list(events), list(kept), store_told=True, bounds=bounds)._replace(**more)
 
 
@@ -91,7 +91,7 @@ GOOD = {
         Began("a", 1, "v", 2),
         Fault("sigterm", "v", 3),
         Ended("a", 1, "v", 4, "stopped"),
-        TakenBack("a", 1, "v", 5, "release"),
+        TakenBack("a", 1, "v", 5, "left"),
         *run(2, 10),
     ),
     "a paused worker goes on for a moment": told(
@@ -197,7 +197,8 @@ BAD = {
     ],
     "duplicated": [
         told(ASKED, *run(1, 10), *run(2, 20), kept=(Kept("a", "completed", 2),)),
-        told(ASKED, *run(1, 10)[:2], *run(1, 20)),  # twice under one token
+        journal(Asked("a", 0), *run(1, 10)[1:3], *run(1, 20)[1:3]),  # twice under one token
+        told(ASKED, *run(1, 10)[:2], *run(1, 20)[1:]),
         told(ASKED, *run(2, 10)[:2], *run(1, 20)),  # under an older one
         told(  # by a worker that had not stood still
             ASKED,
@@ -213,6 +214,9 @@ BAD = {
             *run(1, 10)[:3],
             TakenBack("a", 1, "w", 500, "lease", until=400),
             *run(2, 600),
+        ),
+        told(  # Its worker left, and nothing had happened to it.
+            ASKED, *run(1, 10)[:3], TakenBack("a", 1, "w", 15, "left"), *run(2, 20)
         ),
         # Given back while it ran, by a worker nobody stopped.
         told(
@@ -245,7 +249,8 @@ BAD = {
             *run(1, 10, "v")[:2],
             Fault("pause", "v", 12, 60),
             TakenBack("a", 1, "v", 50, "lease", until=40),
-            *run(2, 200),
+            *run(2, 55),
+            Ended("a", 1, "v", 200, "stopped"),
         ),
     ],
     "robbed": [
@@ -299,6 +304,16 @@ BAD = {
             *run(2, 20),
         ),
         journal(Asked("a", 0), Stopped("a", 9, "done"), Began("a", 1, "1", 10)),
+    ],
+    "after stop": [told(ASKED, Fault("sigterm", "w", 5), *run(1, 10))],
+    "too late": [
+        told(ASKED, *run(1, 10), Began("a", 1, "w", 20)),
+        told(
+            ASKED,
+            Claimed("a", 1, "w", 5),
+            Accepted("a", 1, "w", 6, "release"),
+            Began("a", 1, "w", 7),
+        ),
     ],
     "over budget": [
         told(ASKED, *run(1, 10, how="fail"), *run(2, 20, how="fail"), *run(3, 30)),

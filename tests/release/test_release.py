@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,10 @@ import pytest
 import boundary.jobs
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = ("", "redis", "web", "otel", "uvloop", "reload")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OURS = {"dev", "docs", "examples", "release"}
+"""Extras for those who work on it."""
+EXTRAS = ("", *(name for name in PROJECT["optional-dependencies"] if name not in OURS))
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900), pytest.mark.xdist_group("release")]
@@ -139,7 +143,7 @@ def test_what_the_package_says_of_itself(wheel: Path) -> None:
     )
     assert tuple(told) == PYTHONS
     extras = set(re.findall(r"^Provides-Extra: (\S+)$", text, re.MULTILINE))
-    assert extras == {*EXTRAS, "dev", "docs", "examples", "release"} - {""}
+    assert extras == {*EXTRAS, *OURS} - {""}
     for extra in EXTRAS[1:]:
         assert f"extra == '{extra}'" in text
 
@@ -230,8 +234,8 @@ def test_all_that_is_public_has_a_type(
 ) -> None:
     """`py.typed` is a promise; pyright checks it where a user would, on the installed wheel."""
     python = installed("redis")
-    needed = ("uvloop", "watchfiles", "pytest", "starlette", "uvicorn", "jinja2", "hypothesis")
-    run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", *needed)
+    needed = [one for extra in EXTRAS[1:] for one in PROJECT["optional-dependencies"][extra]]
+    run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", "pytest", *needed)
     checker = Path(sys.executable).parent / "pyright"
     environ = {
         **outside,
@@ -303,7 +307,10 @@ def test_the_bill_of_materials_is_one_and_complete(wheel: Path, tmp_path: Path) 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     bill = json.loads(text)
     parts = {one["name"].lower(): one["version"] for one in bill["components"]}
-    assert {"msgspec", "cronsim", "typer", "rich", "redis", "hiredis", "starlette"} <= parts.keys()
+    needs = [*PROJECT["dependencies"]]
+    needs += [one for extra in EXTRAS[1:] for one in PROJECT["optional-dependencies"][extra]]
+    names = {re.split(r"[\[>=<; ]", one)[0].lower().replace("_", "-") for one in needs}
+    assert names <= {name.replace("_", "-") for name in parts}, "the Makefile lists every extra"
     assert not {"pip", "setuptools", "pytest"} & parts.keys()
     about = bill["metadata"]["component"]
     assert (about["name"], about["version"]) == ("boundary-jobs", boundary.jobs.__version__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import NamedTuple
 
 from boundary.jobs.core.operations import (
     Enqueue,
@@ -41,6 +42,18 @@ SHARE = 0.45
 """How likely each kind is in a seed's mix."""
 
 
+class Cut(NamedTuple):
+    """Nothing gets through in one direction ("cut": there, "cut off": back), for a while."""
+
+    since: float
+    until: float
+    kind: str
+
+
+def _machine(process: Process) -> str:
+    return process.name.partition(".")[0]
+
+
 class Mix(Calm):
     """The faults of one seed, while they last.
 
@@ -63,19 +76,19 @@ class Mix(Calm):
         self.slow = chance.choice((0.0005, 0.002, 0.01))
         self.rows = [(self.rates[kind], kind) for kind in CALLS + NODES if kind in self.kinds]
         self.total = sum(rate for rate, _ in self.rows)
-        self.cuts: dict[str, tuple[float, float]] = {}
+        self.cuts: dict[str, Cut] = {}
         self.over = False
         self.strike: Callable[[Process, str], bool] = lambda process, kind: False
 
     def fate(self, call: Call) -> tuple[str, float, float]:
-        """As `Calm.fate`."""
+        """As `Calm.fate`; a call is "cut off" if it arrived, and its answer does not."""
         chance = self.chance
         there = 0.0001 + chance.random() * self.slow
         back = 0.0001 + chance.random() * self.slow
         if self.over:
             return "", there, back
         if self.cuts and self._is_cut(call.process):
-            return ("cut" if chance.random() < 0.5 else "drop_reply"), there, back
+            return self.cuts[_machine(call.process)].kind, there, back
         if chance.random() >= self.total:
             return "", there, back
         kind = self._draw()
@@ -100,8 +113,8 @@ class Mix(Calm):
         return kind, there, back
 
     def _is_cut(self, process: Process) -> bool:
-        span = self.cuts.get(process.name.partition(".")[0])
-        return span is not None and span[0] <= process.world.now < span[1]
+        cut = self.cuts.get(_machine(process))
+        return cut is not None and cut.since <= process.world.now < cut.until
 
     def _draw(self) -> str:
         at = self.chance.random() * self.total

@@ -186,14 +186,15 @@ class Place:
         if process.skew:
             self.mark(call, "skew")
         if kind:
-            self.mark(call, kind)
-            self.fault(kind, process.name)
+            told = "cut" if kind == "cut off" else kind
+            self.mark(call, told)
+            self.fault(told, process.name)
         alarm = loop.call_later(self.timeout, self._give_up, call)
         call.answer.add_done_callback(lambda _: self._answered(call, alarm))
         if kind in {"drop_request", "cut"}:
             self.world.after(there, self._vanish, call)
         else:
-            silent = kind == "drop_reply"
+            silent = kind in {"drop_reply", "cut off"}
             self.world.after(there, self._arrive, call, loop, back, silent)
             if kind == "duplicate":
                 self.world.after(there + back, self._arrive, call, loop, back, True)

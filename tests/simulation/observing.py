@@ -172,9 +172,11 @@ def _given_back(
 ) -> Seen:
     for old, new in _changed(before, after):
         if old.status == "running" and (new is None or new.status != "running"):
-            why = "cancel" if new is None or new.status == "cancelled" else "release"
+            cancelled = new is None or new.status == "cancelled"
+            left = "left" if isinstance(operation, Depart) else "release"
+            why = "cancel" if cancelled else left
             back = TakenBack(name(old.id), old.token, process_of(old.worker), at, why)
-            yield back, ("running", why)
+            yield back, ("running", "cancel" if cancelled else "release")
 
 
 def _cancelled(

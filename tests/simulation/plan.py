@@ -19,7 +19,9 @@ from boundary.jobs.shell.config import (
 from tests.simulation.faults import Mix
 
 HOUR = 3_600_000
+CLIENTS = 2
 QUICK = RetryPolicy("constant", 0.05, 0.05)
+SLOW = RetryPolicy("constant", 0.8, 0.8)
 FOREVER = 100 * HOUR
 
 
@@ -92,10 +94,11 @@ def draw(seed: int) -> Plan:
     mix = Mix(chance, lease / 1000 * chance.choice((0.1, 0.2, 0.3)))
     calm_at = lease / 1000 * 5
     workers = chance.choice((1, 2, 2, 3))
+    spans = LONG if chance.random() < 0.25 else SPANS
     skewed = "skew" in mix.kinds
     skews = tuple(
         chance.choice((-HOUR, HOUR)) if skewed and chance.random() < 0.7 else 0
-        for _ in range(workers + 2)
+        for _ in range(workers + CLIENTS)
     )
     return Plan(
         seed,
@@ -104,35 +107,45 @@ def draw(seed: int) -> Plan:
         workers,
         chance.choice((1, 2, 4)),
         skews,
-        _scripts(chance, calm_at),
+        _scripts(chance, calm_at, spans),
         calm_at,
         _restarts(chance, calm_at) if "restart" in mix.kinds else (),
-        _stops(chance, mix, calm_at, workers, lease / 1000),
+        (
+            *_stops(chance, mix, calm_at, workers, lease / 1000),
+            *_loss(chance, mix, calm_at, workers, lease / 1000, spans),
+        ),
     )
 
 
 # Jobs
 
 
-def _steps(chance: Random) -> list[list[Any]]:
+SPANS = (0.0, 0.0, 0.01, 0.05, 0.2, 0.5, 1.2, 2.5)
+LONG = (0.5, 2.5, 2.5, 2.5)
+"""Longer than a lease: what goes on without one, is seen to."""
+
+
+def _steps(chance: Random, spans: tuple[float, ...]) -> list[list[Any]]:
     """What the first, second … run does."""
+    if spans is LONG and chance.random() < 0.7:
+        return [["ok", chance.choice(spans)]]
     count = chance.choice((0, 0, 0, 1, 1, 2, 3))
-    before = [[_DETOURS[int(chance.random() * len(_DETOURS))], _span(chance)] for _ in range(count)]
+    before = [
+        [_DETOURS[int(chance.random() * len(_DETOURS))], chance.choice(spans)] for _ in range(count)
+    ]
     end = _ENDS[int(chance.random() * len(_ENDS))]
-    return [*before, [end, _span(chance)]]
+    return [*before, [end, chance.choice(spans)]]
 
 
 _DETOURS = ("fail", "fail", "again", "snooze", "snooze", "die", "block", "report")
 _ENDS = ("ok",) * 12 + ("linger", "report", "fail", "fail", "discard", "cancel", "die", "block")
 
 
-def _span(chance: Random) -> float:
-    return chance.choice((0.0, 0.0, 0.01, 0.05, 0.2, 0.5, 1.2))
-
-
-def _job(chance: Random, number: int) -> JobPlan:
+def _job(chance: Random, number: int, spans: tuple[float, ...]) -> JobPlan:
     kind = chance.choice(("task",) * 12 + ("blocking", "blocking", "unknown", "garbage"))
     options: dict[str, Any] = {"max_retries": chance.choice((0, 1, 2, 3)), "retry": QUICK}
+    if chance.random() < 0.4:
+        options["retry"] = SLOW
     if chance.random() < 0.25:
         options["delay"] = chance.random() * 1.5
     if chance.random() < 0.15:
@@ -144,24 +157,30 @@ def _job(chance: Random, number: int) -> JobPlan:
     if chance.random() < 0.3:
         options["queue"] = "other"
     options["priority"] = chance.choice(("normal", "normal", "high", "low"))
-    return JobPlan(number, kind, _steps(chance), options)
+    return JobPlan(number, kind, _steps(chance, spans), options)
 
 
 # Clients
 
 
-def _scripts(chance: Random, calm_at: float) -> tuple[tuple[Action, ...], ...]:
+def _scripts(
+    chance: Random, calm_at: float, spans: tuple[float, ...]
+) -> tuple[tuple[Action, ...], ...]:
     """One client that brings jobs in, one that operates."""
-    count = chance.choice((4, 6, 8, 12))
+    count = chance.choice((2, 4, 6) if spans is LONG else (4, 6, 8, 12))
     burst = chance.random() < 0.4
     end = 0.3 if burst else calm_at * 0.8
-    brings = [Action(chance.random() * end, "enqueue", _job(chance, one)) for one in range(count)]
+    brings = [
+        Action(chance.random() * end, "enqueue", _job(chance, one, spans)) for one in range(count)
+    ]
     if chance.random() < 0.3:
         brings.append(Action(0.0, "schedule", None, chance.choice((150, 400))))
         brings.append(Action(calm_at, "unschedule"))
+    failing = [one.job.number for one in brings if one.job and one.job.steps[0][0] == "fail"]
+    numbers = [*range(count), *failing * 3]
     acts = [
-        Action(chance.random() * calm_at, what, None, chance.randrange(count))
-        for what in ("cancel", "cancel", "retry", "retry", "again", "delete", "pause")
+        Action(chance.random() * calm_at, what, None, chance.choice(numbers))
+        for what in (*("cancel",) * 5, *("retry",) * 3, "again", "delete", "pause")
         if chance.random() < 0.5
     ]
     acts += [Action(one.at + 0.3, "resume") for one in acts if one.what == "pause"]
@@ -197,8 +216,18 @@ def _stops(
     for kind in ("kill", "pause", "sigterm", "cut", "fuse"):
         if kind not in mix.kinds and (kind != "fuse" or "kill" not in mix.kinds):
             continue
-        for _ in range(chance.choice((0, 1, 2))):
+        for _ in range(chance.choice((1, 2, 3) if kind == "cut" else (0, 1, 2))):
             at = chance.random() * calm_at
             seconds = lease * chance.choice((0.2, 0.7, 1.5, 2.5))
-            rows.append((at, chance.randrange(workers), kind, seconds))
+            rows.append((at, chance.randrange(workers + CLIENTS), kind, seconds))
     return tuple(rows)
+
+
+def _loss(
+    chance: Random, mix: Mix, calm_at: float, workers: int, lease: float, spans: tuple[float, ...]
+) -> tuple[tuple[float, int, str, float], ...]:
+    """Where jobs are long, a worker that loses its lease while it runs one."""
+    if spans is not LONG or not mix.kinds or chance.random() < 0.5:
+        return ()
+    at = calm_at * (0.2 + chance.random() * 0.4)
+    return ((at, chance.randrange(workers), chance.choice(("pause", "cut")), lease * 1.5),)

@@ -20,7 +20,8 @@ from boundary.jobs.core.operations import Enqueue, Prune, Reclaim, RemoveSchedul
 from boundary.jobs.core.wire import NewJob, decode_trail
 from boundary.jobs.errors import BackendError, JobsError
 from tests.proof.checker import Verdict, Violation, check
-from tests.proof.history import Asked, Bounds, Counted, History, Kept
+from tests.proof.history import Asked, Bounds, Counted, Fault, History, Kept
+from tests.simulation.faults import Cut
 from tests.simulation.handlers import blocking, jobs, task
 from tests.simulation.network import EPOCH, Place
 from tests.simulation.nodes import Machine, WorkerMachine
@@ -45,6 +46,7 @@ class Result(NamedTuple):
     Attributes:
         digest: The same on every run of the seed.
         pairs: How often each transition was hit by each fault.
+        faults: How often each befell somebody.
         steps: Callbacks and steps of the store.
     """
 
@@ -52,6 +54,7 @@ class Result(NamedTuple):
     verdict: Verdict
     digest: str
     pairs: Counter[tuple[Transition, str]]
+    faults: Counter[str]
     steps: int
     seconds: float
 
@@ -131,7 +134,8 @@ class Simulation:
         digest, steps, seconds = self.place.digest(), self.world.steps, self.world.now
         for machine in self.machines:
             machine.bury()
-        return Result(self.plan.seed, verdict, digest, pairs, steps, seconds)
+        faults = Counter(one.kind for one in self.place.history if isinstance(one, Fault))
+        return Result(self.plan.seed, verdict, digest, pairs, faults, steps, seconds)
 
     # Faults
 
@@ -139,15 +143,16 @@ class Simulation:
         for at, lag, down, always in self.plan.restarts:
             self.place.restart(at, lag, down, always=always)
         for at, number, what, seconds in self.plan.stops:
-            self.world.after(at, self._befall, self.workers[number], what, seconds)
+            self.world.after(at, self._befall, self.machines[number], what, seconds)
 
-    def _befall(self, machine: WorkerMachine, what: str, seconds: float) -> None:
+    def _befall(self, machine: Machine, what: str, seconds: float) -> None:
         here = machine.here
         if not here.alive:
             return
         if what == "cut":
             now = self.world.now
-            self.plan.mix.cuts[machine.name] = (now, now + seconds)
+            kind = self.chance.choice(("cut", "cut off"))
+            self.plan.mix.cuts[machine.name] = Cut(now, now + seconds, kind)
             self.place.fault("cut", here.name, seconds)
         elif what == "fuse":
             # At any await: after so many further callbacks.
@@ -165,6 +170,8 @@ class Simulation:
 
     def _hit(self, process: Process, kind: str, seconds: float) -> None:
         machine = next(one for one in self.machines if one.here is process)
+        if kind == "sigterm" and not isinstance(machine, WorkerMachine):
+            return
         self.place.hurt(process, kind)
         if kind == "kill":
             self.place.fault("kill", process.name)
@@ -230,7 +237,8 @@ class Simulation:
             tuple(self._left()),
             Bounds(
                 max_crashes=self.plan.settings.workers.max_crashes,
-                overlap=self.plan.lease * 1000,
+                overlap=self.plan.lease * 500,
+                reach=self.plan.lease * 1000,
             ),
             store_told=True,
         )

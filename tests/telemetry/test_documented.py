@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 from typing import get_args
 
+from boundary.jobs.core import events, happenings
 from boundary.jobs.core.events import ENDS, FINAL, EventType
 from boundary.jobs.core.lifecycle import TABLE
+from boundary.jobs.core.operations import Outcome
+from boundary.jobs.core.wire import Record
 from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.telemetry.exposition import Exposition
 from boundary.jobs.shell.telemetry.meter import Meter
@@ -49,3 +52,14 @@ def test_every_metric_is_documented_with_its_kind_and_labels() -> None:
 
 def test_every_way_a_hold_ends_has_an_event() -> None:
     assert set(ENDS) == {event for status, event in TABLE if status == "running"}
+
+
+def test_the_types_of_a_happening_are_told_without_making_its_events() -> None:
+    assert set(events._ROWS) == {*events._TYPES, happenings.Ended}
+    assert frozenset().union(*events._TYPES.values(), ENDS.values()) == set(get_args(EventType))
+    record = Record(1, bytes(16), "t", "q", 2, b"", 1_000, 1_000)
+    for event in ENDS.keys() - {"crash", "reclaim"}:
+        run = (record, Outcome(bytes(16), 1, event))
+        ended = happenings.Ended(1, "w", (run,), (True,), {})
+        assert events.types_of(ended) == {row.type for row in events.rows_of(ended)}
+    assert events.types_of(happenings.LeaseLost("w", 1)) == set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
@@ -139,6 +140,13 @@ def rows_of(happening: Happening) -> list[Row]:
     return [] if make is None else make(happening)
 
 
+def types_of(happening: Happening) -> AbstractSet[str]:
+    """Which types of events a happening may be; quicker than to make them."""
+    if isinstance(happening, Ended):
+        return {ENDS[event] for event in {outcome.event for _, outcome in happening.runs}}
+    return _TYPES.get(type(happening), frozenset())
+
+
 def _admitted(happening: Admitted) -> list[Row]:
     return [
         Row("enqueued", job.id, job.job_type, job.queue, happening.at, delay_ms=_wait(job))
@@ -264,6 +272,16 @@ _ROWS: dict[type[Any], Callable[[Any], list[Row]]] = {
     TakenBack: _taken_back,
     Cancelled: _cancelled,
     Retried: _retried,
+}
+
+
+_TYPES: dict[type[Any], frozenset[str]] = {
+    Admitted: frozenset({"enqueued"}),
+    Started: frozenset({"started"}),
+    Progressed: frozenset({"progress"}),
+    TakenBack: frozenset({"released", "dead", "cancelled"}),
+    Cancelled: frozenset({"cancelled"}),
+    Retried: frozenset({"retrying"}),
 }
 
 

@@ -217,6 +217,11 @@ class Executor:
         running = (run.record for run in self._running.values())
         return (*running, *self._buffer, *(record for record, _ in self._outcomes))
 
+    def goes_on(self, record: Record) -> bool:
+        """Whether the job runs here under that very token."""
+        run = self._running.get(record.id)
+        return run is not None and run.record.token == record.token
+
     def has_suspect(self, max_crashes: int) -> bool:
         """Whether a job on its last chance runs or waits here."""
         held = (*self._buffer, *(run.record for run in self._running.values()))

@@ -70,7 +70,6 @@ class Heart:
         lease: Seconds.
         now: Seconds that only grow; the pulse is about this process, not about the store's time.
         heard: Called with (incarnation, the store's answer).
-        lost: Called with the incarnation whose lease is about to end unrenewed.
     """
 
     def __init__(
@@ -80,14 +79,24 @@ class Heart:
         lease: float,
         now: Callable[[], float],
         heard: Callable[[str, Beat], None],
-        lost: Callable[[str], None],
     ) -> None:
         self._beat = beat
         self._lease = lease
         self._now = now
         self._heard = heard
-        self._lost = lost
         self._renewed = (now(), "")
+
+    def renewed(self, incarnation: str, since: float) -> None:
+        """The lease of this incarnation was renewed by a call that was sent then; any thread."""
+        self._renewed = (since, incarnation)
+
+    def left(self, mine: str) -> float:
+        """Seconds until this incarnation must take its lease for lost; any thread."""
+        since, whose = self._renewed
+        if whose != mine:
+            since = self._now()
+            self.renewed(mine, since)
+        return since + self._lease * LAST_MOMENT - self._now()
 
     def beats(self) -> Flow[None]:
         """Heartbeats, each after a wait or a notice; without end."""
@@ -104,24 +113,18 @@ class Heart:
 
     def _renew(self) -> Flow[bool]:
         heartbeat = self._beat()
+        sent = self._now()
         try:
             answer = cast("Beat", (yield heartbeat))
         except BackendError as error:
-            self._count_down(heartbeat.worker, error)
+            since, whose = self._renewed
+            if whose == heartbeat.worker:
+                late = self._now() - since
+                log.warning("no heartbeat for %.1f s of a %g s lease: %s", late, self._lease, error)
             return False
-        self._renewed = (self._now(), heartbeat.worker)
+        self.renewed(heartbeat.worker, sent)
         self._heard(heartbeat.worker, answer)
         return True
-
-    def _count_down(self, mine: str, error: BackendError) -> None:
-        since, whose = self._renewed
-        if whose != mine:
-            self._renewed = (self._now(), mine)
-            return
-        late = self._now() - since
-        log.warning("no heartbeat for %.1f s of a %g s lease: %s", late, self._lease, error)
-        if late >= self._lease * LAST_MOMENT:
-            self._lost(mine)
 
 
 class Pulse:

@@ -332,6 +332,7 @@ class Shift:
         self._loop = asyncio.get_running_loop()
         self._sleeper: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._lease_alarm: asyncio.TimerHandle | None = None
         self._counting = False
         self._idle = asyncio.Event()
         self._moving = asyncio.Lock()
@@ -356,6 +357,7 @@ class Shift:
             health.meter.in_flight = self._in_flight
         self._backend: AsyncBackend = self._telemetry.backend
         self._executor: Executor
+        self._heart: Heart
 
     async def work(self) -> None:
         """The whole shift, from joining to departing."""
@@ -367,6 +369,7 @@ class Shift:
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
                 with self._pulse(), self._watch():
+                    self._watch_lease()
                     self._spawn(self._hear())
                     if self._worker.setup.bounds is not None:
                         self._spawn(self._measure())
@@ -581,7 +584,7 @@ class Shift:
         rows = list(zip(done, settled.accepted, strict=True))
         self._executor.put_back([one for one, accepted in rows if not accepted])
         taken = [one for one, accepted in rows if accepted]
-        return taken, Settled(settled.now, (True,) * len(taken))
+        return taken, replace(settled, accepted=(True,) * len(taken))
 
     def _tell_ended(self, mine: str, done: list[tuple[Record, Outcome]], settled: Settled) -> None:
         self._telemetry.watched(settled.watched)
@@ -613,6 +616,7 @@ class Shift:
         wait = dispatcher.BACKOFF_MS / 1000
         lease, keep = self._settings.workers.lease, self._keep.finished
         while mine == self._incarnation:
+            sent = self._worker.surroundings.monotonic()
             # What another exchange hands in just now is this worker's too.
             held = ((record.id, record.token) for record in self._executor.held)
             known = (*held, *sorted(self._handing_in))
@@ -626,6 +630,7 @@ class Shift:
             return
         if mine == self._incarnation:
             self._incarnation = heir
+            self._heart.renewed(heir, sent)
             if not beat.alive:
                 self._tell(Disowned(self._now()))
 
@@ -681,6 +686,8 @@ class Shift:
             self._arrived(effect, (), None)
             self._tell(Disowned(self._now()))
             return
+        # After a power cut a store may give a job again, under the token it runs under here.
+        jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
         self._arrived(effect, jobs, due)
         if jobs and dispatcher.claims(self._state):
             self._telemetry.watched(claimed.watched)
@@ -784,8 +791,9 @@ class Shift:
         await self._telemetry.flush(DEPARTURE)
         leaving = self._loop.create_task(self._try(Depart(self._incarnation, self._keep.finished)))
         await asyncio.wait({leaving}, timeout=DEPARTURE)
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._lease_alarm):
+            if timer is not None:
+                timer.cancel()
         await self._backend.close()
         log.info("worker %s has stopped", self._incarnation)
 
@@ -850,9 +858,13 @@ class Shift:
             self._telemetry.errors.clear()
         self._telemetry.tell(LeaseLost(self._incarnation, len(self._executor.held)))
         self._executor.drop()
-        # What was heard of the lost jobs, and not told yet, is of no use to anybody.
-        heard = (one for one in self._events if not isinstance(one, Finished | Returned))
-        self._events = deque(heard)
+        # What was heard of the lost jobs, and not told yet, is of no use to anybody; those that
+        # came in a moment ago are lost too.
+        stale = (Finished, Returned, Disowned)
+        heard = (one for one in self._events if not isinstance(one, stale))
+        self._events = deque(
+            replace(one, count=0, of=()) if isinstance(one, Arrived) else one for one in heard
+        )
         self._losses += 1
         self._incarnation = self._worker.surroundings.incarnation()
         self._spawn(self._rejoin(self._incarnation))
@@ -888,12 +900,11 @@ class Shift:
 
     def _pulse(self) -> contextlib.AbstractContextManager[object]:
         around = self._worker.surroundings
-        heart = Heart(
+        self._heart = heart = Heart(
             beat=self._heartbeat,
             lease=self._settings.workers.lease / 1000,
             now=around.monotonic,
             heard=self._beaten,
-            lost=self._from_thread(self._lost),
         )
         return around.pulse(self._worker.store, heart.beats())
 
@@ -933,9 +944,16 @@ class Shift:
             case "restart":
                 self.ask_to_be_replaced("an operator asked for it")
 
-    def _lost(self, mine: str) -> None:
-        if mine == self._incarnation:
+    def _watch_lease(self) -> None:
+        """Jobs are stopped before their lease ends, also while the store does not answer at all.
+
+        On the loop: a heartbeat that waits for its answer cannot say so in time.
+        """
+        left = self._heart.left(self._incarnation)
+        if left <= 0:
             self._tell(Disowned(self._now()))
+        lease = self._settings.workers.lease / 1000
+        self._lease_alarm = self._loop.call_later(max(left, lease / 20), self._watch_lease)
 
     def _watch(self) -> contextlib.AbstractContextManager[object]:
         return self._worker.surroundings.watch(

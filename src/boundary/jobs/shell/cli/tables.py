@@ -110,21 +110,20 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
     return table(
         "Queues",
         (
-            "queue",
+            "~queue",
             ">ready",
             ">later",
-            ">running",
+            ">runs",
             ">oldest",
-            ">per min",
+            ">/min",
             ">done",
             ">failed",
-            ">retries",
+            ">retried",
             ">avg ms",
-            "",
         ),
         (
             (
-                row.queue_name,
+                _queue(row),
                 f"{row.size:,}",
                 f"{row.scheduled:,}",
                 f"{row.running:,}",
@@ -134,11 +133,15 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
                 Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
                 f"{row.retried_total:,}",
                 f"{row.avg_duration_ms:.1f}",
-                Text("paused", style="yellow") if row.paused else "",
             )
             for row in rows
         ),
     )
+
+
+def _queue(row: QueueStats) -> Text:
+    name = text(row.queue_name)
+    return Text.assemble(name, (" paused", "yellow")) if row.paused else name
 
 
 def workers(rows: Sequence[WorkerInfo]) -> RenderableType:

@@ -71,6 +71,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self._hooks: tuple[Hook, ...] = ()
+        self._wanted: frozenset[str] | None = frozenset()
         self._begin()
         atexit.register(self.flush, LAST_MOMENT)
 
@@ -87,9 +88,14 @@ class Hooks:
     def add(self, hook: Hook) -> None:
         """It is told of what happens from now on."""
         self._hooks = (*self._hooks, hook)
+        wanted = [one.types for one in self._hooks]
+        self._wanted = None if None in wanted else frozenset[str]().union(*filter(None, wanted))
 
     def __call__(self, happening: Happening) -> None:
         """Those who want it are told soon. From any thread; waits for nobody."""
+        types = events.types_of(happening)
+        if not types or (self._wanted is not None and self._wanted.isdisjoint(types)):
+            return  # nearly all that happens is success, and most hooks want failures
         if self._pid != os.getpid():
             self._begin()  # the thread is the parent's
         try:

@@ -1,4 +1,4 @@
-"""How a worker's hold on a job goes on and ends: `Settle`, `Heartbeat`, `Depart`, `Report`.
+"""How a worker's hold on a job goes on and ends: `Settle`, `Heartbeat`, `Inherit`, `Depart`, `Report`.
 
 What belongs here: cases of what a worker says of its own jobs. What does not: what others do when
 it says nothing (`duties`).
@@ -14,6 +14,7 @@ from boundary.jobs.core.operations import (
     Claim,
     Depart,
     Heartbeat,
+    Inherit,
     Reclaim,
     Report,
     Settle,
@@ -321,6 +322,34 @@ class SettleCases:
         assert (yield Depart("w1", keep_ms=None)) == 0
         yield from claim(0)
         assert (yield Depart("w1", keep_ms=None)) == 0
+
+    @on_both_doors
+    def test_an_heir_has_what_was_known_and_the_rest_goes_back(self, clock: FakeClock) -> Case:
+        yield from enqueue("a b c")
+        claimed = yield from claim()
+        known = tuple((one.id, one.token) for one in claimed.jobs[:1])
+        assert (yield Inherit("w1", "w2", known, LEASE, b"", None)).alive
+        job = yield from the("a")
+        assert (job.status, job.worker, job.token) == ("running", "w2", 1)
+        assert (yield from waiting()) == "b c"
+        assert not (yield Claim("w1", None, 10, LEASE)).alive
+        assert (yield Inherit("w1", "w2", known, LEASE, b"", None)).alive
+        assert (yield from settle(ended(job), worker="w1")) == (False,)
+        assert (yield from settle(ended(job), worker="w2")) == (True,)
+
+    @on_both_doors
+    def test_a_job_that_came_again_under_a_later_token_is_not_known(self, clock: FakeClock) -> Case:
+        yield from enqueue("a")
+        first = yield from claim_one()
+        yield from settle(ended(first, "release"))
+        yield from claim_one()
+        known = ((first.id, first.token),)
+        assert (yield Inherit("w1", "w2", known, LEASE, b"", None)).alive
+        assert (yield from waiting()) == "a"
+
+    @on_both_doors
+    def test_neither_worker_nor_heir_is_known(self, clock: FakeClock) -> Case:
+        assert not (yield Inherit("w1", "w2", (), LEASE, b"", None)).alive
 
     @on_both_doors
     def test_a_report_is_the_progress_of_a_running_job(self, clock: FakeClock) -> Case:

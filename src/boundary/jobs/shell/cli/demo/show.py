@@ -6,6 +6,7 @@ What belongs here: the story and its picture. What does not: handlers (`shop`).
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import select
 import shlex
@@ -26,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from boundary.jobs import Job, Jobs, JobsError, UsageError
-from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli import serving, tables
 from boundary.jobs.shell.cli.demo import pictures
 from boundary.jobs.shell.cli.terminal import Terminal, interactive
 from boundary.jobs.shell.config import shown_url
@@ -68,6 +69,8 @@ class Demo:
         self.console: Console = terminal.out
         self.said: list[Text] = []
         self.worker: subprocess.Popen[bytes] | None = None
+        self.dashboard: subprocess.Popen[str] | None = None
+        self.address = ""
         self._live: Live | None = None
         self._quiet = quiet
         self._began = time.monotonic()
@@ -193,6 +196,51 @@ class Demo:
         self.wait("the worker", lambda: any(one.pid == pid for one in self.jobs.workers()))
         return pid
 
+    def start_dashboard(self) -> None:
+        """The dashboard is served by a process of its own, and its address said."""
+        if (
+            importlib.util.find_spec("uvicorn") is None
+            or importlib.util.find_spec("jinja2") is None
+        ):
+            self.say(
+                "With its dashboard it would be in your browser, too: pip install 'boundary-jobs[[web]'"
+            )
+            return
+        for port in (serving.PORT, 0):
+            with (self.folder / "dashboard.log").open("ab") as log:
+                self.dashboard = subprocess.Popen(
+                    [sys.executable, "-m", "boundary.jobs", "dashboard", "--port", str(port)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,
+                    text=True,
+                )
+            assert self.dashboard.stdout is not None
+            ready, _, _ = select.select([self.dashboard.stdout], [], [], PATIENCE)
+            word, _, address = (
+                self.dashboard.stdout.readline().strip().partition(" ") if ready else ("", "", "")
+            )
+            if word == "dashboard":
+                self.address = address
+                self.say(f"Watch it in your browser: [bold]{address}[/bold]")
+                return
+            self.stop_dashboard()  # somebody else has the port
+        self.say("The dashboard did not start; the demo goes on without it.")
+
+    def stop_dashboard(self) -> None:
+        """The dashboard is gone."""
+        dashboard, self.dashboard = self.dashboard, None
+        if dashboard is not None:
+            dashboard.terminate()
+            try:
+                dashboard.wait(10)
+            except subprocess.TimeoutExpired:
+                dashboard.kill()
+                dashboard.wait()
+            assert dashboard.stdout is not None
+            dashboard.stdout.close()
+
     def stop_worker(self, number: int = signal.SIGTERM) -> None:
         """The worker is gone."""
         worker, self.worker = self.worker, None
@@ -225,6 +273,7 @@ def play(demo: Demo) -> None:
     jobs, shop = demo.jobs, demo.shop
     pid = demo.start_worker()
     demo.say(f"A worker has started, process [bold]{pid}[/bold]. {demo.place()}")
+    demo.start_dashboard()
     reminder = shop.reminder.using(delay=9).enqueue(about="water the plants")
     demo.say(
         "A [bold]reminder[/bold] is scheduled for nine seconds from now; a cron counts the stock every three."
@@ -351,6 +400,7 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
         if demo.namespace is not None and not kept:
             stack.callback(demo.clear)
         stack.callback(demo.stop_worker)
+        stack.callback(demo.stop_dashboard)
         try:
             with demo.shown():
                 play(demo)
@@ -363,8 +413,19 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
             terminal.err.print(log[-2000:], markup=False)
             terminal.fail(f"{error}; above is the worker's log")
         _ending(demo, kept=kept)
+        if demo.address and live and interactive():
+            _leave_open(demo)
         if capture is not None:
             _capture(demo, capture)
+
+
+def _leave_open(demo: Demo) -> None:
+    """The dashboard stays until somebody has seen enough of it."""
+    demo.console.print(
+        f"\nThe dashboard is still open: [bold]{demo.address}[/bold]  Press [bold]Enter[/bold] to end."
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.stdin.readline()
 
 
 @contextlib.contextmanager
