@@ -72,8 +72,9 @@ sbom: $(READY)  ## Write the bill of materials (CycloneDX) of the wheel in dist/
 		--output-reproducible --output-file $(DIST)/sbom.json $(DIST)/env/bin/python
 	@rm -rf $(DIST)/env && echo "$(DIST)/sbom.json"
 
-docs: $(READY)  ## Write the generated pages of docs/ anew
+docs: $(READY)  ## Write the generated pages of docs/ anew, and build the site from them, into site/
 	@$(BIN)/python docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo site/index.html
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist site

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import typer
 
-from boundary.jobs.core import lifecycle
+import boundary.jobs
+from boundary.jobs import JobsError, errors
+from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.shell import config
+from boundary.jobs.shell.adapters.redis.records import STATUSES
 from boundary.jobs.shell.cli.app import COMMANDS, app
+from boundary.jobs.shell.cli.terminal import exit_code
+from boundary.jobs.shell.web.api.endpoint import Endpoint
+from boundary.jobs.shell.web.app import ENDPOINTS
+from boundary.jobs.shell.web.guarding import API
+from boundary.jobs.shell.web.problems import status_of
 
 HERE = Path(__file__).parent
 
@@ -41,7 +53,7 @@ def _parameters(command: Any) -> list[str]:
         if getattr(one, "hidden", False) or one.name == "help":
             continue
         name = (
-            ", ".join(one.opts)
+            ", ".join((*one.opts, *one.secondary_opts))
             if one.opts[0].startswith("-")
             else (one.metavar or one.name.upper())
         )
@@ -72,7 +84,360 @@ def lifecycle_page() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": command_page, "lifecycle.md": lifecycle_page}
+PLACES = {
+    "pending": (90, 190),
+    "running": (360, 190),
+    "failed": (760, 90),
+    "completed": (760, 190),
+    "cancelled": (760, 330),
+    "retrying": (360, 330),
+}
+"""Where each status stands in the diagram."""
+
+WAYS = {
+    ("pending", "running"): ("M145 184 H301", 223, 176),
+    ("running", "pending"): ("M305 198 H149", 223, 214),
+    ("running", "completed"): ("M415 190 H701", 480, 182),
+    ("running", "failed"): ("M390 172 L701 96", 500, 114),
+    ("running", "cancelled"): ("M400 208 L701 322", 600, 302),
+    ("running", "retrying"): ("M360 208 V308", 376, 262),
+    ("retrying", "pending"): ("M305 318 L124 211", 190, 280),
+    ("retrying", "cancelled"): ("M415 336 H701", 560, 352),
+    ("retrying", "failed"): ("M390 312 L722 112", 645, 132),
+    ("pending", "cancelled"): ("M70 208 C70 430 760 430 760 352", 420, 414),
+    ("failed", "pending"): ("M760 72 C760 -10 90 -10 90 168", 420, 14),
+}
+"""How an arrow goes, and where its words stand."""
+
+
+SVG_HEAD = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 830 420" role="img" '
+    'aria-label="The life of a job" font-family="sans-serif" font-size="13" '
+    'text-anchor="middle" fill="currentColor">\n'
+    '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
+    'orient="auto"><path d="M0 0L8 4L0 8z"/></marker>'
+)
+
+
+def lifecycle_picture() -> str:
+    """docs/img/lifecycle.svg: the same diagram for the site, which loads no script to draw it."""
+    ways: dict[tuple[str, str], list[str]] = {}
+    for (before, event), to in lifecycle.TABLE.items():
+        ways.setdefault((before, to), []).append(event)
+    parts = [SVG_HEAD]
+    for way, words in ways.items():
+        path, x, y = WAYS[way]
+        parts.append(f'<path d="{path}" fill="none" stroke="currentColor" marker-end="url(#tip)"/>')
+        parts.append(f'<text x="{x}" y="{y}">{" / ".join(words)}</text>')
+    for name, (x, y) in PLACES.items():
+        parts.append(
+            f'<rect x="{x - 55}" y="{y - 18}" width="110" height="36" rx="8" fill="none" '
+            'stroke="currentColor" stroke-width="2"/>'
+        )
+        parts.append(f'<text x="{x}" y="{y + 5}" font-weight="bold">{name}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def configuration_page() -> str:
+    """docs/reference/configuration.md: every key, from the types that check it."""
+    lines = [
+        "# Configuration",
+        "",
+        "Made of the types that check it (`shell/config.py`). Each source goes over those before it:",
+        "",
+        "1. the defaults below,",
+        f"2. `{config.FILE}` in the working directory, or `[tool.boundary-jobs]` in `pyproject.toml`,",
+        "3. the environment: `BOUNDARY_JOBS_` and the path of the key in capitals,",
+        "4. `Jobs(config=…)`: a mapping by section, or the path of a TOML file; `--config` of the command,",
+        "5. `Jobs(url)`; `--url` of the command.",
+        "",
+        "An unknown key or a bad value is a `ConfigError` that names the source, the key and what it may",
+        "be. All durations are milliseconds. In the environment a list is `a,b`, a table `a=1,b=2`, and an",
+        "empty variable counts as not set. `boundary-jobs doctor` shows what is in force.",
+        "",
+        "```toml",
+        f"# {config.FILE}",
+        'url = "redis://localhost:6379/0"',
+        "",
+        "[workers]",
+        'queues = ["critical", "default"]',
+        "concurrency = 20",
+        "",
+        "[retention]",
+        "finished = 3600000",
+        "```",
+        "",
+        "The specification's variables count, too: "
+        + ", ".join(f"`{name}` (`{key}`)" for name, key in config.SEED_VARIABLES.items())
+        + ". Where no Redis is chosen, the port and the password alone mean nothing.",
+    ]
+    for title, prefix, kind in _sections():
+        lines += ["", f"## {title}", "", (inspect.getdoc(kind) or "").partition("\n")[0], ""]
+        lines += ["| key | default | may be | is |", "|---|---|---|---|"]
+        told = _attributes(kind)
+        for one in msgspec.structs.fields(kind):
+            if not _is_section(one.type):
+                shown = f"`{prefix}{one.name}`"
+                allowed = _cell(config.meaning(one.type))
+                lines.append(f"| {shown} | {_default(one)} | {allowed} | {told[one.name]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _sections() -> Iterator[tuple[str, str, type[msgspec.Struct]]]:
+    yield "Without a section", "", config.Settings
+    for one in msgspec.structs.fields(config.Settings):
+        if _is_section(one.type):
+            yield f"[{one.name}]", f"{one.name}.", one.type
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _default(one: Any) -> str:
+    if one.default is msgspec.NODEFAULT:
+        return "empty"
+    if one.default is None:
+        return "not set"
+    return f"`{str(one.default).lower() if isinstance(one.default, bool) else one.default}`"
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """What the docstring says of each attribute; one entry may be of several."""
+    text = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
+    told = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
+    return {
+        name: _cell(" ".join(words.split())) for names, words in told for name in names.split(", ")
+    }
+
+
+def _cell(text: str) -> str:
+    return text.replace("``", "`").replace("|", "\\|")
+
+
+def errors_page() -> str:
+    """docs/reference/errors.md: every error with its code, and what the doors make of it."""
+    tree = (errors.__doc__ or "").partition("    JobsError\n")[2].partition("\n\n")[0]
+    lines = [
+        "# Error codes",
+        "",
+        "Every error is a `JobsError` with a `message` for people (what is wrong, with which data, what",
+        "helps) and a `code` for programs, which stays the same. The command ends with the exit code; the",
+        "API answers with the status and the code, as `application/problem+json`.",
+        "",
+        "```text",
+        "JobsError",
+        *(line.removeprefix("    ") for line in tree.splitlines()),
+        "```",
+        "",
+        "| code | class | means | exit code | HTTP |",
+        "|---|---|---|---|---|",
+    ]
+    for kind in error_types():
+        made = _blank(kind)
+        means = _cell((inspect.getdoc(kind) or "").partition("\n")[0])
+        lines.append(
+            f"| `{kind.code}` | `{kind.__name__}` | {means} | {exit_code(made)} | {status_of(made)} |"
+        )
+    with_data = [(kind, _attributes(kind)) for kind in error_types() if kind is not JobsError]
+    lines += ["", "Some carry data, too:", ""]
+    lines += [
+        f"- `{kind.__name__}`: " + " ".join(f"`{name}`: {words}" for name, words in told.items())
+        for kind, told in with_data
+        if told
+    ]
+    lines += [
+        "",
+        "`BackendError` and its kin say that the store, not your call, is the cause: the same call may",
+        "succeed later. After `enqueue_uncertain`, call again with the same `job_id`: it makes no second job.",
+        "",
+        "`Retry`, `Snooze`, `Cancel` and `Discard` are no errors but",
+        "[answers of a handler](../guides/retries.md#answers-besides-a-value).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def error_types() -> list[type[JobsError]]:
+    """Every class of error, in the order of the tree."""
+    kinds = (getattr(errors, name) for name in dir(errors))
+    found = {one for one in kinds if isinstance(one, type) and issubclass(one, JobsError)}
+    return sorted(found, key=lambda one: inspect.getsourcelines(one)[1])
+
+
+def _blank(kind: type[JobsError]) -> JobsError:
+    made = kind.__new__(kind)
+    Exception.__init__(made, "")
+    return made
+
+
+def http_page() -> str:
+    """docs/http.md: the endpoints, from the list that the app is made of."""
+    lines = [
+        "# Over HTTP",
+        "",
+        "An ASGI app with the [dashboard](dashboard.md) and this API, by `boundary-jobs dashboard` or",
+        "`create_app(jobs)`. It describes itself in OpenAPI 3.1: queries, bodies, answers and refusals are in",
+        f"`{API}/openapi.json`.",
+        "",
+        "```sh",
+        'curl -H "Authorization: Bearer $TOKEN" https://jobs.example.com' + f"{API}/stats",
+        "```",
+        "",
+        f"| below `{API}` | does |",
+        "|---|---|",
+        *(f"| `{one.method} {one.path or '(itself)'}` | {_summary(one)} |" for one in _by_path()),
+        "| `GET /events` | The totals as a stream (server-sent events), whenever they change. |",
+        "| `GET /openapi.json` | The description of all this. |",
+        "",
+        "A refusal is `application/problem+json` with a stable [`code`](reference/errors.md). A viewer who",
+        "acts is refused with 403, an unknown visitor with 401; what changes many jobs wants the number of",
+        "them confirmed. Acts are [logged](operating.md#who-did-what-and-undo) with the visitor's name.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _by_path() -> list[Endpoint]:
+    return sorted(ENDPOINTS, key=lambda one: (one.path, one.method))
+
+
+def _summary(one: Endpoint) -> str:
+    return _cell((inspect.getdoc(one.call) or "").partition("\n")[0])
+
+
+RECORDS = """# Records, keys, and other languages
+
+## Enqueue from another language
+
+By the [API](../http.md), which any language can call; the job's type need not be known where it runs. The same `job_id`
+again makes no second job, so a request may be repeated until it is answered:
+
+```sh
+curl -X POST -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
+  -d '{{"job_type": "send_email", "args": {{"to": "ada@example.com"}},
+       "job_id": "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"}}' \\
+  https://jobs.example.com{api}
+```
+
+Writing keys or rows by hand is not supported. An enqueue is one atomic step that keeps the record, its place in a
+lane, the log, the counters and the wake-up token together, and these change with the format. What follows is for
+looking, and for whoever mends a store.
+
+## The record, version {version}
+
+On Redis a record is the value of `job` in the [keys](../redis.md#keys), by the id's 16 bytes. Integers are big-endian,
+`I4` is four bytes unsigned, `i8` eight signed, `B` one; instants are milliseconds since 1970:
+
+```text
+{layout}
+```
+
+A status is stored as its number: {statuses}.
+On SQLite the same fields are columns of the table `job`; payload and trail are the same bytes.
+
+**Payload**: a MessagePack array, written once. New fields go to the end, none is removed:
+
+| at | field |
+|---|---|
+{payload}
+
+**Trail**: a MessagePack map of what runs left behind: {trail}. Keys a version does not know it carries along.
+
+Both hold JSON values only; nothing in them is executed or imported.
+"""
+
+
+def records_page() -> str:
+    """docs/reference/records.md: a job's bytes, as the scripts draw them."""
+    lua = HERE.parent / "src/boundary/jobs/shell/adapters/redis/lua/parts/record.lua"
+    drawing = re.findall(r"^--   (.*)$", lua.read_text(), re.MULTILINE)
+    payload = enumerate(wire.Payload.__struct_fields__)
+    return RECORDS.format(
+        api=API,
+        version=wire.VERSION,
+        layout="\n".join(drawing),
+        statuses=", ".join(f"{at} {name}" for at, name in enumerate(STATUSES)),
+        payload="\n".join(f"| {at} | `{name}` |" for at, name in payload),
+        trail=", ".join(f"`{name}`" for name in wire.Trail.__struct_fields__),
+    )
+
+
+INNER = (
+    "store", "open_async", "enqueuing_one", "enqueuing", "new_id", "drafting", "draft", "send", "asend",
+    "hand", "acting", "bound",
+)  # fmt: skip
+"""What `Jobs` has for other parts of the library, and no caller needs."""
+
+API_GROUPS = {
+    "The doors": ("Jobs", "AsyncJobs", "Handler", "Draft"),
+    "In a handler": ("Context", "Retry", "Snooze", "Cancel", "Discard", "JobResult", "RetryPolicy"),
+    "Jobs and what is told of them": (
+        "Job",
+        "JobPage",
+        "JobError",
+        "FailedRun",
+        "Attempt",
+        "Progress",
+        "Why",
+        "BusyWith",
+        "Event",
+    ),
+    "Queues, workers, schedules": (
+        "JobStats",
+        "QueueStats",
+        "MinuteStats",
+        "WorkerInfo",
+        "ScheduleInfo",
+    ),
+    "What operators do": ("Action", "AuditEntry", "AuditPage", "FailureGroup", "UndoResult"),
+}
+
+
+def api_page() -> str:
+    """docs/reference/api.md: where mkdocstrings puts the public names, by what they are for."""
+    placed = {name for names in API_GROUPS.values() for name in names}
+    kinds = {name: getattr(boundary.jobs, name) for name in boundary.jobs.__all__}
+    failures = [name for name, one in kinds.items() if one in error_types()]
+    literals = [name for name, one in kinds.items() if not isinstance(one, type)]
+    others = [name for name in kinds if name not in {*placed, *failures, *literals}]
+    groups = {**API_GROUPS, "Others": others, "Errors": failures}
+    lines = ["# The Python API", "", "Everything here is imported from `boundary.jobs`. Options of"]
+    lines += [
+        "`handler`, `using` and `enqueue` are in [defining jobs](../guides/jobs.md#options).",
+        "",
+    ]
+    lines += [f"- `{name}` is {_choices(kinds[name])}" for name in literals]
+    for title, names in groups.items():
+        if names:
+            lines += ["", f"## {title}"]
+            lines += [line for name in names for line in _inserted(name)]
+    lines += ["", "## Over HTTP", "", "From `boundary.jobs.web` (extra `web`)."]
+    lines += ["", "::: boundary.jobs.web.create_app", "", "::: boundary.jobs.web.TokenAuth"]
+    lines += ["", "::: boundary.jobs.web.BasicAuth", "", "::: boundary.jobs.web.Visitor"]
+    return "\n".join(lines) + "\n"
+
+
+def _inserted(name: str) -> list[str]:
+    options = []
+    if name == "Jobs":
+        hidden = f'["!^_", "!^({"|".join(INNER)})$"]'
+        options = ["    options:", f"      filters: {hidden}"]
+    return ["", f"::: boundary.jobs.{name}", *options]
+
+
+def _choices(literal: Any) -> str:
+    return ", ".join(f"`{each}`" for each in literal.__args__)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": command_page,
+    "http.md": http_page,
+    "img/lifecycle.svg": lifecycle_picture,
+    "lifecycle.md": lifecycle_page,
+    "reference/api.md": api_page,
+    "reference/configuration.md": configuration_page,
+    "reference/errors.md": errors_page,
+    "reference/records.md": records_page,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import ast
-import asyncio
-import inspect
 import re
 from pathlib import Path
-from types import CodeType
-from typing import Any
 
 import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.testing import jobs_under_test
+from tests.docs.pages import DOCS, blocks, run
 
-DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("coming-from-*.md"))
-THEIRS = re.compile(r"# (Celery|RQ|Dramatiq|arq)\n")
-
-
-def blocks(page: Path) -> tuple[list[tuple[int, str]], list[str]]:
-    """(line, code) of what is ours, and the others'."""
-    ours: list[tuple[int, str]] = []
-    theirs: list[str] = []
-    text = page.read_text()
-    for found in re.finditer(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
-        if THEIRS.match(found[1]):
-            theirs.append(found[1])
-        else:
-            ours.append((text.count("\n", 0, found.start(1)), found[1]))
-    return ours, theirs
-
-
-def compiled(page: Path, line: int, code: str) -> CodeType:
-    """The block, so that an error names the page's line; await is allowed."""
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    return compile("\n" * line + code, str(page), "exec", flags=flags, dont_inherit=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -45,25 +21,10 @@ def test_our_code_of_a_page_runs(
 ) -> None:
     """In order, in one module, on a file; its tests run with the kit."""
     monkeypatch.setenv("BOUNDARY_JOBS_URL", f"sqlite:///{tmp_path}/jobs.db")
-    ours, _ = blocks(page)
-    space: dict[str, Any] = {"__name__": page.stem}
-
-    async def awaited(code: CodeType) -> None:
-        await eval(code, space)
-
-    with asyncio.Runner() as runner:
-        for line, code in ours:
-            block = compiled(page, line, code)
-            if block.co_flags & inspect.CO_COROUTINE:
-                runner.run(awaited(block))
-            else:
-                exec(block, space)
-        jobs: Jobs = space["jobs"]
-        runner.run(jobs.aio.close())
+    space = run(page)
     for name in [one for one in space if one.startswith("test_")]:
-        with jobs_under_test(jobs) as kit:
+        with jobs_under_test(space["jobs"]) as kit:
             space[name](kit)
-    jobs.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

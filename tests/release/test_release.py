@@ -25,7 +25,7 @@ import boundary.jobs
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OURS = {"dev", "examples", "release"}
+OURS = {"dev", "docs", "examples", "release"}
 """Extras for those who work on it."""
 EXTRAS = ("", *(name for name in PROJECT["optional-dependencies"] if name not in OURS))
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")

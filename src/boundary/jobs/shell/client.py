@@ -584,7 +584,8 @@ class Jobs:
         """Dead letters by cause, that seen last first.
 
         Args:
-            queue, job_type: Only those of these.
+            queue: Only those of this queue.
+            job_type: Only those of this type.
             since: Only those that ended at or after this aware instant.
             limit: 1 to 200.
 
@@ -625,7 +626,8 @@ class Jobs:
         Args:
             minutes: The last 1 to 1440, this one included; 60 unless said. Or
             hours: the last 1 to 720.
-            queue, job_type: Only these.
+            queue: Only this queue.
+            job_type: Only this type.
             by: Whether a row is about a queue or a job type.
 
         Raises:
@@ -707,11 +709,13 @@ class Jobs:
 
         Args:
             fingerprint: Only those with this cause, as `failure_groups` tells it; the oldest first.
-            queue, job_type: Only those of these.
+            queue: Only those of this queue.
+            job_type: Only those of this type.
             limit: At most so many.
             first: So many of them wait for no rate.
             rate: So many a second of the others become ready; None: all at once.
-            by, action: See `Jobs.audit`.
+            by: See `Jobs.audit`.
+            action: See `Jobs.audit`.
 
         Raises:
             UsageError: A condition is not what it may be.

@@ -89,13 +89,17 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
     """The seed's keys for a Redis server, and ours.
 
     Attributes:
-        max_total, max_idle, min_idle: Connections of one process: at most, kept while nobody uses
-            them, and kept however long nobody does.
+        host, port, database: Where the server is, if there is no URL.
+        username, password: Who we are there.
+        max_total: Connections of one process, at most.
+        max_idle: Of these, kept while nobody uses them.
+        min_idle: Of these, kept however long nobody uses them.
         timeout: Milliseconds any call may take, connecting included.
         partitions: Over how many slots of a cluster each queue is spread; order and priority hold
             within each. A namespace keeps the number it began with.
         durability: ``stored``: an enqueue counts once the server has it; ``replicated``: once
             `replicas` replicas have it too, else `EnqueueUncertain`.
+        replicas: How many, with ``replicated``.
     """
 
     host: Text = "localhost"
@@ -163,14 +167,24 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
 
 class ScheduledSettings(Struct, frozen=True, kw_only=True):
-    """Whether workers promote what is due, and the longest they go without looking."""
+    """How jobs that are due come to their turn.
+
+    Attributes:
+        enabled: Whether workers promote them.
+        interval: The longest they go without looking.
+    """
 
     enabled: Switch = True
     interval: Wait = 5_000
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """How long a job stays after its end: completed or cancelled ones, and dead letters."""
+    """How long a job stays after its end.
+
+    Attributes:
+        finished: A completed or cancelled one.
+        dead: A dead letter.
+    """
 
     finished: Kept = 86_400_000
     dead: Kept = 7_776_000_000
@@ -322,7 +336,7 @@ def _flat(content: Mapping[str, Any], source: str) -> list[Given]:
 
 
 def _environment(environ: Mapping[str, str]) -> list[Given]:
-    names = {PREFIX + key.replace(".", "_").upper(): key for key in _keys()}
+    names = {PREFIX + key.replace(".", "_").upper(): key for key in known_keys()}
     given: list[Given] = []
     for variable in sorted(name for name in environ if name.startswith(PREFIX)):
         if variable not in names:
@@ -367,7 +381,7 @@ def _sections() -> dict[str, type[Struct]]:
 
 
 @cache
-def _keys() -> dict[str, Any]:
+def known_keys() -> dict[str, Any]:
     """The type of each key, by its path."""
     keys = {
         one.name: one.type
@@ -381,7 +395,7 @@ def _keys() -> dict[str, Any]:
 
 
 def _checked(given: Given) -> Any:
-    kind = _keys().get(given.key)
+    kind = known_keys().get(given.key)
     if kind is None:
         raise ConfigError(_unknown(given))
     value = _from_text(given.value, kind) if given.is_text else given.value
@@ -426,7 +440,7 @@ def _alternatives(kind: Any) -> Iterator[Any]:
         yield kind
 
 
-def _meaning(kind: Any) -> str:
+def meaning(kind: Any) -> str:
     """What a key may be, in words."""
     for each in (kind, *get_args(kind)):
         for note in getattr(each, "__metadata__", ()):
@@ -439,22 +453,22 @@ def _unknown(given: Given) -> str:
     if given.key in _sections():
         return (
             f"{given.source}: {given.key} is {_shown(given)}, but it is a section with the keys "
-            + ", ".join(key for key in _keys() if key.startswith(f"{given.key}."))
+            + ", ".join(key for key in known_keys() if key.startswith(f"{given.key}."))
         )
-    names = [*_keys(), *(name for name in _sections() if "." not in given.key)]
+    names = [*known_keys(), *(name for name in _sections() if "." not in given.key)]
     return f"{given.source}: unknown key {given.key!r} ({_shown(given)}){_like(given.key, names)}"
 
 
 def _bad(given: Given, kind: Any) -> str:
     culprit = given.source if given.is_text else f"{given.source}: {given.key}"
-    return f"{culprit} is {_shown(given)}, but may be {_meaning(kind)}"
+    return f"{culprit} is {_shown(given)}, but may be {meaning(kind)}"
 
 
 def _shown(given: Given) -> str:
     if "password" in given.key.lower():
         return "***"
     value: object = given.value
-    if given.key not in _keys() and not isinstance(value, bool | int | float):
+    if given.key not in known_keys() and not isinstance(value, bool | int | float):
         return "..."  # may hold a password under a misspelt name
     if isinstance(value, str):
         return repr(shown_url(value))[:80]
