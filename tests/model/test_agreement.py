@@ -56,6 +56,7 @@ from boundary.jobs.core.operations import (
     PutSchedule,
     Reclaim,
     RemoveSchedule,
+    Repair,
     Report,
     Retry,
     Save,
@@ -329,6 +330,21 @@ class Agreement(RuleBasedStateMachine):
     @rule(limit=limits, keep_ms=keeps)
     def reclaim(self, limit: int, keep_ms: int | None) -> None:
         self.agree(Reclaim(MAX_CRASHES, keep_ms, limit))
+
+    @rule(limit=limits, mend=st.booleans(), later=st.booleans())
+    def repair(self, limit: int, *, mend: bool, later: bool) -> None:
+        """Nothing is amiss, and what can be seen stays as it is."""
+        if later:
+            self.clock.advance(0.001)
+        cursor, looked = None, 0
+        while True:
+            step = self.backend.execute(Repair(cursor, limit, mend))
+            assert step.amiss == (), step
+            looked += step.looked
+            cursor = step.cursor
+            if cursor is None:
+                break
+        assert looked == len(self.state.jobs)
 
     @rule()
     def everything_is_lost(self) -> None:
