@@ -474,15 +474,16 @@ def _repair(operation: ops.Repair, partitions: Partitions) -> Plan[ops.Repaired]
     number, phase, at, roll = _repair_cursor(operation.cursor, partitions)
     ask = _ask(phase=phase, at=at, roll=roll, limit=operation.limit, mend=operation.mend)
     ((phase, at, roll, looked, amount),) = yield [Call("repair", (ask,), number)]
-    amiss = [
+    amiss: list[tuple[ops.Amiss, int]] = [
         (cast("ops.Amiss", kind.decode()), count)
         for kind, count in zip(amount[::2], amount[1::2], strict=True)
     ]
+    more: str | None = None
     if phase:
-        cursor = f"{number}.{phase.decode()}.{at.decode()}.{roll}"
-    else:
-        cursor = f"{number + 1}.{BEGIN}..0" if number + 1 < partitions.count else None
-    return ops.Repaired(looked, tuple(amiss), cursor)
+        more = f"{number}.{phase.decode()}.{at.decode()}.{roll}"
+    elif number + 1 < partitions.count:
+        more = f"{number + 1}.{BEGIN}..0"
+    return ops.Repaired(looked, tuple(amiss), more)
 
 
 BEGIN: Final = "keeps"

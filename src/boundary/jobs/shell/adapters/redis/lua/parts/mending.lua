@@ -210,10 +210,10 @@ end
 
 local function check_log(job)
   local piece = piece_of(job.seq)
-  local log, at = call('GET', P .. 'log:' .. piece) or '', job.seq % PIECE * 16
-  if sub(log, at + 1, at + 16) ~= job.id or call('SISMEMBER', P .. 'pieces', piece) == 0 then
+  local key, at = P .. 'log:' .. piece, job.seq % PIECE * 16
+  if call('GETRANGE', key, at, at + 15) ~= job.id or call('SISMEMBER', P .. 'pieces', piece) == 0 then
     amiss('log', function()
-      call('SETRANGE', P .. 'log:' .. piece, at, job.id)
+      call('SETRANGE', key, at, job.id)
       call('SADD', P .. 'pieces', piece)
     end)
   end

@@ -13,6 +13,7 @@
 local ROLL -- its key
 local WINDOW, OVERLAP, WHOLE, ALL = 1000, 250, 5000, 4294967295
 local READING = '>i8I4'
+local done_since = {} -- what this call has looked up
 
 local function place_of(seq)
   local offset = seq % PIECE
@@ -43,11 +44,14 @@ end
 
 -- Since when the marks of this list hold; nil: it was not read to its end.
 local function read_since(key)
-  local reading = call('HGET', ROLL, key)
-  if reading then
-    local since, at = unpacked(READING, reading)
-    return at == ALL and since or nil
+  if not done_since[key] then
+    local reading = call('HGET', ROLL, key)
+    if reading then
+      local since, at = unpacked(READING, reading)
+      done_since[key] = at == ALL and since or nil
+    end
   end
+  return done_since[key]
 end
 
 -- Entries from the growing end on, that end first.
@@ -100,8 +104,12 @@ local function read_on(key, letter, grows_left, belongs)
   local number = whole and WHOLE or at - from + WINDOW
   local entries = some_entries(key, from, number, grows_left)
   if at > 0 and not contains(entries, anchor) then
-    call('HDEL', ROLL, key)
-    return nil
+    number = WHOLE -- very many may have come
+    entries = some_entries(key, from, number, grows_left)
+    if not contains(entries, anchor) then
+      call('HDEL', ROLL, key)
+      return nil
+    end
   end
   local seqs, others, seen = {}, {}, {}
   for i, record in ipairs(records_of(entries)) do
@@ -114,6 +122,6 @@ local function read_on(key, letter, grows_left, belongs)
   end
   mark(letter, seqs)
   local done = whole or #entries < number
-  call('HSET', ROLL, key, pack(READING, since, done and ALL or at + WINDOW) .. (entries[#entries] or ''))
+  call('HSET', ROLL, key, pack(READING, since, done and ALL or from + number) .. (entries[#entries] or ''))
   return whole and others or nil
 end
