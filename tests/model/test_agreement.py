@@ -207,7 +207,6 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Promote, limits),
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
-    st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
     st.builds(Explain, ids),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_known, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
