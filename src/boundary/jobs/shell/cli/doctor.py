@@ -99,8 +99,7 @@ def _examine(terminal: Terminal, *, mend: bool) -> Iterator[Finding]:
     with jobs:
         yield Finding("configuration", "ok", f"{jobs!r}, lease {_seconds(jobs)}")
         try:
-            yield from _store(jobs)
-            yield _records(jobs, terminal, mend=mend)
+            yield from _store(jobs, terminal, mend=mend)
         except JobsError as error:
             yield Finding("store", "problem", error.message)
             # The place itself may tell why.
@@ -111,7 +110,7 @@ def _seconds(jobs: Jobs) -> str:
     return tables.span(jobs.settings.workers.lease / 1000)
 
 
-def _store(jobs: Jobs) -> Iterator[Finding]:
+def _store(jobs: Jobs, terminal: Terminal, *, mend: bool) -> Iterator[Finding]:
     backend = jobs.store.blocking()
     try:
         backend.execute(Time())  # opens it, which may take its while
@@ -124,6 +123,8 @@ def _store(jobs: Jobs) -> Iterator[Finding]:
     yield Finding("store", "ok", f"{jobs.store.url} answers")
     yield _clock((now - here).total_seconds())
     yield from jobs.store.examine()
+    # What follows counts what is mended now.
+    yield _records(jobs, terminal, mend=mend)
     yield from _lost(snapshot)
     yield from _jobs(jobs)
     yield from _schedules(jobs, now)
