@@ -14,7 +14,7 @@ import boundary.jobs
 from boundary.jobs import EventType
 from boundary.jobs.shell.cli.app import app
 from docs import generate
-from tests.docs.pages import DOCS, ROOT, blocks, run
+from tests.docs.pages import DOCS, ROOT, blocks, compiled, run
 
 ELSEWHERE = {"tutorial", "testing"}
 """Pages with tests of their own, beside those for who comes from elsewhere."""
@@ -50,6 +50,13 @@ def test_the_code_of_a_page_runs(
     exec(re.sub(r"^ {8}", "", BEFORE.get(page.stem, ""), flags=re.MULTILINE), given)
     run(page, given)
     assert blocks(page)[0]
+
+
+def test_the_code_of_what_one_can_see_is_code() -> None:
+    """It follows events without end and needs others' packages; `tests/telemetry` does as it says."""
+    page = DOCS / "observability.md"
+    for line, code in blocks(page)[0]:
+        compiled(page, line, code)
 
 
 def everything() -> str:
