@@ -153,7 +153,7 @@ def configuration_page() -> str:
         "",
         "An unknown key or a bad value is a `ConfigError` that names the source, the key and what it may",
         "be. All durations are milliseconds. In the environment a list is `a,b`, a table `a=1,b=2`, and an",
-        "empty variable counts as not set. `boundary-jobs doctor` shows what is in force.",
+        "empty variable counts as not set. `boundary-jobs doctor` reads it all and says what is wrong.",
         "",
         "```toml",
         f"# {config.FILE}",
