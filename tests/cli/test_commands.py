@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -241,10 +243,35 @@ def test_each_store_speaks_for_itself(
     for one in (url, "memory://"):
         assert run(["doctor", "--url", one, "--json"]) == 0
         told.append({each["what"] for each in json.loads(capsys.readouterr().out)})
-    assert (told[0] - told[1], told[1] - told[0]) == ({"engine", "file mode", "disk"}, {"memory"})
+    assert (told[0] - told[1], told[1] - told[0]) == (
+        {"engine", "file mode", "disk", "integrity"},
+        {"memory"},
+    )
     cli = Path(run.__code__.co_filename).parent
     for word in ("import sqlite3", "import redis", "adapters"):
         assert not [path.name for path in cli.rglob("*.py") if word in path.read_text()], word
+
+
+def test_the_doctor_mends_records(
+    url: str, jobs: Jobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def records(code: int, *options: str) -> tuple[str, str]:
+        assert run(["doctor", "--url", url, "--json", *options]) == code
+        (one,) = [one for one in json.loads(capsys.readouterr().out) if one["what"] == "records"]
+        return one["state"], one["text"]
+
+    job = jobs.enqueue("works", {}, delay=3600)
+    assert records(0) == ("ok", "1 jobs, each where it should be")
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as hand:
+        hand.execute("UPDATE job SET status = 'running', due = NULL, worker = 'lost'")
+    state, text = records(1)
+    assert (state, "1 running and held by nobody" in text) == ("problem", True)
+    assert "boundary-jobs doctor --repair" in text
+    assert records(1) == (state, text), "a look mends nothing"
+    state, text = records(0, "--repair")
+    assert (state, "put right: 1 running and held by nobody" in text) == ("note", True)
+    assert records(0)[0] == "ok"
+    assert jobs.find(job.id) is not None
 
 
 def test_top_looks_once(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:

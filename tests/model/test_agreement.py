@@ -56,6 +56,7 @@ from boundary.jobs.core.operations import (
     PutSchedule,
     Reclaim,
     RemoveSchedule,
+    Repair,
     Report,
     Retry,
     Save,
@@ -206,7 +207,6 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Promote, limits),
     st.builds(Prune, limits),
     st.builds(Depart, workers, keeps),
-    st.builds(Inherit, st.just("w1"), st.just("heir"), some_ids, spans, blobs, keeps),
     st.builds(Explain, ids),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_known, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
@@ -329,6 +329,21 @@ class Agreement(RuleBasedStateMachine):
     @rule(limit=limits, keep_ms=keeps)
     def reclaim(self, limit: int, keep_ms: int | None) -> None:
         self.agree(Reclaim(MAX_CRASHES, keep_ms, limit))
+
+    @rule(limit=limits, mend=st.booleans(), later=st.booleans())
+    def repair(self, limit: int, *, mend: bool, later: bool) -> None:
+        """Nothing is amiss, and what can be seen stays as it is."""
+        if later:
+            self.clock.advance(0.001)
+        cursor, looked = None, 0
+        while True:
+            step = self.backend.execute(Repair(cursor, limit, mend))
+            assert step.amiss == (), step
+            looked += step.looked
+            cursor = step.cursor
+            if cursor is None:
+                break
+        assert looked == len(self.state.jobs)
 
     @rule()
     def everything_is_lost(self) -> None:

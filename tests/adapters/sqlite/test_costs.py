@@ -45,6 +45,7 @@ from boundary.jobs.core.operations import (
     PutSchedule,
     Reclaim,
     RemoveSchedule,
+    Repair,
     Report,
     Retry,
     Save,
@@ -131,6 +132,7 @@ LOOKING: dict[str, Sequence[Operation[Any]]] = {
     "search for a status that no job of the queue has": [
         Search(status="failed", queue="none", scan=300)
     ],
+    "repair": [Repair(None, 200), Repair("1000", 200), Repair("500", 200, mend=False)],
     "audit": [Audit()],
     "edit": [Edit(ident(6), 0, 0, b"x")],
     "acts": [

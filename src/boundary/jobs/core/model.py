@@ -71,6 +71,8 @@ from boundary.jobs.core.operations import (
     QueueLoad,
     Reclaim,
     RemoveSchedule,
+    Repair,
+    Repaired,
     Report,
     Retry,
     Save,
@@ -563,6 +565,16 @@ def _prune(state: State, operation: Prune, now: Millis) -> int:
             state.causes.pop(id, None)
             count += 1
     return count
+
+
+def _repair(state: State, operation: Repair, now: Millis) -> Repaired:
+    """Nothing here can be at odds with a record: lanes and holders are made of nothing else."""
+    after = cursor_position(operation.cursor) or 0
+    left = [record.seq for record in state.jobs.values() if record.seq > after]
+    more = len(left) > operation.limit
+    return Repaired(
+        min(len(left), operation.limit), (), str(left[operation.limit - 1]) if more else None
+    )
 
 
 def _forget(kept: dict[tuple[Millis, str, str], Counters], oldest: Millis) -> None:
@@ -1060,6 +1072,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     Promote: _promote,
     Reclaim: _reclaim,
     Prune: _prune,
+    Repair: _repair,
     PutSchedule: _put_schedule,
     RemoveSchedule: _remove_schedule,
     Schedules: _list_schedules,

@@ -420,6 +420,62 @@ class Prune(Operation[int], frozen=True):
     limit: int = BATCH
 
 
+Amiss: TypeAlias = Literal[
+    "ready",
+    "due",
+    "running",
+    "stopping",
+    "status",
+    "dead letter",
+    "history",
+    "retention",
+    "log",
+    "lane",
+    "entry without a job",
+    "count",
+]
+"""What a job (by its record) is missing from, or what is there without a job."""
+
+
+class Repaired(Struct, frozen=True):
+    """What a step of a repair came to.
+
+    Attributes:
+        looked: Jobs it looked at.
+        amiss: How often each kind of fault was found; a kind that was not is left out.
+        cursor: Where to go on; None: all was looked at.
+    """
+
+    looked: int
+    amiss: tuple[tuple[Amiss, int], ...] = ()
+    cursor: str | None = None
+
+
+class Repair(Operation[Repaired], frozen=True):
+    """A stretch of the store is as the jobs' records say.
+
+    The record is the truth; all else (who is ready, due, held, dead, when it is pruned) can be made
+    anew of it. A job its record has ready joins the tail of its lane; one that runs is held by its
+    worker again, and if the store does not know that worker, under a lease that has just ended: a
+    heartbeat renews it, else `Reclaim` takes the job back, with one crash more, as from any
+    lost worker. What stands somewhere without a job is taken out. A sound store stays as it is.
+
+    Jobs that come, go and move between the steps are not at fault, and are left alone.
+
+    Attributes:
+        cursor: From an earlier step; None: from the beginning.
+        limit: Most jobs to look at. (A step may look at as many as a store keeps in one piece.)
+        mend: False: nothing is changed, the answer tells what would be.
+
+    Raises:
+        UsageError: The cursor is not one of ours.
+    """
+
+    cursor: str | None = None
+    limit: int = BATCH
+    mend: bool = True
+
+
 # Schedules
 
 
@@ -726,7 +782,7 @@ class Search(Operation[Page], frozen=True):
     text: str | None = None
     limit: int = 50
     cursor: str | None = None
-    scan: int = 20_000
+    scan: int = 5_000
 
     def matches(self, record: Record) -> bool:
         """Whether the record fulfils every condition but the cursor."""
@@ -1031,6 +1087,8 @@ def notices(operation: Operation[object], reply: object) -> frozenset[Topic]:
         return _settle_notices(operation.settle)
     if isinstance(operation, Settle):
         return _settle_notices(operation)
+    if isinstance(reply, Repaired):
+        return _WORK if reply.amiss else frozenset()
     return _NOTICES.get(type(operation), frozenset()) if reply else frozenset()
 
 

@@ -1,24 +1,27 @@
 """`boundary-jobs doctor`: examines the configuration and the store, and says what to do.
 
-What belongs here: findings, each with its remedy. What does not: repairing.
+What belongs here: findings, each with its remedy, and asking for a repair. What does not: what a
+repair does (each store's).
 """
 
 from __future__ import annotations
 
 import platform
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
 
-from boundary.jobs.core.operations import Stats, Time
+from boundary.jobs.core.operations import Amiss, Repair, Repaired, Stats, Time
 from boundary.jobs.core.wire import at
 from boundary.jobs.errors import JobsError
-from boundary.jobs.ports import Finding
+from boundary.jobs.ports import Backend, Finding
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import REFUSED, UNREACHABLE, Terminal
@@ -35,10 +38,38 @@ LATE = timedelta(minutes=1)
 """Any worker that is alive fires a tick within seconds."""
 
 
-def doctor(context: typer.Context, as_json: Json = False) -> None:
-    """Examine configuration, store, clock and workers; exit 1 if something needs mending."""
+STEP = 250
+"""Jobs a step of a repair looks at: short enough that workers do not wait."""
+
+AMISS: Final[dict[Amiss, str]] = {
+    "ready": "ready and in no queue",
+    "due": "waiting and on no calendar",
+    "running": "running and held by nobody",
+    "stopping": "to be stopped, and nobody told",
+    "status": "not found by status",
+    "dead letter": "dead and not among the dead letters",
+    "history": "missing from the history",
+    "retention": "finished and never pruned",
+    "log": "not found by a search",
+    "lane": "queues not listed",
+    "entry without a job": "entries without a job",
+    "count": "wrong counts",
+}
+"""What each kind is called, after a number."""
+
+Mend = Annotated[
+    bool,
+    typer.Option(
+        "--repair",
+        help="Put right what contradicts the jobs' records; workers may go on meanwhile.",
+    ),
+]
+
+
+def doctor(context: typer.Context, repair: Mend = False, as_json: Json = False) -> None:
+    """Examine configuration, store, clock, workers and jobs; exit 1 if something needs mending."""
     terminal: Terminal = context.obj
-    findings = list(_examine(terminal))
+    findings = list(_examine(terminal, mend=repair))
     if as_json:
         terminal.json([one._asdict() for one in findings])
     else:
@@ -53,7 +84,7 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
         raise typer.Exit(REFUSED)
 
 
-def _examine(terminal: Terminal) -> Iterator[Finding]:
+def _examine(terminal: Terminal, *, mend: bool) -> Iterator[Finding]:
     yield Finding(
         "versions",
         "ok",
@@ -69,6 +100,7 @@ def _examine(terminal: Terminal) -> Iterator[Finding]:
         yield Finding("configuration", "ok", f"{jobs!r}, lease {_seconds(jobs)}")
         try:
             yield from _store(jobs)
+            yield _records(jobs, terminal, mend=mend)
         except JobsError as error:
             yield Finding("store", "problem", error.message)
             # The place itself may tell why.
@@ -95,6 +127,41 @@ def _store(jobs: Jobs) -> Iterator[Finding]:
     yield from _lost(snapshot)
     yield from _jobs(jobs)
     yield from _schedules(jobs, now)
+
+
+def _records(jobs: Jobs, terminal: Terminal, *, mend: bool) -> Finding:
+    """Whether all that the store keeps beside the records agrees with them."""
+    amiss: Counter[Amiss] = Counter()
+    looked = 0
+    backend = jobs.store.blocking()
+    shown = terminal.err.is_terminal
+    try:
+        with terminal.err.status("looking at jobs") if shown else nullcontext() as status:
+            for step in _steps(backend, mend=mend):
+                looked += step.looked
+                amiss.update(dict(step.amiss))
+                if status is not None:
+                    status.update(f"looked at {looked:,} jobs, {amiss.total():,} faults")
+    finally:
+        backend.close()
+    if not amiss:
+        return Finding("records", "ok", f"{looked:,} jobs, each where it should be")
+    told = ", ".join(f"{number:,} {AMISS[kind]}" for kind, number in amiss.most_common())
+    if mend:
+        return Finding("records", "note", f"put right: {told}; {looked:,} jobs looked at")
+    return Finding(
+        "records",
+        "problem",
+        f"{told}, of {looked:,} jobs; mend with boundary-jobs doctor --repair, workers may go on",
+    )
+
+
+def _steps(backend: Backend, *, mend: bool) -> Iterator[Repaired]:
+    step = backend.execute(Repair(None, STEP, mend))
+    yield step
+    while step.cursor is not None:
+        step = backend.execute(Repair(step.cursor, STEP, mend))
+        yield step
 
 
 def _clock(ahead: float) -> Finding:

@@ -1,4 +1,4 @@
-"""What any worker does for all: `Promote`, `Reclaim`, `Prune`.
+"""What any worker does for all: `Promote`, `Reclaim`, `Prune`; and `Repair`, of a sound store.
 
 What belongs here: cases of the duties, asked for by themselves. What does not: promotion as a
 part of a claim (`claiming`).
@@ -6,19 +6,24 @@ part of a claim (`claiming`).
 
 from __future__ import annotations
 
+import pytest
+
 from boundary.jobs.core.operations import (
     Cancel,
     DeadLetters,
     Enqueue,
+    Find,
     Heartbeat,
     Promote,
     Prune,
     Reclaim,
+    Repair,
     Retry,
     SetPaused,
     Stats,
 )
 from boundary.jobs.core.wire import job_of
+from boundary.jobs.errors import UsageError
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import Case, on_both_doors
 from boundary.jobs.testing.contract.words import (
@@ -45,6 +50,7 @@ from boundary.jobs.testing.contract.words import (
 )
 
 MAX_CRASHES = 3
+REPAIRED = "done dead again runs stops gone later saved a b c"
 
 
 def lose(clock: FakeClock, *, keep_ms: int | None = None) -> Asking[set[bytes]]:
@@ -258,3 +264,34 @@ class DutyCases:
         clock.advance(10)
         assert (yield Prune()) == 0
         assert (yield from load()).ready == 1
+
+    @on_both_doors
+    def test_a_sound_store_has_nothing_to_repair(self, clock: FakeClock) -> Case:
+        yield from run("done", keep_ms=HOUR)
+        yield from run("dead", "exhaust")
+        yield from run("again", "fail", delay_ms=HOUR)
+        yield from enqueue("runs stops")
+        yield from claim()
+        yield Cancel((ident("stops"),), None)
+        yield from enqueue("gone")
+        yield Cancel((ident("gone"),), HOUR)
+        yield from enqueue("later", delay_ms=HOUR)
+        yield from enqueue("saved", parked=True)
+        yield from enqueue("a b c")
+        clock.advance(1)
+        before = (yield Find(idents(REPAIRED))), (yield Stats())
+        for limit in (1, 4, 250):
+            for mend in (False, True):
+                looked, cursor = 0, None
+                while looked == 0 or cursor is not None:
+                    step = yield Repair(cursor, limit, mend)
+                    assert step.amiss == ()
+                    looked, cursor = looked + step.looked, step.cursor
+                assert looked == len(REPAIRED.split())
+        assert ((yield Find(idents(REPAIRED))), (yield Stats())) == before
+        assert (yield from waiting()) == "a b c"
+
+    @on_both_doors
+    def test_a_repair_refuses_a_strange_cursor(self, clock: FakeClock) -> Case:
+        with pytest.raises(UsageError, match="cursor 'elsewhere'"):
+            yield Repair("elsewhere")

@@ -35,6 +35,7 @@ RIGHTS: Final = (
     "DEL K",
     "EXPIRE K 1",
     "GET K",
+    "GETRANGE K 0 1",
     "SET K 1",
     "SETRANGE K 0 x",
     "INCR K",

@@ -40,6 +40,7 @@ REPEATABLE: Final = frozenset(
         "promote",
         "reclaim",
         "prune",
+        "repair",
         "put_schedule",
         "schedules",
         "time",

@@ -10,6 +10,7 @@ are yielded together go out together, and their replies become one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable, Sequence
 from struct import Struct as Layout
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, cast
@@ -466,6 +467,40 @@ def _prune(operation: ops.Prune, partitions: Partitions) -> Plan[int]:
         return Call("prune", (left,), number)
 
     return _size((yield from _up_to(operation.limit, partitions, call)))
+
+
+def _repair(operation: ops.Repair, partitions: Partitions) -> Plan[ops.Repaired]:
+    """The cursor: partition, phase, where in it, the roll (`lua/parts/rolling.lua`)."""
+    number, phase, at, roll = _repair_cursor(operation.cursor, partitions)
+    ask = _ask(phase=phase, at=at, roll=roll, limit=operation.limit, mend=operation.mend)
+    ((phase, at, roll, looked, amount),) = yield [Call("repair", (ask,), number)]
+    amiss: list[tuple[ops.Amiss, int]] = [
+        (cast("ops.Amiss", kind.decode()), count)
+        for kind, count in zip(amount[::2], amount[1::2], strict=True)
+    ]
+    more: str | None = None
+    if phase:
+        more = f"{number}.{phase.decode()}.{at.decode()}.{roll}"
+    elif number + 1 < partitions.count:
+        more = f"{number + 1}.{BEGIN}..0"
+    return ops.Repaired(looked, tuple(amiss), more)
+
+
+BEGIN: Final = "keeps"
+"""The first phase of a repair."""
+
+_REPAIR_CURSOR: Final = re.compile(r"([0-9]{1,5})\.([a-z]{1,9})\.([0-9]{0,20}|more)\.([0-9]{1,15})")
+
+
+def _repair_cursor(cursor: str | None, partitions: Partitions) -> tuple[int, str, str, int]:
+    if cursor is None:
+        return 0, BEGIN, "", 0
+    found = _REPAIR_CURSOR.fullmatch(cursor)
+    if found is None or int(found[1]) >= partitions.count:
+        raise UsageError(
+            f"the cursor {cursor[:40]!r} is not one a repair returned; leave it out to start anew"
+        )
+    return int(found[1]), found[2], found[3], int(found[4])
 
 
 # Schedules; all are in the first partition
@@ -995,6 +1030,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Promote: _promote,
     ops.Reclaim: _reclaim,
     ops.Prune: _prune,
+    ops.Repair: _repair,
     ops.PutSchedule: _put_schedule,
     ops.RemoveSchedule: _remove_schedule,
     ops.Schedules: _schedules,

@@ -6,15 +6,20 @@ anything.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
 from boundary.jobs.ports import Finding
 
 FREE_LIMIT = 512 * 1024 * 1024
 """Bytes a disk should have left."""
+
+NAMED = 3
+"""Damages that are named."""
 
 
 def examine(path: Path) -> list[Finding]:
@@ -22,7 +27,7 @@ def examine(path: Path) -> list[Finding]:
     if not path.exists():
         return []
     engine = f"SQLite {sqlite3.sqlite_version}; enqueues and outcomes are flushed to the disk"
-    return [Finding("engine", "ok", engine), _mode(path), _disk(path)]
+    return [Finding("engine", "ok", engine), _mode(path), _disk(path), *_integrity(path)]
 
 
 def _mode(path: Path) -> Finding:
@@ -44,3 +49,29 @@ def _disk(path: Path) -> Finding:
         return Finding("disk", "ok", used)
     remedy = "free some space, or enqueuing will fail with StoreFull"
     return Finding("disk", "problem", f"{used}; {remedy}")
+
+
+def _integrity(path: Path) -> list[Finding]:
+    """What SQLite says of its own pages and indexes; nothing where it cannot be asked."""
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)
+        ) as connection:
+            rows = connection.execute("PRAGMA integrity_check").fetchall()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            return []  # whoever opens the store says so
+        rows = [(str(error),)]
+    if rows == [("ok",)]:
+        return [Finding("integrity", "ok", "SQLite finds pages and indexes sound")]
+    told = [text for (text,) in rows]
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return [
+        Finding(
+            "integrity",
+            "problem",
+            f"{path} is damaged ({'; '.join(told[:NAMED])}{more}). Stop the workers and copy the "
+            "file; if only indexes are named, run REINDEX in sqlite3, else its .recover, or "
+            "restore a backup",
+        )
+    ]

@@ -21,6 +21,7 @@ from boundary.jobs.core.operations import cursor_position, lease_end, queue_orde
 from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import Millis, NewJob, Record
+from boundary.jobs.shell.adapters.sqlite import repairing
 from boundary.jobs.shell.adapters.sqlite import statements as sql
 
 R = TypeVar("R")
@@ -530,6 +531,34 @@ def _prune(operation: ops.Prune, now: Millis) -> Plan[int]:
     yield Ask(sql.FORGET_HOURS, (ops.Series(ops.HOURS, hourly=True).since(now),))
     yield Ask("DELETE FROM aside WHERE until < ?", (now,))
     return len((yield Ask(sql.PRUNE, (now, operation.limit))))
+
+
+def _repair(operation: ops.Repair, now: Millis) -> Plan[ops.Repaired]:
+    after = cursor_position(operation.cursor) or 0
+    rows = yield Ask(sql.STRETCH, (after, operation.limit))
+    if not rows:
+        return ops.Repaired(0)
+    first, last = rows[0][0], rows[-1][0]
+    amiss: list[tuple[ops.Amiss, int]] = []
+    for kind, (condition, remedies) in repairing.FAULTS.items():
+        count = yield from _amiss(condition, remedies, (first, last, now), mend=operation.mend)
+        if count:
+            amiss.append((kind, count))
+    cursor = str(last) if len(rows) == operation.limit else None
+    return ops.Repaired(len(rows), tuple(amiss), cursor)
+
+
+def _amiss(
+    condition: str, remedies: Sequence[str], values: tuple[int, int, Millis], *, mend: bool
+) -> Plan[int]:
+    """How many jobs of the stretch this is true of; it was, if that is to be mended."""
+    # Each statement is given all three values, so each has to name them.
+    where = f"seq BETWEEN ?1 AND ?2 AND ?3 IS NOT NULL AND ({condition})"
+    ((count,),) = yield Ask(f"SELECT count(*) FROM job WHERE {where}", values)
+    if count and mend:
+        for remedy in remedies:
+            yield Ask(remedy.format(where=where), values)
+    return int(count)
 
 
 # Schedules
@@ -1053,6 +1082,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.Promote: _promote,
     ops.Reclaim: _reclaim,
     ops.Prune: _prune,
+    ops.Repair: _repair,
     ops.PutSchedule: _put_schedule,
     ops.RemoveSchedule: _remove_schedule,
     ops.Schedules: _schedules,

@@ -170,6 +170,8 @@ PRUNE = (
     "AND prune_at <= ? ORDER BY prune_at LIMIT ?) RETURNING seq"
 )
 
+STRETCH = "SELECT seq FROM job WHERE seq > ? ORDER BY seq LIMIT ?"
+
 # What operators ask
 
 RETRY = (

@@ -129,6 +129,8 @@ document.addEventListener("click", (event) => {
   for (const one of document.querySelectorAll(".ask[open]")) if (!one.contains(event.target)) one.open = false;
 });
 
+const here = document.querySelector("nav [aria-current]");
+if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
 writeTimes(document);
 writeTitles(document);
 setInterval(() => writeTimes(document), 1000);
