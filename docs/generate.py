@@ -227,20 +227,37 @@ def http_page() -> str:
         f"`{API}/openapi.json`.",
         "",
         "```sh",
+        f"curl 'localhost:8210{API}/failed?limit=5'",
         'curl -H "Authorization: Bearer $TOKEN" https://jobs.example.com' + f"{API}/stats",
         "```",
         "",
-        f"| below `{API}` | does |",
-        "|---|---|",
-        *(f"| `{one.method} {one.path or '(itself)'}` | {_summary(one)} |" for one in _by_path()),
-        "| `GET /events` | The totals as a stream (server-sent events), whenever they change. |",
-        "| `GET /openapi.json` | The description of all this. |",
+        f"| below `{API}` | takes | is true afterwards, or answers |",
+        "|---|---|---|",
+        *(
+            f"| `{one.method} {one.path or '(itself)'}` | {_taken(one)} | {_summary(one)} |"
+            for one in _by_path()
+        ),
+        "| `GET /events` | | The totals as a stream (server-sent events), whenever they change. |",
+        "| `GET /openapi.json` | | The description of all this. |",
         "",
-        "A refusal is `application/problem+json` with a stable [`code`](reference/errors.md). A viewer who",
-        "acts is refused with 403, an unknown visitor with 401; what changes many jobs wants the number of",
-        "them confirmed. Acts are [logged](operating.md#who-did-what-and-undo) with the visitor's name.",
+        "`?` stands for parameters of the query, braces for members of a JSON body. Unknown ones are refused, not",
+        "ignored. What acts on many jobs wants `confirm`, the number it acts on: without it, or if it is another",
+        "by now, nothing is done and the answer is 409 with the `count`. Acts are",
+        "[logged](operating.md#who-did-what-and-undo) with the visitor's name.",
+        "",
+        "A refusal is `application/problem+json` with a stable [`code`](reference/errors.md): 400 a query, id or",
+        "name that is none; 401, 403 who asks, or from where; 404, 405; 409 what the job's status does not allow, or",
+        "a count to confirm; 413 a body above 1 MiB; 415; 422 a body that is none, or arguments the handler does",
+        "not take; 503 the store is away, with `Retry-After`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _taken(one: Endpoint) -> str:
+    """The names of a query's parameters and a body's members."""
+    query = ", ".join(f"`{name}`" for name in getattr(one.query, "__struct_fields__", ()))
+    body = ", ".join(f"`{name}`" for name in getattr(one.body, "__struct_fields__", ()))
+    return " ".join([*([f"? {query}"] if query else []), *([f"{{ {body} }}"] if body else [])])
 
 
 def _by_path() -> list[Endpoint]:

@@ -26,6 +26,13 @@ BEFORE = {
         @jobs.handler
         def report(kind: str) -> None: ...
     """,
+    "dashboard": """
+        from fastapi import FastAPI
+        from starlette.applications import Starlette as get_asgi_application
+        from boundary.jobs import Jobs
+        jobs, fastapi_app = Jobs(), FastAPI()
+        def who(request): return None
+    """,
     "executors": "from boundary.jobs import Context, Jobs\njobs = Jobs()",
 }
 """What a page takes for granted."""
