@@ -73,8 +73,8 @@ sbom: $(READY)  ## Write the bill of materials (CycloneDX) of the wheel in dist/
 	@rm -rf $(DIST)/env && echo "$(DIST)/sbom.json"
 
 docs: $(READY)  ## Write the generated pages of docs/ anew, and build the site from them, into site/
-	@$(BIN)/python docs/generate.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo site/index.html
+	@$(BIN)/python -m docs.generate
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo 'site/index.html; with its search: python3 -m http.server -d site'
 
 clean:  ## Remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage dist site

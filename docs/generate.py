@@ -22,6 +22,7 @@ from boundary.jobs.shell.web.api.endpoint import Endpoint
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.shell.web.guarding import API
 from boundary.jobs.shell.web.problems import status_of
+from docs import drawing
 
 HERE = Path(__file__).parent
 
@@ -84,60 +85,6 @@ def lifecycle_page() -> str:
     )
 
 
-PLACES = {
-    "pending": (90, 190),
-    "running": (360, 190),
-    "failed": (760, 90),
-    "completed": (760, 190),
-    "cancelled": (760, 330),
-    "retrying": (360, 330),
-}
-"""Where each status stands in the diagram."""
-
-WAYS = {
-    ("pending", "running"): ("M145 184 H301", 223, 176),
-    ("running", "pending"): ("M305 198 H149", 223, 214),
-    ("running", "completed"): ("M415 190 H701", 480, 182),
-    ("running", "failed"): ("M390 172 L701 96", 500, 114),
-    ("running", "cancelled"): ("M400 208 L701 322", 600, 302),
-    ("running", "retrying"): ("M360 208 V308", 376, 262),
-    ("retrying", "pending"): ("M305 318 L124 211", 190, 280),
-    ("retrying", "cancelled"): ("M415 336 H701", 560, 352),
-    ("retrying", "failed"): ("M390 312 L722 112", 645, 132),
-    ("pending", "cancelled"): ("M70 208 C70 430 760 430 760 352", 420, 414),
-    ("failed", "pending"): ("M760 72 C760 -10 90 -10 90 168", 420, 14),
-}
-"""How an arrow goes, and where its words stand."""
-
-
-SVG_HEAD = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 830 420" role="img" '
-    'aria-label="The life of a job" font-family="sans-serif" font-size="13" '
-    'text-anchor="middle" fill="currentColor">\n'
-    '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
-    'orient="auto"><path d="M0 0L8 4L0 8z"/></marker>'
-)
-
-
-def lifecycle_picture() -> str:
-    """docs/img/lifecycle.svg: the same diagram for the site, which loads no script to draw it."""
-    ways: dict[tuple[str, str], list[str]] = {}
-    for (before, event), to in lifecycle.TABLE.items():
-        ways.setdefault((before, to), []).append(event)
-    parts = [SVG_HEAD]
-    for way, words in ways.items():
-        path, x, y = WAYS[way]
-        parts.append(f'<path d="{path}" fill="none" stroke="currentColor" marker-end="url(#tip)"/>')
-        parts.append(f'<text x="{x}" y="{y}">{" / ".join(words)}</text>')
-    for name, (x, y) in PLACES.items():
-        parts.append(
-            f'<rect x="{x - 55}" y="{y - 18}" width="110" height="36" rx="8" fill="none" '
-            'stroke="currentColor" stroke-width="2"/>'
-        )
-        parts.append(f'<text x="{x}" y="{y + 5}" font-weight="bold">{name}</text>')
-    return "\n".join([*parts, "</svg>", ""])
-
-
 def configuration_page() -> str:
     """docs/reference/configuration.md: every key, from the types that check it."""
     lines = [
@@ -153,7 +100,7 @@ def configuration_page() -> str:
         "",
         "An unknown key or a bad value is a `ConfigError` that names the source, the key and what it may",
         "be. All durations are milliseconds. In the environment a list is `a,b`, a table `a=1,b=2`, and an",
-        "empty variable counts as not set. `boundary-jobs doctor` shows what is in force.",
+        "empty variable counts as not set. `boundary-jobs doctor` reads it all and says what is wrong.",
         "",
         "```toml",
         f"# {config.FILE}",
@@ -280,20 +227,37 @@ def http_page() -> str:
         f"`{API}/openapi.json`.",
         "",
         "```sh",
+        f"curl 'localhost:8210{API}/failed?limit=5'",
         'curl -H "Authorization: Bearer $TOKEN" https://jobs.example.com' + f"{API}/stats",
         "```",
         "",
-        f"| below `{API}` | does |",
-        "|---|---|",
-        *(f"| `{one.method} {one.path or '(itself)'}` | {_summary(one)} |" for one in _by_path()),
-        "| `GET /events` | The totals as a stream (server-sent events), whenever they change. |",
-        "| `GET /openapi.json` | The description of all this. |",
+        f"| below `{API}` | takes | is true afterwards, or answers |",
+        "|---|---|---|",
+        *(
+            f"| `{one.method} {one.path or '(itself)'}` | {_taken(one)} | {_summary(one)} |"
+            for one in _by_path()
+        ),
+        "| `GET /events` | | The totals as a stream (server-sent events), whenever they change. |",
+        "| `GET /openapi.json` | | The description of all this. |",
         "",
-        "A refusal is `application/problem+json` with a stable [`code`](reference/errors.md). A viewer who",
-        "acts is refused with 403, an unknown visitor with 401; what changes many jobs wants the number of",
-        "them confirmed. Acts are [logged](operating.md#who-did-what-and-undo) with the visitor's name.",
+        "`?` stands for parameters of the query, braces for members of a JSON body. Unknown ones are refused, not",
+        "ignored. What acts on many jobs wants `confirm`, the number it acts on: without it, or if it is another",
+        "by now, nothing is done and the answer is 409 with the `count`. Acts are",
+        "[logged](operating.md#who-did-what-and-undo) with the visitor's name.",
+        "",
+        "A refusal is `application/problem+json` with a stable [`code`](reference/errors.md): 400 a query, id or",
+        "name that is none; 401, 403 who asks, or from where; 404, 405; 409 what the job's status does not allow, or",
+        "a count to confirm; 413 a body above 1 MiB; 415; 422 a body that is none, or arguments the handler does",
+        "not take; 503 the store is away, with `Retry-After`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _taken(one: Endpoint) -> str:
+    """The names of a query's parameters and a body's members."""
+    query = ", ".join(f"`{name}`" for name in getattr(one.query, "__struct_fields__", ()))
+    body = ", ".join(f"`{name}`" for name in getattr(one.body, "__struct_fields__", ()))
+    return " ".join([*([f"? {query}"] if query else []), *([f"{{ {body} }}"] if body else [])])
 
 
 def _by_path() -> list[Endpoint]:
@@ -431,7 +395,7 @@ def _choices(literal: Any) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_page,
     "http.md": http_page,
-    "img/lifecycle.svg": lifecycle_picture,
+    "img/lifecycle.svg": drawing.lifecycle_picture,
     "lifecycle.md": lifecycle_page,
     "reference/api.md": api_page,
     "reference/configuration.md": configuration_page,

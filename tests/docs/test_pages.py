@@ -14,7 +14,7 @@ import boundary.jobs
 from boundary.jobs import EventType
 from boundary.jobs.shell.cli.app import app
 from docs import generate
-from tests.docs.pages import DOCS, ROOT, blocks, run
+from tests.docs.pages import DOCS, ROOT, blocks, compiled, run
 
 ELSEWHERE = {"tutorial", "testing"}
 """Pages with tests of their own, beside those for who comes from elsewhere."""
@@ -25,6 +25,13 @@ BEFORE = {
         jobs = Jobs()
         @jobs.handler
         def report(kind: str) -> None: ...
+    """,
+    "dashboard": """
+        from fastapi import FastAPI
+        from starlette.applications import Starlette as get_asgi_application
+        from boundary.jobs import Jobs
+        jobs, fastapi_app = Jobs(), FastAPI()
+        def who(request): return None
     """,
     "executors": "from boundary.jobs import Context, Jobs\njobs = Jobs()",
 }
@@ -50,6 +57,13 @@ def test_the_code_of_a_page_runs(
     exec(re.sub(r"^ {8}", "", BEFORE.get(page.stem, ""), flags=re.MULTILINE), given)
     run(page, given)
     assert blocks(page)[0]
+
+
+def test_the_code_of_what_one_can_see_is_code() -> None:
+    """It follows events without end and needs others' packages; `tests/telemetry` does as it says."""
+    page = DOCS / "observability.md"
+    for line, code in blocks(page)[0]:
+        compiled(page, line, code)
 
 
 def everything() -> str:

@@ -26,29 +26,32 @@ COMMANDS = [
 ]
 
 
-def arguments(command: str) -> list[str]:
-    """The command under this interpreter."""
-    if found := re.fullmatch(r"python -c '(.*)'", command):
-        return [sys.executable, "-c", found[1]]
-    word, *rest = command.split()
-    assert word == "boundary-jobs"
-    return [sys.executable, "-m", "boundary.jobs", *rest]
-
-
 class Follower:
-    """Somebody with a folder and a terminal."""
+    """Somebody with a folder, a terminal and a Python."""
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, url: str | None = None, python: str | Path = sys.executable
+    ) -> None:
         self.folder = folder
-        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("BOUNDARY_JOBS_")}
+        self.python = str(python)
+        hidden = ("BOUNDARY_JOBS_", "PYTHONPATH")
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         if url is not None:
             self.environ["BOUNDARY_JOBS_URL"] = url
 
+    def arguments(self, command: str) -> list[str]:
+        """The command of the page under this Python."""
+        assert command in COMMANDS
+        if found := re.fullmatch(r"python -c '(.*)'", command):
+            return [self.python, "-c", found[1]]
+        word, *rest = command.split()
+        assert word == "boundary-jobs"
+        return [self.python, "-m", "boundary.jobs", *rest]
+
     def types(self, command: str) -> str:
         """What a command of the page prints; it exits with 0."""
-        assert command in COMMANDS
         done = subprocess.run(
-            arguments(command),
+            self.arguments(command),
             cwd=self.folder,
             env=self.environ,
             check=False,
@@ -61,9 +64,8 @@ class Follower:
     @contextlib.contextmanager
     def leaves_running(self, command: str, *more: str) -> Iterator[subprocess.Popen[str]]:
         """It runs in another terminal, until Ctrl-C, which ends it well."""
-        assert command in COMMANDS
         with subprocess.Popen(
-            [*arguments(command), *more],
+            [*self.arguments(command), *more],
             cwd=self.folder,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -77,7 +79,7 @@ class Follower:
                 assert process.wait(20) == 0
 
     def looks(self, *words: str) -> Any:
-        command = [sys.executable, "-m", "boundary.jobs", *words, "--json"]
+        command = [self.python, "-m", "boundary.jobs", *words, "--json"]
         done = subprocess.run(
             command, cwd=self.folder, env=self.environ, check=True, capture_output=True
         )
@@ -96,10 +98,10 @@ GREET, RESULT, FAIL = [line for line in COMMANDS if line.startswith("python")]
 WORK = "boundary-jobs worker tasks"
 
 
-def test_the_first_six_steps(tmp_path: Path) -> None:
+def first_six_steps(me: Follower) -> None:
     first, mended = SOURCES
-    (tmp_path / "tasks.py").write_text(first)
-    me = Follower(tmp_path)
+    tasks = me.folder / "tasks.py"
+    tasks.write_text(first)
     me.types(GREET)
     assert "1" in me.types("boundary-jobs stats")
     with me.leaves_running(WORK):
@@ -113,10 +115,14 @@ def test_the_first_six_steps(tmp_path: Path) -> None:
         me.types(FAIL)
         until(lambda: me.looks("failed"))
         assert "ZeroDivisionError" in me.types("boundary-jobs failed")
-    (tmp_path / "tasks.py").write_text(mended)
+    tasks.write_text(mended)
     with me.leaves_running(WORK):
         me.types("boundary-jobs retry --all --yes")
         until(lambda: "completed" in me.types("boundary-jobs search --type price"))
+
+
+def test_the_first_six_steps(tmp_path: Path) -> None:
+    first_six_steps(Follower(tmp_path))
 
 
 def test_the_seventh_step(tmp_path: Path, redis_url: str) -> None:

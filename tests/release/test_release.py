@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 import boundary.jobs
+from tests.docs.test_tutorial import Follower, first_six_steps
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -149,6 +150,13 @@ def test_what_the_package_says_of_itself(wheel: Path) -> None:
 
 
 # Where nothing else is
+
+
+def test_the_tutorial_is_followed_with_the_wheel_alone(
+    installed: Callable[..., Path], tmp_path: Path
+) -> None:
+    first_six_steps(Follower(tmp_path, python=installed("web")))
+
 
 QUICK_START = """
 import asyncio, sys

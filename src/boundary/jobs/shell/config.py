@@ -143,7 +143,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
             as many, within bounds, as the measured load allows.
         queue_concurrency: Of these queues, at most so many of them.
         lease: A worker not heard of for so long is taken for lost, and its jobs taken back.
-        max_unhandled: Longest wait between looks for a worker that has the missing handler.
+        max_unhandled: A job no worker has a handler for is a dead letter after so long.
         max_crashes: So many lost workers make a job a dead letter.
         max_jobs: A process is replaced by a new one after so many jobs; 0: never.
         max_memory: A process that has more bytes of memory is replaced; 0: never.
