@@ -47,8 +47,8 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 def known_variable(name: str) -> bool:
     """Whether the library would read it; of others only the seed's."""
-    keys = {f"BOUNDARY_JOBS_{key.replace('.', '_').upper()}" for key in configuration._keys()}
-    keys |= {"BOUNDARY_JOBS_DASHBOARD_TOKEN"}  # an option of the command
+    keys = {f"BOUNDARY_JOBS_{key.replace('.', '_').upper()}" for key in configuration.known_keys()}
+    keys |= configuration.OPTIONS
     return name in keys | configuration.SEED_VARIABLES.keys()
 
 

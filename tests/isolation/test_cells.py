@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from boundary.jobs import Context, Job, Jobs, RetryPolicy
+from boundary.jobs.core.dispatcher import Disowned
 from boundary.jobs.errors import UsageError
 from tests.isolation import handlers
 from tests.worker.conftest import eventually, working
@@ -131,7 +132,7 @@ def test_a_lease_that_is_lost_ends_the_process_and_nothing_else(jobs: Jobs, tmp_
         handler.enqueue(path=str(note))
         pid = int(eventually("it runs", lambda: note.exists() and note.read_text(), 20))
         for shift in worker._shifts:
-            shift._lost(shift._incarnation)
+            shift._from_thread(lambda shift=shift: shift._tell(Disowned(shift._now())))()
         eventually("its process is gone", lambda: is_gone(pid))
         for _ in range(3):
             assert jobs.result(in_thread.enqueue().id, timeout=20) == "fine"

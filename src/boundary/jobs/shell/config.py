@@ -335,10 +335,16 @@ def _flat(content: Mapping[str, Any], source: str) -> list[Given]:
     return given
 
 
+OPTIONS = frozenset({"BOUNDARY_JOBS_DASHBOARD_TOKEN", "BOUNDARY_JOBS_DASHBOARD_VIEWER_TOKEN"})
+"""Variables that stand for an option of a command, and are no setting: secrets, which in arguments
+every list of processes would show."""
+
+
 def _environment(environ: Mapping[str, str]) -> list[Given]:
     names = {PREFIX + key.replace(".", "_").upper(): key for key in known_keys()}
     given: list[Given] = []
-    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+    ours = {name for name in environ if name.startswith(PREFIX)}
+    for variable in sorted(ours - OPTIONS):
         if variable not in names:
             raise ConfigError(f"unknown environment variable {variable}{_like(variable, names)}")
         if environ[variable]:
