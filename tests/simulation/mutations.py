@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, model, operations, outcome, retry
 from boundary.jobs.core.dispatcher import Arrived
-from boundary.jobs.shell import worker as worker_module
+from boundary.jobs.shell import shift as shift_module
 from boundary.jobs.shell.executor import Executor
-from boundary.jobs.shell.worker import Shift
+from boundary.jobs.shell.shift import Shift
 
 Bug = Callable[[], AbstractContextManager[None]]
 BUGS: dict[str, Bug] = {}
@@ -404,7 +404,7 @@ def no_heir() -> AbstractContextManager[None]:
 @_bug("a worker counts jobs it lost a moment after they came in")
 def counts_lost() -> AbstractContextManager[None]:
     return _patched(
-        worker_module,
+        shift_module,
         "replace",
         lambda one, **changes: one if isinstance(one, Arrived) else replace(one, **changes),
     )

@@ -27,12 +27,12 @@ another, and the file of its end of the line."""
 
 
 class Line:
-    """The child's end: a `worker.Keeper`.
+    """The child's end: a `shift.Keeper`.
 
     Attributes:
         number: Which of the supervisor's children this is, from 1 on.
         slot: Which of its places it has, from 0 on.
-        succeeds: As `worker.Keeper.succeeds`.
+        succeeds: As `shift.Keeper.succeeds`.
     """
 
     def __init__(self, number: int, slot: int, succeeds: int, file: int) -> None:
