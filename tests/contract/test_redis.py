@@ -15,6 +15,7 @@ from boundary.jobs.shell.adapters.redis import RedisStore
 from boundary.jobs.shell.config import RedisSettings
 from boundary.jobs.testing import AdapterContract, FakeClock
 from boundary.jobs.testing.contract.claiming import ClaimCases
+from boundary.jobs.testing.contract.doors import Door
 from boundary.jobs.testing.contract.enqueuing import EnqueueCases
 from boundary.jobs.testing.contract.listening import ListenCases
 from devservers import binaries
@@ -66,11 +67,21 @@ class TestNewestRedis(OnOneServer):
 
 
 class TestValkey(OnOneServer):
+    """The scripts are the same through either door, and those are what a server may differ in."""
+
     kind = "valkey"
+
+    @pytest.fixture
+    def door(self, store: Store) -> Door:
+        return Door("asyncio", store)
 
 
 class TestRestrictedUser(OnOneServer):
     """A user with the rights docs/redis.md names, and no other."""
+
+    @pytest.fixture
+    def door(self, store: Store) -> Door:
+        return Door("blocking", store)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -124,6 +124,14 @@ def floor(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Floor]:
 
 
 @pytest.fixture
+def file_floor(tmp_path: Path) -> Iterator[Floor]:
+    """For what is about processes, and the same on every store."""
+    floor = Floor(tmp_path, f"sqlite:///{tmp_path}/jobs.db")
+    yield floor
+    floor.close()
+
+
+@pytest.fixture
 def redis_floor(tmp_path: Path, server: Server) -> Iterator[Floor]:
     server.call("FLUSHALL")
     floor = Floor(tmp_path, server.url())

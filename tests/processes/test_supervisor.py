@@ -207,26 +207,26 @@ def test_a_rolling_restart_under_load_has_no_gap(floor: Floor) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_a_worn_process_is_replaced_between_jobs(floor: Floor) -> None:
+def test_a_worn_process_is_replaced_between_jobs(file_floor: Floor) -> None:
     """max_jobs: it is not ended in the middle of one."""
-    process = supervisor(floor, "--max-jobs", "5", "--concurrency", "1")
+    process = supervisor(file_floor, "--max-jobs", "5", "--concurrency", "1")
     first = children(process)
-    jobs = [floor.jobs.enqueue("on_loop", {"seconds": 0.01}) for _ in range(40)]
+    jobs = [file_floor.jobs.enqueue("on_loop", {"seconds": 0.01}) for _ in range(40)]
     for job in jobs:
-        floor.jobs.result(job.id, timeout=20)
-    eventually("all were replaced", lambda: not first & pids(floor), patience=20)
-    assert "max_jobs is 5" in floor.log()
+        file_floor.jobs.result(job.id, timeout=20)
+    eventually("all were replaced", lambda: not first & pids(file_floor), patience=20)
+    assert "max_jobs is 5" in file_floor.log()
     process.terminate()
     assert process.wait(10) == 0
-    assert Counter(Counter(starts(floor)).values()) == {1: 40}
+    assert Counter(Counter(starts(file_floor)).values()) == {1: 40}
 
 
 @pytest.mark.timeout(60)
-def test_one_that_has_too_much_memory_is_replaced(floor: Floor) -> None:
-    process = floor.worker("--max-memory", "1M")
+def test_one_that_has_too_much_memory_is_replaced(file_floor: Floor) -> None:
+    process = file_floor.worker("--max-memory", "1M")
     eventually(
-        f"it was replaced\n{floor.log()}",
-        lambda: re.search(r"replacing process 1: it has \d+ MiB of memory", floor.log()),
+        f"it was replaced\n{file_floor.log()}",
+        lambda: re.search(r"replacing process 1: it has \d+ MiB of memory", file_floor.log()),
         patience=20,
     )
     process.terminate()
@@ -234,33 +234,33 @@ def test_one_that_has_too_much_memory_is_replaced(floor: Floor) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_a_lone_worker_starts_anew_in_its_own_place(floor: Floor) -> None:
-    job = floor.jobs.enqueue("in_thread", {"seconds": 0.5})
-    process = floor.worker()
-    eventually("it runs", lambda: starts(floor), patience=20)
+def test_a_lone_worker_starts_anew_in_its_own_place(file_floor: Floor) -> None:
+    job = file_floor.jobs.enqueue("in_thread", {"seconds": 0.5})
+    process = file_floor.worker()
+    eventually("it runs", lambda: starts(file_floor), patience=20)
     process.send_signal(signal.SIGHUP)
     eventually(
         "it has started anew",
-        lambda: floor.log().count(f"process {process.pid};") == 2,
+        lambda: file_floor.log().count(f"process {process.pid};") == 2,
         patience=20,
     )
-    assert status(floor, job) == "completed"
-    again = floor.jobs.enqueue("on_loop", {"seconds": 0.0})
-    floor.jobs.result(again.id, timeout=10)
+    assert status(file_floor, job) == "completed"
+    again = file_floor.jobs.enqueue("on_loop", {"seconds": 0.0})
+    file_floor.jobs.result(again.id, timeout=10)
     process.terminate()
     assert process.wait(10) == 0
 
 
 @pytest.mark.timeout(60)
-def test_sigttin_tells_what_runs_and_where(floor: Floor) -> None:
-    process = supervisor(floor)
-    floor.jobs.enqueue("in_thread", {"seconds": 5.0})
-    floor.jobs.enqueue("on_loop", {"seconds": 5.0})
-    eventually("both run", lambda: len(starts(floor)) == 2, patience=20)
+def test_sigttin_tells_what_runs_and_where(file_floor: Floor) -> None:
+    process = supervisor(file_floor)
+    file_floor.jobs.enqueue("in_thread", {"seconds": 5.0})
+    file_floor.jobs.enqueue("on_loop", {"seconds": 5.0})
+    eventually("both run", lambda: len(starts(file_floor)) == 2, patience=20)
     process.send_signal(signal.SIGTTIN)
-    log = floor.folder / "log"
-    eventually("it is told", lambda: "time.sleep(seconds)" in log.read_text())
-    assert "await asyncio.sleep(seconds)" in log.read_text()
+    log = file_floor.folder / "log"
+    for line in ("time.sleep(seconds)", "await asyncio.sleep(seconds)"):
+        eventually(f"{line} is told", lambda line=line: line in log.read_text())
     assert re.search(
         r"job [0-9a-f-]{36} in_thread in default, run 1, for \d\.\d s", log.read_text()
     )
@@ -300,64 +300,64 @@ def in_folder(floor: Floor, *options: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.timeout(60)
-def test_a_module_that_does_not_import_is_told_of_once(floor: Floor) -> None:
-    (floor.folder / "mine.py").write_text(BROKEN)
-    process = in_folder(floor, "--processes", "4")
+def test_a_module_that_does_not_import_is_told_of_once(file_floor: Floor) -> None:
+    (file_floor.folder / "mine.py").write_text(BROKEN)
+    process = in_folder(file_floor, "--processes", "4")
     assert process.wait(20) == 2
-    assert floor.log().count("RuntimeError: this module is broken") == 1
-    assert f'{floor.folder}/mine.py", line 1' in floor.log()
-    assert "boundary/jobs" not in floor.log().split("Traceback")[1]
+    assert file_floor.log().count("RuntimeError: this module is broken") == 1
+    assert f'{file_floor.folder}/mine.py", line 1' in file_floor.log()
+    assert "boundary/jobs" not in file_floor.log().split("Traceback")[1]
 
 
 @pytest.mark.timeout(60)
-def test_new_code_that_does_not_start_replaces_nothing(floor: Floor) -> None:
-    (floor.folder / "mine.py").write_text(GOOD.format(answer="old"))
-    process = in_folder(floor, "--processes", "2")
-    eventually("both are at work", lambda: READY in floor.log(), patience=20)
-    (floor.folder / "mine.py").write_text(BROKEN)
+def test_new_code_that_does_not_start_replaces_nothing(file_floor: Floor) -> None:
+    (file_floor.folder / "mine.py").write_text(GOOD.format(answer="old"))
+    process = in_folder(file_floor, "--processes", "2")
+    eventually("both are at work", lambda: READY in file_floor.log(), patience=20)
+    (file_floor.folder / "mine.py").write_text(BROKEN)
     process.send_signal(signal.SIGHUP)
-    eventually("it is told", lambda: "the old ones go on" in floor.log(), patience=20)
-    job = floor.jobs.enqueue("answer", {})
-    assert floor.jobs.result(job.id, timeout=10) == "old"
-    (floor.folder / "mine.py").write_text(GOOD.format(answer="new"))
-    before = pids(floor)
+    eventually("it is told", lambda: "the old ones go on" in file_floor.log(), patience=20)
+    job = file_floor.jobs.enqueue("answer", {})
+    assert file_floor.jobs.result(job.id, timeout=10) == "old"
+    (file_floor.folder / "mine.py").write_text(GOOD.format(answer="new"))
+    before = pids(file_floor)
     process.send_signal(signal.SIGHUP)
-    eventually("both are new", lambda: not before & pids(floor), patience=20)
-    job = floor.jobs.enqueue("answer", {})
-    assert floor.jobs.result(job.id, timeout=10) == "new"
+    eventually("both are new", lambda: not before & pids(file_floor), patience=20)
+    job = file_floor.jobs.enqueue("answer", {})
+    assert file_floor.jobs.result(job.id, timeout=10) == "new"
     process.terminate()
-    assert process.wait(10) == 0, floor.log()
+    assert process.wait(10) == 0, file_floor.log()
 
 
 @pytest.mark.timeout(60)
-def test_reload_follows_the_code(floor: Floor) -> None:
+def test_reload_follows_the_code(file_floor: Floor) -> None:
     pytest.importorskip("watchfiles")
-    (floor.folder / "mine.py").write_text(BROKEN)
-    process = in_folder(floor, "--reload")
-    eventually("it waits", lambda: "waiting for a change" in floor.log(), patience=20)
-    (floor.folder / "mine.py").write_text(GOOD.format(answer="first"))
-    job = floor.jobs.enqueue("answer", {})
-    assert floor.jobs.result(job.id, timeout=20) == "first"
-    (floor.folder / "mine.py").write_text(GOOD.format(answer="second"))
-    eventually("mine.py changed", lambda: "mine.py changed" in floor.log(), patience=20)
+    (file_floor.folder / "mine.py").write_text(BROKEN)
+    process = in_folder(file_floor, "--reload")
+    eventually("it waits", lambda: "waiting for a change" in file_floor.log(), patience=20)
+    (file_floor.folder / "mine.py").write_text(GOOD.format(answer="first"))
+    job = file_floor.jobs.enqueue("answer", {})
+    assert file_floor.jobs.result(job.id, timeout=20) == "first"
+    (file_floor.folder / "mine.py").write_text(GOOD.format(answer="second"))
+    eventually("mine.py changed", lambda: "mine.py changed" in file_floor.log(), patience=20)
 
     def answers() -> bool:
-        job = floor.jobs.enqueue("answer", {})
-        return floor.jobs.result(job.id, timeout=20) == "second"
+        job = file_floor.jobs.enqueue("answer", {})
+        return file_floor.jobs.result(job.id, timeout=20) == "second"
 
     eventually("the new code answers", answers, patience=20)
     process.terminate()
-    assert process.wait(10) == 0, floor.log()
+    assert process.wait(10) == 0, file_floor.log()
 
 
 @pytest.mark.timeout(60)
-def test_systemd_is_told_how_the_service_is(floor: Floor) -> None:
+def test_systemd_is_told_how_the_service_is(file_floor: Floor) -> None:
     told: list[str] = []
-    address = str(floor.folder / "notify")
+    address = str(file_floor.folder / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(address)
         ear.settimeout(20)
-        process = floor.worker("--processes", "2", NOTIFY_SOCKET=address)
+        process = file_floor.worker("--processes", "2", NOTIFY_SOCKET=address)
         told.append(ear.recv(4096).decode())
         process.send_signal(signal.SIGHUP)
         told += [ear.recv(4096).decode() for _ in range(2)]
@@ -376,8 +376,8 @@ def test_systemd_is_told_how_the_service_is(floor: Floor) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_more_processes_than_cores_are_warned_of(floor: Floor) -> None:
-    process = floor.worker("--processes", "200")
-    eventually("it is said", lambda: "200 processes on" in floor.log(), patience=20)
+def test_more_processes_than_cores_are_warned_of(file_floor: Floor) -> None:
+    process = file_floor.worker("--processes", "200")
+    eventually("it is said", lambda: "200 processes on" in file_floor.log(), patience=20)
     process.terminate()
     process.wait(20)

@@ -121,7 +121,12 @@ class Keeper(asyncio.Protocol):
             CellUnavailable: The system has no room for it.
         """
         ours, theirs = socket.socketpair()
-        await self._loop.create_unix_connection(lambda: self, sock=ours)
+        try:
+            await self._loop.create_unix_connection(lambda: self, sock=ours)
+        except BaseException:  # the worker leaves at this moment
+            ours.close()
+            theirs.close()
+            raise
         name = "boundary-jobs-keeper"
         threading.Thread(target=self._keep, args=(theirs,), name=name, daemon=True).start()
         await self._started
