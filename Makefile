@@ -8,7 +8,7 @@ SOAK   ?= long
 DIST   ?= dist
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check coverage fmt bench soak simulate replay mutants release sbom docs clean
+.PHONY: help demo test check coverage fmt bench long soak simulate replay mutants release sbom docs clean
 
 help:  ## This list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/ ##/' | awk -F' ## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ fmt: $(READY)  ## Put the code in its form
 
 bench: $(READY)  ## Measure on this machine, beside others (PEERS=celery,rq or none; ARGS="--quick --rounds 1")
 	@$(BIN)/python -m benchmarks --peers $(or $(PEERS),all) $(ARGS)
+
+long: $(READY)  ## The tests that take their time: more servers, a browser, example applications, rude handlers
+	@$(BIN)/python -m pytest -n auto -m long $(ARGS)
 
 soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
 	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)

@@ -62,10 +62,12 @@ class TestRedis(OnOneServer):
     kind = "redis"
 
 
+@pytest.mark.long
 class TestNewestRedis(OnOneServer):
     kind = "redis-newest"
 
 
+@pytest.mark.long
 class TestValkey(OnOneServer):
     """The scripts are the same through either door, and those are what a server may differ in."""
 
@@ -76,6 +78,7 @@ class TestValkey(OnOneServer):
         return Door("asyncio", store)
 
 
+@pytest.mark.long
 class TestRestrictedUser(OnOneServer):
     """A user with the rights docs/redis.md names, and no other."""
 

@@ -25,6 +25,8 @@ from devservers.single import Server
 from devservers.waiting import until
 from tests.deploy.test_files import DEPLOY, HEALTH, UNIT, instructions
 
+pytestmark = pytest.mark.long
+
 PROGRAM = str(Path(sys.executable).parent / "boundary-jobs")
 HAS_WEB = importlib.util.find_spec("boundary.jobs.web") is not None
 

@@ -13,6 +13,8 @@ import pytest
 from boundary.jobs import Jobs
 from tests.examples.conftest import EXAMPLES, Place
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.example("fastapi_app", "fastapi", "uvicorn", "httpx")
 def test_fastapi(place: Place) -> None:

@@ -19,6 +19,8 @@ from boundary.jobs.errors import UsageError
 from tests.isolation import handlers
 from tests.worker.conftest import eventually, working
 
+pytestmark = pytest.mark.long
+
 QUICK = RetryPolicy(strategy="constant", initial_delay=0.01, jitter=False)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="as Linux counts memory and files")
 

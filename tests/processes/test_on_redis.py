@@ -15,6 +15,8 @@ from devservers.single import Server
 from tests.processes.conftest import Floor
 from tests.worker.conftest import eventually
 
+pytestmark = pytest.mark.long
+
 MOST = 6
 """Commands an idle worker sends in a second."""
 

@@ -16,6 +16,8 @@ from boundary.jobs import Job
 from tests.processes.conftest import Floor
 from tests.worker.conftest import eventually
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def floor(tmp_path: Path) -> Iterator[Floor]:

@@ -22,6 +22,8 @@ from devservers.sentinel import Sentinels
 from devservers.single import Server, StartError
 from devservers.tls import Clients, TlsServer
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 BINARIES = binaries.available()
 WITH_TLS = [each for each in BINARIES if each.supports_tls]

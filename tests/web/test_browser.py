@@ -22,6 +22,7 @@ MARKUP = "<img src=x onerror=\"document.title='run'\"><script>document.title='ru
 PAGES = ("/", "/?range=24h", "/jobs", "/dead", "/queues", "/schedules", "/workers", "/audit")
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is here; name one with CHROMIUM=…"),
     pytest.mark.timeout(120),
     pytest.mark.xdist_group("browser"),
