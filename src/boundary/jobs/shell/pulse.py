@@ -122,7 +122,9 @@ class Heart:
                 late = self._now() - since
                 log.warning("no heartbeat for %.1f s of a %g s lease: %s", late, self._lease, error)
             return False
-        self.renewed(heartbeat.worker, sent)
+        if answer.alive:
+            # The store that does not know this name (any more) has renewed nothing under it.
+            self.renewed(heartbeat.worker, sent)
         self._heard(heartbeat.worker, answer)
         return True
 

@@ -450,8 +450,9 @@ class Shift:
         heir = self._worker.surroundings.incarnation()
         wait = dispatcher.BACKOFF_MS / 1000
         lease, keep = self._settings.workers.lease, self._keep.finished
+        # The first of these calls that takes place begins the heir's lease, answered or not.
+        sent = self._worker.surroundings.monotonic()
         while mine == self._incarnation:
-            sent = self._worker.surroundings.monotonic()
             # What another exchange hands in just now is this worker's too.
             held = ((record.id, record.token) for record in self._executor.held)
             known = (*held, *sorted(self._handing_in))
