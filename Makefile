@@ -49,9 +49,8 @@ long: $(READY)  ## The tests that take their time: more servers, a browser, exam
 soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
 	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
 
-simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000), and the bugs made by hand
+simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000)
 	@$(BIN)/python -m tests.simulation many $(or $(SEEDS),10000) $(ARGS)
-	@$(BIN)/python -m tests.simulation gate
 
 replay: $(READY)  ## The story of one simulation (SEED=n)
 	@$(BIN)/python -m tests.simulation one $(or $(SEED),$(error make replay SEED=n))

@@ -299,7 +299,7 @@ def counted_twice() -> AbstractContextManager[None]:
         taken = accept(state, holder, result, now)
         record = state.jobs.get(result.id)
         if not taken and record is not None:
-            model._count(state, record.queue, result.event, now)
+            model._count(state, record, result.event, now)
         return taken
 
     return _patched(model, "_accept", broken)
@@ -363,8 +363,8 @@ def heir_without_outcomes() -> AbstractContextManager[None]:
 
     begin = Shift.__init__
 
-    def broken(self: Any, worker: Any, *, burst: bool) -> None:
-        begin(self, worker, burst=burst)
+    def broken(self: Any, worker: Any, **given: Any) -> None:
+        begin(self, worker, **given)
         self._handing_in = Forgetful()
 
     return _patched(Shift, "__init__", broken)
@@ -384,8 +384,8 @@ def begins_while_moving() -> AbstractContextManager[None]:
 
     begin = Shift.__init__
 
-    def broken(self: Any, worker: Any, *, burst: bool) -> None:
-        begin(self, worker, burst=burst)
+    def broken(self: Any, worker: Any, **given: Any) -> None:
+        begin(self, worker, **given)
         self._moving = Open()
 
     return _patched(Shift, "__init__", broken)
