@@ -14,11 +14,11 @@ from boundary.jobs.errors import UsageError
 try:
     from boundary.jobs.shell.web.access import BasicAuth, Role, TokenAuth, Visitor
     from boundary.jobs.shell.web.app import create_app
-except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] not in {"starlette", "jinja2", "anyio"}:
+except ModuleNotFoundError as _missing:
+    if (_missing.name or "").partition(".")[0] not in {"starlette", "jinja2", "anyio"}:
         raise
     raise UsageError(
         "the dashboard needs what the extra 'web' brings: pip install 'boundary-jobs[web]'"
-    ) from missing
+    ) from _missing
 
 __all__ = ["BasicAuth", "Role", "TokenAuth", "Visitor", "create_app"]

@@ -36,7 +36,7 @@ from boundary.jobs.shell.web.pages.signing import Signing
 from boundary.jobs.shell.web.problems import Refusal, problem
 from boundary.jobs.shell.web.static import Files
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 ENDPOINTS = tuple(
     # A path that is written out comes before one with an id in its place.

@@ -18,7 +18,7 @@ from starlette.responses import StreamingResponse
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.web.problems import Refusal
 
-log = logging.getLogger("boundary.jobs")
+log: logging.Logger = logging.getLogger("boundary.jobs")
 
 Look = Callable[[], Awaitable[bytes]]
 """What there is to show now, as the data of an event."""

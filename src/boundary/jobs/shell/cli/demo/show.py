@@ -222,7 +222,7 @@ class Demo:
                 self.dashboard.stdout.readline().strip().partition(" ") if ready else ("", "", "")
             )
             if word == "dashboard":
-                self.address = address
+                self.address: str = address
                 self.say(f"Watch it in your browser: [bold]{address}[/bold]")
                 return
             self.stop_dashboard()  # somebody else has the port
