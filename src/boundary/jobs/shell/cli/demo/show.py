@@ -70,7 +70,7 @@ class Demo:
         self.said: list[Text] = []
         self.worker: subprocess.Popen[bytes] | None = None
         self.dashboard: subprocess.Popen[str] | None = None
-        self.address = ""
+        self.address: str = ""
         self._live: Live | None = None
         self._quiet = quiet
         self._began = time.monotonic()
@@ -222,7 +222,7 @@ class Demo:
                 self.dashboard.stdout.readline().strip().partition(" ") if ready else ("", "", "")
             )
             if word == "dashboard":
-                self.address: str = address
+                self.address = address
                 self.say(f"Watch it in your browser: [bold]{address}[/bold]")
                 return
             self.stop_dashboard()  # somebody else has the port
