@@ -258,3 +258,15 @@ def pid() -> int:
 
 def test_what_asks_for_a_process_of_its_own_runs_in_that_of_its_caller(isolated) -> None:
     assert isolated.enqueue().result == os.getpid()
+
+
+def test_there_its_time_begins_at_once(jobs: Jobs) -> None:
+    """A process that has to start gets some time for that; here there is none."""
+    slow = jobs.handler(isolation="process", timeout=0.1, max_retries=0)(wait_for_ever)
+    job = slow.enqueue()
+    assert job.error is not None
+    assert job.error.message.startswith("wait_for_ever ran for 0.1 s, its timeout is 0.1 s")
+
+
+async def wait_for_ever() -> None:
+    await asyncio.Event().wait()

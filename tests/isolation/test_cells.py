@@ -519,6 +519,13 @@ def test_a_handler_no_child_would_find_is_refused_when_a_worker_starts(jobs: Job
         jobs.worker().run_until_empty()
 
 
+def test_a_handler_that_came_after_the_worker_began_gets_its_process_too(jobs: Jobs) -> None:
+    with working(jobs):
+        eventually("the worker is there", jobs.workers)
+        job = done(jobs, isolated(jobs, handlers.add).enqueue(a=2, b=3))
+    assert job.result["pid"] != os.getpid()
+
+
 def test_one_of_the_script_itself_is_refused_when_a_worker_starts(jobs: Jobs) -> None:
     def mine() -> None: ...
 

@@ -20,7 +20,6 @@ import logging
 import os
 import threading
 from collections import deque
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -123,8 +122,8 @@ class Executor:
     """Slots for `concurrency` jobs. Everything but `progress` is called on its event loop.
 
     Args:
-        addresses: Where processes find the handlers that run in one of their own, by job type;
-            one that is not here runs in this process.
+        addresses: Where processes find the handlers that run in one of their own, by job type, as
+            far as known; None: every handler runs in this process.
         report: Called with a record and encoded progress, from any thread.
         collected: Called when outcomes wait, once until they are taken with `collect`.
         store_now: The store's time as well as it is known.
@@ -140,7 +139,7 @@ class Executor:
         *,
         concurrency: int,
         keep: Keep,
-        addresses: Mapping[str, Address],
+        addresses: Mapping[str, Address] | None,
         whole_process: bool,
         max_unhandled_ms: int,
         max_crashes: int,
@@ -177,8 +176,8 @@ class Executor:
         call_blocking = self._call_blocking if processing is None else self._trace_blocking
         self._threads = threads(self._loop, call_blocking, self._finish)
         self._bridge = threads(self._loop, _call_bridged, _resolve)
-        self._addresses = addresses
-        self._cells = Cells(addresses, result_limit)
+        self._isolates = addresses is not None
+        self._cells = Cells(addresses or {}, result_limit)
         self._generation = LINEAGE.forks
         self._whole_process = whole_process
         self._yielded = self._time()
@@ -345,7 +344,7 @@ class Executor:
         self._running[record.id] = run
         if payload.timeout_ms is not None:
             # A process may have to start first; the handler's time begins with the handler.
-            start = 0.0 if handler.isolation is None else START_GRACE
+            start = START_GRACE if self._is_isolated(handler) else 0.0
             self._watch(run, started + start + payload.timeout_ms / 1000)
         if handler.context_parameter is not None or self._registry.middleware:
             run.context = self._context(run)
@@ -371,7 +370,7 @@ class Executor:
         return handler.is_async or self._is_isolated(handler) or bool(self._registry.middleware)
 
     def _is_isolated(self, handler: Handler[..., Any]) -> bool:
-        return handler.job_type in self._addresses
+        return handler.isolation is not None and self._isolates
 
     def _context(self, run: Run) -> Context:
         def extend(seconds: float) -> None:
@@ -716,7 +715,7 @@ class Executor:
         self._left_behind.append(run)
         if not self._on_loop(run):
             self._threads.give_up()
-        elif not run.handler.is_async and run.handler.isolation is None:
+        elif not run.handler.is_async and not self._is_isolated(run.handler):
             self._bridge.give_up()
 
 
@@ -761,7 +760,7 @@ class Bridged:
         self.arguments: dict[str, Any] = arguments
         self.answer: asyncio.Future[Any] = answer
         # What middleware set (a span, a logger's fields) is there for the handler too.
-        self.context: contextvars.Context = copy_context()
+        self.context: contextvars.Context = contextvars.copy_context()
 
     @property
     def given_up(self) -> bool:

@@ -249,7 +249,7 @@ class Desk:
                 self._registry,
                 concurrency=1,
                 # In the caller's process, whatever a worker would do.
-                addresses={},
+                addresses=None,
                 whole_process=False,
                 keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 max_unhandled_ms=self._settings.workers.max_unhandled,
