@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -105,6 +106,27 @@ def test_jobs_outlive_a_server_that_is_killed(tmp_path: Path) -> None:
             worker.terminate()
             assert worker.wait(10) == 0, floor.log()
             assert all(_status(floor, str(job.id)) == "completed" for job in jobs)
+        finally:
+            floor.close()
+
+
+def test_a_worker_told_to_be_quiet_while_the_server_is_away_waits_for_it(tmp_path: Path) -> None:
+    with Server() as server:
+        server.kill()
+        floor = Floor(tmp_path, server.url())
+        try:
+            worker = floor.worker()
+            eventually("it waits", lambda: "waiting for the store" in floor.log(), patience=20)
+            worker.send_signal(signal.SIGTSTP)
+            eventually("it was told", lambda: "claiming no more jobs" in floor.log())
+            server.restart()
+            eventually(
+                f"it is quiet\n{floor.log()}",
+                lambda: [one.status for one in floor.jobs.workers()] == ["quiet"],
+                patience=20,
+            )
+            worker.terminate()
+            assert worker.wait(10) == 0, floor.log()
         finally:
             floor.close()
 

@@ -583,11 +583,14 @@ class Shift:
     async def _has_joined(self) -> bool:
         """Whether the store knows this worker; not if it was told to stop while it waited."""
         joining = self._loop.create_task(self._join())
-        self._sleeper = self._loop.create_future()
-        await asyncio.wait({joining, self._sleeper}, return_when=asyncio.FIRST_COMPLETED)
-        if not joining.done():
-            joining.cancel()
-            return False
+        while not joining.done():
+            if self._broken is not None:
+                raise self._broken
+            if any(isinstance(one, Stop) for one in self._events):
+                joining.cancel()
+                return False
+            self._sleeper = self._loop.create_future()
+            await asyncio.wait({joining, self._sleeper}, return_when=asyncio.FIRST_COMPLETED)
         joining.result()
         return True
 
