@@ -413,6 +413,8 @@ def _let_go(state: State, count: int, of: tuple[tuple[str, int], ...]) -> State:
 
 def _limits(state: State) -> tuple[tuple[str, int], ...]:
     """Of each queue with a limit, how many more jobs can run here, what is under way counted."""
+    if not state.setup.limits:
+        return ()
     held = dict(state.held_of)
     coming = [dict(one.limits) for one in state.asking if one.claiming]
     return tuple(
@@ -453,16 +455,20 @@ def _learn_finish(state: State, event: Finished) -> State:
 
 
 def _learn_failure(state: State, event: Failed) -> State:
-    wait = min(BACKOFF_MS * 2**state.failures, LONGEST_BACKOFF_MS) * (0.5 + event.u)
     return replace(
         state,
         asking=_without(state.asking, event.asked),
         unsettled=True,
         hungry=True,
         plenty=False,
-        failures=min(state.failures + 1, 16),
-        blocked_until=event.now + wait,
+        failures=state.failures + 1,
+        blocked_until=event.now + backoff_ms(state.failures, event.u),
     )
+
+
+def backoff_ms(failures: int, u: float) -> float:
+    """How long to leave the store alone that failed now, and so many times in a row before."""
+    return min(BACKOFF_MS * 2.0 ** min(failures, 16), LONGEST_BACKOFF_MS) * (0.5 + u)
 
 
 def _learn_order(state: State, event: Quieted | Stop) -> tuple[State, tuple[Effect, ...]]:
@@ -564,7 +570,7 @@ def _ahead(state: State, most: int) -> tuple[tuple[str, int], ...]:
     """For each measured queue, how many jobs beyond the free slots to take."""
     coming = sum(_most(one) for one in state.asking)
     waiting = max(state.held + coming - state.slots, 0)
-    room = dict(_limits(state)) if state.setup.limits else {}
+    room = dict(_limits(state))
     rows = (
         (queue, min(_reach(state, ms) - waiting, room.get(queue, most), most))
         for queue, ms in state.pace

@@ -394,12 +394,15 @@ def _end_of(child: Child, event: Exited) -> str:
 
 
 def _how(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
+    return f"exit code {code}" if code >= 0 else signal_name(-code)
+
+
+def signal_name(number: int) -> str:
+    """As in SIGKILL."""
     try:
-        return signal.Signals(-code).name
+        return signal.Signals(number).name
     except ValueError:
-        return f"signal {-code}"
+        return f"signal {number}"
 
 
 def _slot(state: State, number: int, slot: Slot) -> State:

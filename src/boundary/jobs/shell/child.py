@@ -4,7 +4,8 @@ What belongs here: the child's end of the line between them. What does not: what
 with what it hears (`core.supervision`).
 
 The line carries words, each ended by a newline: ``loaded`` with the seconds its jobs get when it
-must leave, ``ready``, ``claims``, and ``replace`` with a reason. The supervisor says nothing on it; that it closes is how its death is noticed.
+must leave, ``ready``, ``claims``, and ``replace`` with a reason. The supervisor says nothing on it;
+that it closes is how its death is noticed.
 """
 
 from __future__ import annotations

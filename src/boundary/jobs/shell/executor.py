@@ -227,11 +227,6 @@ class Executor:
         return any(outcome.on_last_chance(record, max_crashes) for record in held)
 
     @property
-    def running(self) -> tuple[bytes, ...]:
-        """Ids of the jobs that run."""
-        return tuple(self._running)
-
-    @property
     def runs(self) -> list[Run]:
         """The runs under way; from any thread."""
         return list(self._running.values())

@@ -16,7 +16,7 @@ LATE = 0.1
 _PROC = Path("/proc")
 
 
-class Meter:
+class Load:
     """The share of the processor this worker uses, between two looks."""
 
     def __init__(self) -> None:

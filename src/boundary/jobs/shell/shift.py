@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -74,7 +75,7 @@ from boundary.jobs.shell.dump import report
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.isolation.address import addresses
-from boundary.jobs.shell.load import Meter
+from boundary.jobs.shell.load import Load
 from boundary.jobs.shell.pulse import Heart, describe_worker
 from boundary.jobs.shell.surroundings import Surroundings
 from boundary.jobs.shell.telemetry.stream import Voice
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
+    from boundary.jobs.shell.executor import Run
     from boundary.jobs.shell.registry import Registry
     from boundary.jobs.shell.telemetry.health import Health
 
@@ -189,7 +191,7 @@ class Shift:
             worker.store.asynchronous(), worker.registry.subscribers, health
         )
         if health is not None:
-            health.meter.in_flight = self._in_flight
+            health.meter.in_flight = lambda: len(self._runs)
         self._backend: AsyncBackend = self._telemetry.backend
         self._executor: Executor
         self._heart: Heart
@@ -252,8 +254,7 @@ class Shift:
 
     def report(self) -> str:
         """What runs, and the stack of every thread, for people; from any thread."""
-        runs = self._executor.runs if "_executor" in vars(self) else ()
-        return report(self._incarnation, runs, self._loop.time())
+        return report(self._incarnation, self._runs, self._loop.time())
 
     def let_go(self) -> None:
         """The store forgets this worker, and its jobs go back; blocks, from any thread."""
@@ -367,10 +368,10 @@ class Shift:
     # Slots that follow the load
 
     async def _measure(self) -> None:
-        meter = Meter()
+        load = Load()
         while True:
             await asyncio.sleep(MEASURED)
-            share = meter.read(MEASURED, self._executor.processes)
+            share = load.read(MEASURED, self._executor.processes)
             self._tell(Measured(self._now(), share, self._worker.clock.u()))
 
     def _resize(self, slots: int) -> None:
@@ -448,7 +449,7 @@ class Shift:
 
     async def _move(self, mine: str) -> None:
         heir = self._worker.surroundings.incarnation()
-        wait = dispatcher.BACKOFF_MS / 1000
+        failures = itertools.count()
         lease, keep = self._settings.workers.lease, self._keep.finished
         # The first of these calls that takes place begins the heir's lease, answered or not.
         sent = self._worker.surroundings.monotonic()
@@ -460,8 +461,7 @@ class Shift:
             beat = await self._try(Inherit(mine, heir, known, lease, info, keep))
             if beat is not None:
                 break
-            await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
-            wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+            await self._back_off(next(failures))
         else:
             return
         if mine == self._incarnation:
@@ -596,8 +596,7 @@ class Shift:
 
     async def _join(self) -> None:
         """The store knows this worker, and the schedules declared in code."""
-        wait = dispatcher.BACKOFF_MS / 1000
-        while True:
+        for failures in itertools.count():
             try:
                 beat = await self._backend.execute(self._heartbeat(join=True))
                 self._telemetry.watched(beat.watched)
@@ -608,8 +607,10 @@ class Shift:
                 if self._burst:
                     raise
                 log.warning("waiting for the store: %s", error)
-                await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
-                wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+                await self._back_off(failures)
+
+    async def _back_off(self, failures: int) -> None:
+        await asyncio.sleep(dispatcher.backoff_ms(failures, self._worker.clock.u()) / 1000)
 
     async def _declare(self) -> None:
         registry = self._worker.registry
@@ -640,7 +641,7 @@ class Shift:
 
     async def _hear(self) -> None:
         """While idle, wait for work and claim it when it comes."""
-        wait = dispatcher.BACKOFF_MS / 1000
+        failures = 0
         while True:
             await self._idle.wait()
             effect = dispatcher.idle_claim(self._state, self._worker.clock.u())
@@ -653,10 +654,10 @@ class Shift:
                 claimed = await self._backend.claim_when_told(claim, LONGEST_EAR)
             except BackendError as error:
                 await self._go_on_as_heir(mine, error)
-                await asyncio.sleep(wait * (0.5 + self._worker.clock.u()))
-                wait = min(wait * 2, dispatcher.LONGEST_BACKOFF_MS / 1000)
+                await self._back_off(failures)
+                failures += 1
                 continue
-            wait = dispatcher.BACKOFF_MS / 1000
+            failures = 0
             if claimed is not None:
                 async with self._moving:
                     await self._take_in(mine, effect, claimed)
@@ -709,11 +710,12 @@ class Shift:
         self._spawn(self._rejoin(self._incarnation))
 
     async def _rejoin(self, mine: str) -> None:
+        failures = itertools.count()
         while mine == self._incarnation:
             if await self._try(self._heartbeat(join=True)) is not None:
                 self._tell(Noticed(self._now()))
                 return
-            await asyncio.sleep(dispatcher.BACKOFF_MS / 1000)
+            await self._back_off(next(failures))
 
     # Leases
 
@@ -796,7 +798,7 @@ class Shift:
 
     def _watch(self) -> contextlib.AbstractContextManager[object]:
         return self._worker.surroundings.watch(
-            runs=lambda: self._executor.runs,
+            runs=lambda: self._runs,
             left_behind=lambda: self._executor.left_behind,
             whole_process=self._whole_process,
         )
@@ -819,14 +821,15 @@ class Shift:
 
     async def _flush_reports(self, ids: set[bytes]) -> None:
         """Progress of these jobs is stored; before their outcomes, or never."""
-        for id in sorted(ids & self._reports.keys()) if self._reports else ():
-            # Another flush, of an exchange or of the sender, may have taken it meanwhile.
-            report = self._reports.pop(id, None)
-            if report is not None:
-                record, progress = report
-                told = Progressed(self._store_now(), self._incarnation, record, progress)
-                self._telemetry.tell(told)
-                await self._try(Report(id, record.token, progress))
+        if not self._reports:
+            return
+        sending: list[Coroutine[Any, Any, object]] = []
+        for id in sorted(ids & self._reports.keys()):
+            record, progress = self._reports.pop(id)
+            told = Progressed(self._store_now(), self._incarnation, record, progress)
+            self._telemetry.tell(told)
+            sending.append(self._try(Report(id, record.token, progress)))
+        await asyncio.gather(*sending)
 
     # Parts
 
@@ -854,7 +857,8 @@ class Shift:
             threads=self._worker.surroundings.threads,
         )
 
-    def _in_flight(self) -> int:
-        """How many jobs run; from any thread, at any time."""
-        executor: Executor | None = self.__dict__.get("_executor")
-        return 0 if executor is None else len(executor.running)
+    @property
+    def _runs(self) -> list[Run]:
+        """The runs under way; from any thread, also before the first can be."""
+        executor: Executor | None = getattr(self, "_executor", None)
+        return [] if executor is None else executor.runs

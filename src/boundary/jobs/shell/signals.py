@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
 
+HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTTIN)
+
 LAST_RESORT = 2.0
 """Seconds beyond its time after which a worker that does not leave is made to."""
 
@@ -73,13 +75,8 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number, handler in (
-            (signal.SIGTERM, self._stop),
-            (signal.SIGINT, self._stop),
-            (signal.SIGTSTP, self._quiet),
-            (signal.SIGHUP, self._replace),
-            (signal.SIGTTIN, self._dump),
-        ):
+        does = (self._stop, self._stop, self._quiet, self._replace, self._dump)
+        for number, handler in zip(HEARD, does, strict=True):
             self._before[number] = signal.signal(number, handler)
         return self
 

@@ -18,11 +18,12 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from boundary.jobs.shell import process, stacks
 from boundary.jobs.shell.executor import stack_of
 from boundary.jobs.shell.logs import labels
+from boundary.jobs.shell.signals import HEARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,8 @@ class Watch:
         self._say_at = BLOCKED
         self._remind_at = 0.0
         self._arm_at = 0.0
-        self._signals = _signals() if whole_process else {}
+        # What the worker does at each signal it listens to.
+        self._signals = {one: signal.getsignal(one) for one in HEARD} if whole_process else {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="boundary-jobs-watch", daemon=True)
 
@@ -207,22 +209,15 @@ class Watch:
             number for number, mine in self._signals.items() if signal.getsignal(number) != mine
         ]
         if taken:
-            names = ", ".join(signal.Signals(number).name for number in taken)
+            names = ", ".join(number.name for number in taken)
             log.error("a handler took the worker's %s; it is the worker's again", names)
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._take_signals_back, taken)
 
-    def _take_signals_back(self, numbers: list[int]) -> None:
+    def _take_signals_back(self, numbers: list[signal.Signals]) -> None:
         for number in numbers:
             with contextlib.suppress(ValueError, OSError):  # not in the main thread
                 signal.signal(number, self._signals[number])
-
-
-def _signals() -> dict[int, Any]:
-    """What the worker does at each signal it listens to."""
-    names = ("SIGTERM", "SIGINT", "SIGTSTP", "SIGHUP", "SIGTTIN")
-    there = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    return {number: signal.getsignal(number) for number in there}
 
 
 def describe(run: Run) -> str:

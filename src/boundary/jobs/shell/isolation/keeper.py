@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from boundary.jobs.core.supervision import signal_name
 from boundary.jobs.shell import logs
 from boundary.jobs.shell.isolation import words
 from boundary.jobs.shell.isolation.words import Begin, Boot, Frames, Gibberish, Stop
@@ -361,10 +362,7 @@ def how_it_ended(code: int) -> str:
         return "closed its connection to the worker, and ended"
     if code >= 0:
         return f"ended with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
+    name = signal_name(-code)
     if -code == signal.SIGKILL:
         return f"was killed by {name}, and not by its worker: the system does so when memory is out"
     return f"was killed by {name}"
