@@ -19,7 +19,6 @@ from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action
 from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
-from boundary.jobs.shell.telemetry import tracing
 
 if TYPE_CHECKING:
     import asyncio
@@ -62,8 +61,7 @@ class AsyncJobs:
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        with tracing.sending(draft.new.queue, 1):
-            return await self._run(self._jobs.enqueuing_one(draft))
+        return await self._run(self._jobs.enqueuing_one(draft))
 
     async def enqueue(
         self,
@@ -76,8 +74,7 @@ class AsyncJobs:
 
     async def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
         """As `Jobs.enqueue_many`."""
-        with tracing.sending(None, None):
-            return await self._run(self._jobs.enqueuing(jobs))
+        return await self._run(self._jobs.enqueuing(jobs))
 
     async def find(self, job_id: JobId) -> Job | None:
         """As `Jobs.find`."""

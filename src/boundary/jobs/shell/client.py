@@ -182,19 +182,22 @@ class Jobs:
 
     def enqueuing_one(self, draft: Draft) -> Flow[Job]:
         """The steps that store this job, and run it if this door is inline."""
-        if not self._inline:
-            return flows.enqueue(draft)
-        from boundary.jobs.shell import inline
+        if self._inline:
+            from boundary.jobs.shell import inline
 
-        return inline.enqueue(draft, self._inline_terms())
+            steps = inline.enqueue(draft, self._inline_terms())
+        else:
+            steps = flows.enqueue(draft)
+        # A draft that was made where nobody traces carries no trace; most are, and pay nothing.
+        return steps if draft.options.metadata is None else tracing.sent(steps, draft.new.queue)
 
     def enqueuing(self, drafts: Iterable[Draft]) -> Flow[list[Job]]:
         """The same for many."""
         if not self._inline:
-            return flows.enqueue_many(drafts)
+            return tracing.sent(flows.enqueue_many(drafts))
         from boundary.jobs.shell import inline
 
-        return inline.enqueue_many(drafts, self._inline_terms())
+        return tracing.sent(inline.enqueue_many(drafts, self._inline_terms()))
 
     def _inline_terms(self) -> Terms:
         from boundary.jobs.shell.inline import Terms
@@ -464,8 +467,7 @@ class Jobs:
 
     def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
-        with tracing.sending(draft.new.queue, 1):
-            return self._run(self.enqueuing_one(draft))
+        return self._run(self.enqueuing_one(draft))
 
     async def asend(self, draft: Draft) -> Job:
         """As `send`, awaited."""
@@ -497,8 +499,7 @@ class Jobs:
         Args:
             jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
         """
-        with tracing.sending(None, None):
-            return self._run(self.enqueuing(jobs))
+        return self._run(self.enqueuing(jobs))
 
     # Look
 

@@ -63,6 +63,7 @@ class Drafting:
             options.timeout,
             options.expires,
             options.keep_result,
+            options.metadata,
         )
 
     def draft(self, given: Mapping[str, Any], id: bytes | None = None) -> Draft:
@@ -75,9 +76,10 @@ class Drafting:
         options = self.options
         args = json_args(given)
         id = id or options.job_id or self._new_id()
+        made = Payload(wire.VERSION, args, *self._payload)
         if (context := self._carried(self.job_type, options.queue, id)) is not None:
             options = replace(options, metadata={**context, **(options.metadata or {})})
-        made = Payload(wire.VERSION, args, *self._payload, metadata=options.metadata)
+            made = replace(made, metadata=options.metadata)
         payload = wire.encode_payload(made)
         if len(payload) > self._limit:
             raise self._too_large(args, len(payload))

@@ -140,13 +140,14 @@ def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
     for draft in drafts:
         if not isinstance(cast("object", draft), Draft):
             raise UsageError(f"enqueue_many takes what handler.job(…) makes, not {draft!r:.80}")
-    reply = yield from ask(Enqueue(tuple([one.new for one in drafts])))
+    new = tuple([one.new for one in drafts])
+    reply = yield from ask(Enqueue(new))
     jobs = jobs_of(drafts, reply.now)
     if all(reply.fresh):
-        yield Tell(Admitted(reply.now, tuple([one.new for one in drafts])), reply.watched)
+        yield Tell(Admitted(reply.now, new), reply.watched)
         return jobs
-    new = [one.new for one, fresh in zip(drafts, reply.fresh, strict=True) if fresh]
-    yield Tell(Admitted(reply.now, tuple(new)), reply.watched)
+    fresh = tuple([one for one, fresh in zip(new, reply.fresh, strict=True) if fresh])
+    yield Tell(Admitted(reply.now, fresh), reply.watched)
     again = [place for place, fresh in enumerate(reply.fresh) if not fresh]
     found = yield from ask(Find(tuple([drafts[place].new.id for place in again])))
     for place, record in zip(again, found, strict=True):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from boundary.jobs.core import wire
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SYSTEM: Final = "boundary-jobs"
 CONTEXT: Final = ("traceparent", "tracestate")
 """What a job's metadata may hold; a program may put its own there."""
+
+S = TypeVar("S")
+R = TypeVar("R")
 
 Attributes: TypeAlias = "dict[str, str | int | float | bool]"
 
@@ -70,18 +73,15 @@ def created(job_type: str, queue: str, id: bytes) -> Mapping[str, str] | None:
     return carrier or None
 
 
-@contextmanager
-def sending(queue: str | None, count: int | None) -> Generator[None]:
-    """A span around a call that enqueues.
+def sent(steps: Generator[S, Any, R], queue: str | None = None) -> Generator[S, Any, R]:
+    """The steps of a call that enqueues, in a span of their own.
 
     Args:
         queue: None: several.
-        count: How many jobs; None: not known beforehand.
     """
     found = tracer()
     if found is None:
-        yield
-        return
+        return (yield from steps)
     from opentelemetry.trace import SpanKind
 
     attributes: Attributes = {
@@ -91,11 +91,9 @@ def sending(queue: str | None, count: int | None) -> Generator[None]:
     }
     if queue is not None:
         attributes["messaging.destination.name"] = queue
-    if count is not None and count > 1:
-        attributes["messaging.batch.message_count"] = count
     name = "send" if queue is None else f"send {queue}"
     with found.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes):
-        yield
+        return (yield from steps)
 
 
 def _attributes(operation: str, job_type: str, queue: str, id: bytes) -> Attributes:
