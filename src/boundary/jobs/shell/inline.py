@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import happenings, lifecycle, wire
+from boundary.jobs.core import conversion, happenings, lifecycle, wire
 from boundary.jobs.core.operations import (
     Claim,
     Claimed,
@@ -160,7 +160,7 @@ def settle(record: Record, ended: Ended, worker: str) -> Flow[Job]:
     if ended.error is not None and not isinstance(ended.error, Steer):
         log.error("%s raised", record.job_type, exc_info=ended.error, extra=labels(record))
     (stored,) = yield from ask(Find((record.id,)))
-    return wire.job_of(stored or _afterwards(record, ended.outcome))
+    return conversion.job_of(stored or _afterwards(record, ended.outcome))
 
 
 def _afterwards(record: Record, outcome: Outcome) -> Record:

@@ -10,7 +10,7 @@ from heapq import heappush
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import conversion
 from boundary.jobs.core.model import claiming, standing
 from boundary.jobs.core.model.state import Holder, State
 from boundary.jobs.core.operations import (
@@ -36,7 +36,7 @@ def save(state: State, operation: Save, now: Millis) -> Verdict:
     if known is not None:
         return _amend(state, known, given)
     state.last_seq += 1
-    record = wire.as_its_status_has_it(replace(given, seq=state.last_seq), now)
+    record = conversion.as_its_status_has_it(replace(given, seq=state.last_seq), now)
     state.jobs[record.id] = record
     if record.due is not None:
         heappush(state.due, (record.due, record.seq, record.id))

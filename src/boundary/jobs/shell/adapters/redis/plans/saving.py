@@ -6,8 +6,8 @@ What belongs here: what the seed's doors need. What does not: the worker's way (
 
 from __future__ import annotations
 
+from boundary.jobs.core import conversion
 from boundary.jobs.core import operations as ops
-from boundary.jobs.core import wire
 from boundary.jobs.core.wire import Record
 from boundary.jobs.shell.adapters.redis import records
 from boundary.jobs.shell.adapters.redis.plans.calls import Call, Partitions, Plan, question
@@ -25,7 +25,7 @@ def save(operation: ops.Save, partitions: Partitions) -> Plan[ops.Verdict]:
     given = operation.record
     number = partitions.of(given.id)
     (now,) = yield [Call("time", (), number)]
-    record = wire.as_its_status_has_it(given, now)
+    record = conversion.as_its_status_has_it(given, now)
     ask = question(
         created=max(record.created, 0),
         token=record.token,

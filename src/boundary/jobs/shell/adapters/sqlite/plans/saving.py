@@ -6,8 +6,8 @@ way (`claiming`, `settling`).
 
 from __future__ import annotations
 
+from boundary.jobs.core import conversion
 from boundary.jobs.core import operations as ops
-from boundary.jobs.core import wire
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.shell.adapters.sqlite import statements as sql
 from boundary.jobs.shell.adapters.sqlite.plans import claiming
@@ -32,7 +32,7 @@ def save(operation: ops.Save, now: Millis) -> Plan[ops.Verdict]:
     known = records((yield Ask(sql.BY_ID, (given.id,))))
     if known:
         return (yield from _amend(known[0], given))
-    record = wire.as_its_status_has_it(given, now)
+    record = conversion.as_its_status_has_it(given, now)
     if record.worker is not None:
         lease = yield Ask(sql.LEASE, (record.worker,))
         expires = lease[0][0] if lease else now
