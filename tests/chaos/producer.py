@@ -2,11 +2,12 @@
 
 What belongs here: the life of one producer. What does not: who starts and harms it (`traffic`).
 
-    python -m tests.chaos.producer REPORT SEED PAUSE
+    python -m tests.chaos.producer REPORT SEED PAUSE WEIGHT
 
 A job nobody knows the fate of it enqueues again under the same id, as it would one that found no
 server or no room, until the store says yes or SIGTERM says stop. REPORT has a line of JSON for
 each word: what was asked, and what came of it (`known`: true, false, or null for unknown).
+WEIGHT is how many bytes of metadata a job carries, PAUSE the seconds between two enqueues.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ MANY = 5
 class Producer:
     """Enqueues jobs of a few milliseconds, one by one and some at once."""
 
-    def __init__(self, report: str, seed: int, pause: float) -> None:
+    def __init__(self, report: str, seed: int, pause: float, weight: int) -> None:
         self.jobs = Jobs()
         self.chance = random.Random(seed)
         self.pause = pause
+        self.metadata = {"ballast": "x" * weight}
         self.stopped = False
         self._report = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -76,10 +78,13 @@ class Producer:
     def _ask(self, wanted: list[dict[str, Any]]) -> None:
         if len(wanted) == 1:
             (one,) = wanted
-            self.jobs.enqueue(one["type"], one["args"], job_id=one["job"])
+            self.jobs.enqueue(one["type"], one["args"], job_id=one["job"], metadata=self.metadata)
         else:
             self.jobs.enqueue_many(
-                self.jobs.draft(one["type"], one["args"], {"job_id": one["job"]}) for one in wanted
+                self.jobs.draft(
+                    one["type"], one["args"], {"job_id": one["job"], "metadata": self.metadata}
+                )
+                for one in wanted
             )
 
     def _say(self, wanted: list[dict[str, Any]], known: bool | None) -> None:
@@ -92,4 +97,4 @@ class Producer:
 
 
 if __name__ == "__main__":
-    Producer(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])).run()
+    Producer(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])).run()

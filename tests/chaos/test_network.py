@@ -119,6 +119,7 @@ def suffer(net: Net, kind: str, way: Way, chance: random.Random) -> None:
         net.traffic.goes_on(10, way.pid)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(7_200)
 def test_a_network_that_breaks_in_every_way_loses_nothing(net: Net) -> None:
     """Each round harms a worker and a producer in the same way, now these, now the others."""

@@ -22,7 +22,7 @@ from tests.chaos.card import Card
 from tests.processes.conftest import Floor
 from tests.processes.killing import history_of
 from tests.proof.checker import Verdict, check
-from tests.proof.history import Asked, Began, Event, Fault, History
+from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
 from tests.worker.conftest import eventually
 
 AT_ONCE = "10"
@@ -35,6 +35,25 @@ def now() -> float:
     return time.time() * 1000
 
 
+class Report:
+    """What a producer has written, read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._words: list[dict[str, Any]] = []
+        self._read = 0
+
+    def words(self) -> list[dict[str, Any]]:
+        """All so far."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                file.seek(self._read)
+                whole, _, _ = file.read().rpartition(b"\n")
+            self._words += map(json.loads, whole.splitlines())
+            self._read += len(whole) + bool(whole)
+        return self._words
+
+
 class Traffic:
     """Producers and workers of one floor; the floor ends them."""
 
@@ -43,6 +62,7 @@ class Traffic:
         self.workers: list[subprocess.Popen[bytes]] = []
         self.producers: list[subprocess.Popen[bytes]] = []
         self.faults: list[Fault] = []
+        self._reports: list[Report] = []
         self.began = time.monotonic()
         floor.environ["BOUNDARY_JOBS_REDIS_TIMEOUT"] = TIMEOUT_MS
 
@@ -52,11 +72,17 @@ class Traffic:
         self.workers.append(made)
         return made
 
-    def produce(self, pause: float = 0.01, **environ: str) -> subprocess.Popen[bytes]:
-        """One producer more, which enqueues every `pause` seconds."""
+    def produce(
+        self, pause: float = 0.01, weight: int = 0, **environ: str
+    ) -> subprocess.Popen[bytes]:
+        """One producer more, which enqueues every `pause` seconds jobs of so many bytes."""
         number = len(self.producers)
-        words = ("-m", "tests.chaos.producer", str(self._report(number)), str(number), str(pause))
-        made = self.floor.python(*words, **environ)
+        report = Report(self.floor.folder / f"producer-{number}")
+        self._reports.append(report)
+        numbers = map(str, (number, pause, weight))
+        made = self.floor.python(
+            "-m", "tests.chaos.producer", str(report.path), *numbers, **environ
+        )
         self.producers.append(made)
         return made
 
@@ -65,8 +91,9 @@ class Traffic:
 
         def all_do() -> bool:
             pids = {line.pid for line in self.floor.lines()}
-            stored = all(self._report(n).exists() for n in range(len(self.producers)))
-            return stored and all(one.pid in pids for one in self.workers)
+            return all(one.words() for one in self._reports) and all(
+                one.pid in pids for one in self.workers
+            )
 
         eventually(f"all are at work\n{self.floor.log()}", all_do, patience=30)
 
@@ -115,14 +142,25 @@ class Traffic:
             found[one["job"]] = first._replace(known=one["known"])
         return list(found.values())
 
-    def judged(self, *more: Event) -> tuple[History, Verdict]:
-        """What happened, and what the checker says of it."""
-        history = history_of(self.floor, [*self.asked(), *self.faults, *more])
+    def judged(self, *, pruned: bool = False) -> tuple[History, Verdict]:
+        """What happened, and what the checker says of it.
+
+        Args:
+            pruned: Jobs that ended may be gone, and then are not counted one by one.
+        """
+        history = history_of(self.floor, [*self.asked(), *self.faults])
+        if pruned:
+            kept = {one.job for one in history.kept}
+            ends = [one for one in history.events if isinstance(one, Ended)]
+            gone = [Removed(one.job, now()) for one in ends if one.job not in kept]
+            history = history._replace(events=[*history.events, *gone], counted=None)
         return history, check(history)
 
-    def card(self, promise: str, experiment: str, store: str, *, note: str = "") -> Card:
+    def card(
+        self, promise: str, experiment: str, store: str, *, note: str = "", pruned: bool = False
+    ) -> Card:
         """The card; whatever is wrong is printed."""
-        history, verdict = self.judged()
+        history, verdict = self.judged(pruned=pruned)
         if verdict.violations:
             print(verdict)
         kinds = Counter(one.kind for one in verdict.violations)
@@ -139,12 +177,8 @@ class Traffic:
             note=note,
         )
 
-    def _report(self, number: int) -> Path:
-        return self.floor.folder / f"producer-{number}"
-
     def _said(self) -> list[dict[str, Any]]:
-        reports = [self._report(number) for number in range(len(self.producers))]
-        return [json.loads(line) for one in reports for line in one.read_text().splitlines()]
+        return [word for one in self._reports for word in one.words()]
 
     def _is_empty(self) -> bool:
         try:
