@@ -19,8 +19,8 @@ from typing import Any
 
 from boundary.jobs.errors import BackendError
 from tests.chaos.card import Card
+from tests.chaos.witness import history_of
 from tests.processes.conftest import Floor
-from tests.processes.killing import history_of
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
 from tests.worker.conftest import eventually
@@ -121,7 +121,7 @@ class Traffic:
             producer.terminate()
         for producer in self.producers:
             assert producer.wait(15) == 0, self.floor.log()
-        eventually(f"nothing is left\n{self.floor.log()}", self._is_empty, patience=patience)
+        eventually(f"nothing is left\n{self.floor.log()}", self.is_empty, patience=patience)
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
@@ -141,6 +141,11 @@ class Traffic:
             first = found.get(one["job"], Asked(one["job"], one["at"], None, payload))
             found[one["job"]] = first._replace(known=one["known"])
         return list(found.values())
+
+    def acknowledged(self) -> list[tuple[Asked, float]]:
+        """Each job that producers wanted, and when the last was said of it."""
+        last = {one["job"]: one["at"] for one in self._said() if "job" in one}
+        return [(one, last[one.job]) for one in self.asked()]
 
     def judged(self, *, pruned: bool = False) -> tuple[History, Verdict]:
         """What happened, and what the checker says of it.
@@ -180,7 +185,8 @@ class Traffic:
     def _said(self) -> list[dict[str, Any]]:
         return [word for one in self._reports for word in one.words()]
 
-    def _is_empty(self) -> bool:
+    def is_empty(self) -> bool:
+        """Nothing waits and nothing runs."""
         try:
             queues = self.floor.jobs.queues()
         except BackendError:
