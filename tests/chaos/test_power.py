@@ -1,0 +1,214 @@
+"""The power fails under an SQLite file, with all who use it, and under a Redis server alone."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from boundary.jobs import Jobs
+from devservers.single import Server
+from tests.chaos.card import hand_in, scale, seed
+from tests.chaos.power import Power
+from tests.chaos.traffic import Traffic
+from tests.chaos.witness import PATIENCE, card_of, history_of, kill, now, plain, stop
+from tests.processes.conftest import Floor
+from tests.proof.history import Asked, Began, Event, RolledBack
+from tests.worker.conftest import eventually
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(36_000)]
+
+WAIT = """
+import sys
+from tests.processes.tasks import jobs
+number = int(sys.argv[1])
+while True:
+    number += 1
+    id = f"00000000-0000-7000-8000-{number:012x}"
+    print("asks", id, flush=True)
+    jobs.enqueue("on_loop", {"seconds": 0.0}, job_id=id, priority="critical")
+    print("stored", id, flush=True)
+    jobs.result(id, timeout=60)
+    print("ended", id, flush=True)
+"""
+"""A client that waits for each of its jobs, and prints what it has been told."""
+
+SPAN = 1_000_000
+
+
+class Told:
+    """What clients were told before the power failed."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.ended: dict[str, float] = {}
+        """Job → when the power failed after its end had been told."""
+
+    def take(self, said: bytes, at: float) -> None:
+        """All that one client printed."""
+        words = [line.split() for line in said.decode().splitlines(keepends=True) if "\n" in line]
+        known = {id for word, id in words if word == "stored"}
+        for word, id in words:
+            if word == "asks":
+                yes = True if id in known else None
+                self.asked.append(Asked(id, at, yes, plain({"seconds": 0.0})))
+            elif word == "ended":
+                self.ended[id] = at
+
+    def undone(self, events: list[Event]) -> list[str]:
+        """Jobs that began again though somebody had been told of their end."""
+        return [
+            one.job
+            for one in events
+            if isinstance(one, Began) and one.at > self.ended.get(one.job, one.at)
+        ]
+
+
+def test_power_fails_under_sqlite(tmp_path: Path) -> None:
+    """G3: workers, producers and the file lose power together; what was acknowledged lasts.
+
+    Claims are not flushed, so tokens of the last moment may be given again: a power cut is a
+    reason for a job to begin once more, unless somebody was told of its end.
+    """
+    chance, began = random.Random(seed()), time.monotonic()
+    power = Power(tmp_path / "disk", tmp_path / "logs")
+    file = power.root / "jobs.db"
+    floor = Floor(tmp_path, f"sqlite:///{file}")
+    try:
+        traffic, told, cuts = Traffic(floor), Told(), list[Event]()
+        floor.jobs.stats()
+        for number in range(scale(5, 500)):
+            floor.jobs.close()
+            power.on()
+            staff = [traffic.work(**power.environ) for _ in range(2)]
+            producers = [traffic.produce(**power.environ) for _ in range(2)]
+            waits = floor.python("-c", WAIT, str(number * SPAN), **power.environ)
+            _work(traffic, 50)
+            time.sleep(chance.uniform(0.0, 0.5))
+            with traffic.harm("power cut"):
+                for one in chance.sample([*staff, *producers, waits], 5):
+                    kill(one)
+                power.cut(chance, "sectors")
+            cuts.append(RolledBack(now(), now()))
+            told.take(_rest(waits), now())
+            assert _is_whole(file)
+            floor.jobs = Jobs(floor.url)
+        staff = [floor.worker("--concurrency", "10")]
+        _drain(traffic, floor)
+        stop(floor, staff)
+        history = history_of(floor, [*traffic.asked(), *traffic.faults, *told.asked, *cuts])
+        card = card_of(
+            history,
+            promise="G3",
+            experiment="power cut, synchronous=FULL",
+            store="SQLite",
+            began=began,
+            note=f"{len(told.ended)} outcomes that somebody had been told of stayed",
+        )
+        undone = told.undone(history.events)
+        assert told.ended
+        hand_in(msgspec.structs.replace(card, unexplained=card.unexplained + len(undone)))
+    finally:
+        floor.close()
+
+
+def _work(traffic: Traffic, jobs: int) -> None:
+    """So many have ended since now, and a client that waits has had its turn."""
+    floor = traffic.floor
+    before = len(floor.lines())
+    eventually(
+        f"there is work\n{floor.log()}",
+        lambda: len(floor.lines()) >= before + 2 * jobs,
+        patience=PATIENCE,
+    )
+
+
+def _rest(client: subprocess.Popen[bytes]) -> bytes:
+    assert client.stdout is not None
+    with client.stdout:
+        return client.stdout.read()
+
+
+def _is_whole(file: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(file)) as store:
+        return store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _drain(traffic: Traffic, floor: Floor) -> None:
+    eventually(f"nothing is left\n{floor.log()}", traffic.is_empty, patience=PATIENCE)
+
+
+HOW = {
+    "stopped": ("everysec", "SIGTERM"),
+    "killed, appendfsync always": ("always", "SIGKILL"),
+    "killed, appendfsync everysec": ("everysec", "SIGKILL"),
+    "power cut, appendfsync always": ("always", "power cut"),
+    "power cut, appendfsync everysec": ("everysec", "power cut"),
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_redis_server_ends_and_comes_back(tmp_path: Path, how: str) -> None:
+    """G3: workers and producers live on; what was acknowledged and had to last is there.
+
+    With everysec that is what was acknowledged before the last write that was flushed (by a power
+    cut) or made (by SIGKILL: while a flush is under way, the server answers before it writes).
+    """
+    flushed, end = HOW[how]
+    chance = random.Random(seed())
+    power = Power(tmp_path / "disk", tmp_path / "logs")
+    config = (f"dir {power.root}", "appendonly yes", f"appendfsync {flushed}")
+    quiet = "auto-aof-rewrite-percentage 0"
+    power.on()
+    with Server(*config, quiet, patience=PATIENCE, environ=power.environ) as server:
+        floor = Floor(tmp_path, server.url())
+        try:
+            traffic, cuts = Traffic(floor), list[RolledBack]()
+            staff = [traffic.work() for _ in range(2)]
+            producers = [traffic.produce() for _ in range(2)]
+            traffic.running()
+            for _ in range(scale(3, 100)):
+                _work(traffic, 50)
+                time.sleep(chance.uniform(0.0, 2.0))
+                with traffic.harm(end):
+                    if end == "SIGTERM":
+                        server.stop()
+                    else:
+                        server.kill()
+                    at = now()
+                    found = power.cut(chance, "tail") if end == "power cut" else power.looked_at()
+                    power.on()
+                    time.sleep(chance.uniform(0.0, 0.5))
+                    server.restart()
+                if flushed == "everysec" and end != "SIGTERM":
+                    cuts.append(RolledBack(at, max(one.flushed for one in found)))
+            for one in producers:
+                one.terminate()
+                assert one.wait(PATIENCE) == 0, floor.log()
+            _drain(traffic, floor)
+            stop(floor, staff)
+            asked = [one._replace(at=at) for one, at in traffic.acknowledged()]
+            history = history_of(floor, [*asked, *traffic.faults, *cuts])
+            kept = {one.job for one in history.kept}
+            gone = [one.at for one in asked if one.known and one.job not in kept]
+            ages = [min(cut.at - at for cut in cuts if cut.at >= at) / 1000 for at in gone if cuts]
+            note = f"{len(gone)} acknowledged jobs undone"
+            note += f", the oldest {max(ages):.2f} s old" if ages else ""
+            hand_in(
+                card_of(
+                    history,
+                    promise="G3",
+                    experiment=f"server {how}",
+                    store="Redis",
+                    began=traffic.began,
+                    note=note if flushed == "everysec" else "",
+                )
+            )
+        finally:
+            floor.close()
