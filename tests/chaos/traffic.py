@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from boundary.jobs.errors import BackendError
-from tests.chaos.card import Card
+from tests.chaos.card import Card, seed
 from tests.processes.conftest import Floor
 from tests.processes.killing import history_of
 from tests.proof.checker import Verdict, check
@@ -79,7 +79,7 @@ class Traffic:
         number = len(self.producers)
         report = Report(self.floor.folder / f"producer-{number}")
         self._reports.append(report)
-        numbers = map(str, (number, pause, weight))
+        numbers = map(str, (seed() * 1_000 + number, pause, weight))
         made = self.floor.python(
             "-m", "tests.chaos.producer", str(report.path), *numbers, **environ
         )
