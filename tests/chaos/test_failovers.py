@@ -32,7 +32,7 @@ from tests.proof.checker import check
 from tests.proof.history import Asked, Began, Event, Fault, History, RolledBack
 from tests.worker.conftest import eventually
 
-pytestmark = [pytest.mark.chaos, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 PARTITIONS = 3
 REPLICAS = 2

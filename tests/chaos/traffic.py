@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from boundary.jobs.errors import BackendError
-from tests.chaos.card import Card
+from tests.chaos.card import Card, seed
+from tests.chaos.witness import history_of, now
 from tests.processes.conftest import Floor
-from tests.processes.killing import history_of
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
 from tests.worker.conftest import eventually
@@ -28,11 +28,6 @@ from tests.worker.conftest import eventually
 AT_ONCE = "10"
 TIMEOUT_MS = "500"
 EVERYBODY = "*"
-
-
-def now() -> float:
-    """Milliseconds, by the clock of all witnesses."""
-    return time.time() * 1000
 
 
 class Report:
@@ -79,7 +74,7 @@ class Traffic:
         number = len(self.producers)
         report = Report(self.floor.folder / f"producer-{number}")
         self._reports.append(report)
-        numbers = map(str, (number, pause, weight))
+        numbers = map(str, (seed() * 1_000 + number, pause, weight))
         made = self.floor.python(
             "-m", "tests.chaos.producer", str(report.path), *numbers, **environ
         )
