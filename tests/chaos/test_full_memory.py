@@ -16,8 +16,6 @@ from tests.chaos.traffic import Traffic
 from tests.processes.conftest import Floor
 from tests.worker.conftest import eventually
 
-pytestmark = pytest.mark.chaos
-
 ROOM = 300_000
 """Bytes beyond those in use while all are connected and at work."""
 WEIGHT = 5_000

@@ -16,11 +16,9 @@ import pytest
 from devservers.proxy import Proxy
 from devservers.single import Server
 from devservers.waiting import until
-from tests.chaos.card import hand_in, scale
+from tests.chaos.card import hand_in, scale, seed
 from tests.chaos.traffic import Traffic
 from tests.processes.conftest import Floor
-
-pytestmark = pytest.mark.chaos
 
 LATENCY = 0.15
 
@@ -128,9 +126,10 @@ def test_a_network_that_breaks_in_every_way_loses_nothing(net: Net) -> None:
         for number, kind in enumerate(itertools.islice(itertools.cycle(HARMS), rounds)):
             first = number // len(HARMS) + number & 1
             victims = net.ways[2 * first : 2 * first + 2]
+            chances = (random.Random(f"{seed()} {number} {place}") for place in range(2))
             done = [
-                pool.submit(suffer, net, kind, way, random.Random(number + way.is_worker))
-                for way in victims
+                pool.submit(suffer, net, kind, way, chance)
+                for way, chance in zip(victims, chances, strict=True)
             ]
             for one in done:
                 one.result()

@@ -272,4 +272,4 @@ def _undone(history: History, cuts: list[RolledBack]) -> str:
     gone = [one.at for one in asked if one.known and one.job not in kept]
     ages = [min(cut.at - at for cut in cuts if cut.at >= at) / 1000 for at in gone]
     oldest = f", the oldest {max(ages):.1f} s old" if ages else ""
-    return f"{len(gone)} acknowledged jobs were gone{oldest}; none from before the last write that counted"
+    return f"{len(gone)} acknowledged jobs were gone{oldest}, none that had to last"

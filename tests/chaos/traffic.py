@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from boundary.jobs.errors import BackendError
-from tests.chaos.card import Card
-from tests.chaos.witness import history_of
+from tests.chaos.card import Card, seed
+from tests.chaos.witness import history_of, now
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
@@ -28,11 +28,6 @@ from tests.worker.conftest import eventually
 AT_ONCE = "10"
 TIMEOUT_MS = "500"
 EVERYBODY = "*"
-
-
-def now() -> float:
-    """Milliseconds, by the clock of all witnesses."""
-    return time.time() * 1000
 
 
 class Report:
@@ -79,7 +74,7 @@ class Traffic:
         number = len(self.producers)
         report = Report(self.floor.folder / f"producer-{number}")
         self._reports.append(report)
-        numbers = map(str, (number, pause, weight))
+        numbers = map(str, (seed() * 1_000 + number, pause, weight))
         made = self.floor.python(
             "-m", "tests.chaos.producer", str(report.path), *numbers, **environ
         )
@@ -108,9 +103,12 @@ class Traffic:
         """A job has begun since this call; of this worker, if one is named."""
         with self.floor.journal.open() as journal:
             journal.seek(0, os.SEEK_END)  # a long run's is long
+            part = ""
 
             def begins() -> bool:
-                rows = [line.split() for line in journal.readlines()]
+                nonlocal part
+                *whole, part = (part + journal.read()).split("\n")
+                rows = [line.split() for line in whole]
                 return any(row[0] == "start" and pid in {None, int(row[3])} for row in rows)
 
             eventually("work goes on", begins, patience=seconds)
@@ -130,6 +128,10 @@ class Traffic:
     def errors(self) -> Counter[str]:
         """What producers were told, by the errors' codes."""
         return Counter(one["error"] for one in self._said() if "error" in one)
+
+    def counted(self) -> dict[str, int]:
+        """How often each kind of fault took place."""
+        return dict(sorted(Counter(one.kind for one in self.faults).items()))
 
     def asked(self) -> list[Asked]:
         """Each job that producers wanted, once, with its fate as they know it."""
@@ -173,7 +175,7 @@ class Traffic:
             promise=promise,
             experiment=experiment,
             store=store,
-            faults=dict(sorted(Counter(one.kind for one in self.faults).items())),
+            faults=self.counted(),
             jobs=sum(one.known is True for one in self.asked()),
             lost=kinds["lost"] + kinds["unfinished"],
             unexplained=sum(kinds.values()) - kinds["lost"] - kinds["unfinished"],
