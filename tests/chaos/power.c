@@ -185,25 +185,36 @@ TRUNCATE(ftruncate64)
 FLUSH(fsync)
 FLUSH(fdatasync)
 
-static void forget(const char *path) {
+/* What is done to a file by its name: noted in its log, if it is one of ours. */
+static void note_by_name(const char *path, char kind, uint64_t offset) {
     char whole[PATH_MAX];
     struct stat file;
     if (!realpath(path, whole) || !is_ours(whole) || stat(whole, &file)) return;
     if (!S_ISREG(file.st_mode)) return;
     int log = log_of(&file);
     if (log < 0) abort();
-    note(log, 'U', 0, NULL, 0); /* another file may get the inode */
+    note(log, kind, offset, NULL, 0);
     real_close(log);
 }
 
+#define TRUNCATE_BY_NAME(name) \
+    int name(const char *path, off_t length) { \
+        REAL("truncate64", int, const char *, off_t); \
+        int answer = real(path, length); \
+        if (!answer) note_by_name(path, 'T', (uint64_t)length); \
+        return answer; \
+    }
+TRUNCATE_BY_NAME(truncate)
+TRUNCATE_BY_NAME(truncate64)
+
 int unlink(const char *path) {
     REAL("unlink", int, const char *);
-    forget(path);
+    note_by_name(path, 'U', 0); /* before: another file may get the inode */
     return real(path);
 }
 
 int rename(const char *from, const char *to) {
     REAL("rename", int, const char *, const char *);
-    forget(to);
+    note_by_name(to, 'U', 0);
     return real(from, to);
 }

@@ -25,7 +25,7 @@ from tests.worker.conftest import eventually
 
 WORKERS = 2
 AT_ONCE = "10"
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(36_000)]
+pytestmark = pytest.mark.soak
 
 
 def test_killed_workers(floor: Floor) -> None:

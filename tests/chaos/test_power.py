@@ -19,10 +19,10 @@ from tests.chaos.power import Power
 from tests.chaos.traffic import Traffic
 from tests.chaos.witness import PATIENCE, card_of, history_of, kill, now, plain, stop
 from tests.processes.conftest import Floor
-from tests.proof.history import Asked, Began, Event, RolledBack
+from tests.proof.history import Asked, Began, Event, History, RolledBack
 from tests.worker.conftest import eventually
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(36_000)]
+pytestmark = pytest.mark.soak
 
 WAIT = """
 import sys
@@ -144,6 +144,23 @@ def _drain(traffic: Traffic, floor: Floor) -> None:
     eventually(f"nothing is left\n{floor.log()}", traffic.is_empty, patience=PATIENCE)
 
 
+def _write_anew(server: Server) -> None:
+    """The server has written its log anew from what it has in memory.
+
+    Where a cut goes through the middle of a script's writes, Redis and Valkey do not apply them,
+    but leave the beginning in the file: the next restart but one would take it together with what
+    follows (valkey-io/valkey#4342). docs/redis.md says so to operators.
+    """
+    server.call("BGREWRITEAOF")
+
+    def is_done() -> bool:
+        said = str(server.call("INFO", "persistence"))
+        assert "aof_last_bgrewrite_status:ok" in said
+        return "aof_rewrite_in_progress:0" in said and "aof_rewrite_scheduled:0" in said
+
+    eventually("the log is written anew", is_done, patience=PATIENCE)
+
+
 HOW = {
     "stopped": ("everysec", "SIGTERM"),
     "killed, appendfsync always": ("always", "SIGKILL"),
@@ -153,62 +170,106 @@ HOW = {
 }
 
 
+class Supplied:
+    """A server with a power supply, and what each of its ends may have undone."""
+
+    def __init__(self, power: Power, flushed: str) -> None:
+        self.power = power
+        self.flushed = flushed
+        power.on()
+        self.server = Server(
+            f"dir {power.root}",
+            "appendonly yes",
+            f"appendfsync {flushed}",
+            "auto-aof-rewrite-percentage 0",
+            patience=PATIENCE,
+            environ=power.environ,
+        ).start()
+        self.cuts: list[RolledBack] = []
+        self._safe = now()
+
+    def end(self, how: str, chance: random.Random) -> None:
+        """It ends so, and is there again.
+
+        With everysec, what it did after the last write of its log that was flushed (a power cut)
+        or made (SIGKILL: while a flush is under way it answers before it writes) may be undone.
+        """
+        if how == "SIGTERM":
+            self.server.stop()
+        else:
+            self.server.kill()
+        at = now()
+        found = self.power.cut(chance, "tail") if how == "power cut" else self.power.looked_at()
+        if self.flushed == "everysec" and how != "SIGTERM":
+            lasts = [one.flushed for one in found if one.path.name.endswith(".incr.aof")]
+            self.cuts.append(RolledBack(at, max([self._safe, *lasts])))
+        self.power.on()
+        time.sleep(chance.uniform(0.0, 0.5))
+        self.server.restart()
+        self._safe = now()
+        if how == "power cut":
+            self._write_anew()
+
+    def _write_anew(self) -> None:
+        """The server has written its log anew from what it has in memory.
+
+        Where a cut goes through the middle of a script's writes, Redis and Valkey do not apply
+        them, but leave their beginning in the file: the next restart but one would take it
+        together with what follows (valkey-io/valkey#4342). docs/redis.md tells operators.
+        """
+        self.server.call("BGREWRITEAOF")
+
+        def is_done() -> bool:
+            said = str(self.server.call("INFO", "persistence"))
+            assert "aof_last_bgrewrite_status:ok" in said
+            return "aof_rewrite_in_progress:0" in said and "aof_rewrite_scheduled:0" in said
+
+        eventually("the log is written anew", is_done, patience=PATIENCE)
+
+
 @pytest.mark.parametrize("how", HOW)
 def test_a_redis_server_ends_and_comes_back(tmp_path: Path, how: str) -> None:
-    """G3: workers and producers live on; what was acknowledged and had to last is there.
-
-    With everysec that is what was acknowledged before the last write that was flushed (by a power
-    cut) or made (by SIGKILL: while a flush is under way, the server answers before it writes).
-    """
+    """G3: workers and producers live on; what was acknowledged and had to last is there."""
     flushed, end = HOW[how]
     chance = random.Random(seed())
-    power = Power(tmp_path / "disk", tmp_path / "logs")
-    config = (f"dir {power.root}", "appendonly yes", f"appendfsync {flushed}")
-    quiet = "auto-aof-rewrite-percentage 0"
-    power.on()
-    with Server(*config, quiet, patience=PATIENCE, environ=power.environ) as server:
-        floor = Floor(tmp_path, server.url())
-        try:
-            traffic, cuts = Traffic(floor), list[RolledBack]()
-            staff = [traffic.work() for _ in range(2)]
-            producers = [traffic.produce() for _ in range(2)]
-            traffic.running()
-            for _ in range(scale(3, 100)):
-                _work(traffic, 50)
-                time.sleep(chance.uniform(0.0, 2.0))
-                with traffic.harm(end):
-                    if end == "SIGTERM":
-                        server.stop()
-                    else:
-                        server.kill()
-                    at = now()
-                    found = power.cut(chance, "tail") if end == "power cut" else power.looked_at()
-                    power.on()
-                    time.sleep(chance.uniform(0.0, 0.5))
-                    server.restart()
-                if flushed == "everysec" and end != "SIGTERM":
-                    cuts.append(RolledBack(at, max(one.flushed for one in found)))
-            for one in producers:
-                one.terminate()
-                assert one.wait(PATIENCE) == 0, floor.log()
-            _drain(traffic, floor)
-            stop(floor, staff)
-            asked = [one._replace(at=at) for one, at in traffic.acknowledged()]
-            history = history_of(floor, [*asked, *traffic.faults, *cuts])
-            kept = {one.job for one in history.kept}
-            gone = [one.at for one in asked if one.known and one.job not in kept]
-            ages = [min(cut.at - at for cut in cuts if cut.at >= at) / 1000 for at in gone if cuts]
-            note = f"{len(gone)} acknowledged jobs undone"
-            note += f", the oldest {max(ages):.2f} s old" if ages else ""
-            hand_in(
-                card_of(
-                    history,
-                    promise="G3",
-                    experiment=f"server {how}",
-                    store="Redis",
-                    began=traffic.began,
-                    note=note if flushed == "everysec" else "",
-                )
-            )
-        finally:
-            floor.close()
+    supplied = Supplied(Power(tmp_path / "disk", tmp_path / "logs"), flushed)
+    floor = Floor(tmp_path, supplied.server.url())
+    try:
+        traffic = Traffic(floor)
+        staff = [traffic.work() for _ in range(2)]
+        producers = [traffic.produce() for _ in range(2)]
+        traffic.running()
+        for _ in range(scale(3, 100)):
+            _work(traffic, 50)
+            time.sleep(chance.uniform(0.0, 2.0))
+            with traffic.harm(end):
+                supplied.end(end, chance)
+        for one in producers:
+            one.terminate()
+            assert one.wait(PATIENCE) == 0, floor.log()
+        _drain(traffic, floor)
+        stop(floor, staff)
+        asked = [one._replace(at=at) for one, at in traffic.acknowledged()]
+        history = history_of(floor, [*asked, *traffic.faults, *supplied.cuts])
+        card = card_of(
+            history,
+            promise="G3",
+            experiment=f"server {how}",
+            store="Redis",
+            began=traffic.began,
+            note=_undone(history, supplied.cuts) if supplied.cuts else "",
+        )
+        hand_in(card)
+    finally:
+        floor.close()
+        supplied.server.close()
+
+
+def _undone(history: History, cuts: list[RolledBack]) -> str:
+    """How much that was acknowledged is gone, in words."""
+    kept = {one.job for one in history.kept}
+    asked = [one for one in history.events if isinstance(one, Asked)]
+    gone = [one.at for one in asked if one.known and one.job not in kept]
+    ages = [min(cut.at - at for cut in cuts if cut.at >= at) / 1000 for at in gone]
+    oldest = f", the oldest {max(ages):.1f} s old" if ages else ""
+    return f"{len(gone)} acknowledged jobs were gone{oldest}, none that had to last"

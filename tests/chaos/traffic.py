@@ -19,7 +19,7 @@ from typing import Any
 
 from boundary.jobs.errors import BackendError
 from tests.chaos.card import Card, seed
-from tests.chaos.witness import history_of
+from tests.chaos.witness import history_of, now
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
@@ -28,11 +28,6 @@ from tests.worker.conftest import eventually
 AT_ONCE = "10"
 TIMEOUT_MS = "500"
 EVERYBODY = "*"
-
-
-def now() -> float:
-    """Milliseconds, by the clock of all witnesses."""
-    return time.time() * 1000
 
 
 class Report:
