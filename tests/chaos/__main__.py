@@ -7,7 +7,8 @@ What belongs here: how long, how often, and where to. What does not: the experim
     SOAK=hour    rounds of the short form until an hour is over (SOAK_MINUTES: until so many are)
     SOAK=long    one round of the long form, ten thousand kills and more: a night
 
-Words after the command go to pytest.
+Words after the command go to pytest: make soak SOAK=short ARGS="-k power". What happened stays below
+.soak/, a folder a round; a round that was well keeps its log and cards only.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def _experiments(folder: Path, length: str, seed: int, words: list[str]) -> int:
         **os.environ,
         "SOAK": "long" if length == "long" else "short",
         "SOAK_SEED": str(seed),
+        "PATIENCE": os.environ.get("PATIENCE", "5"),
         "SOAK_CARDS": str(folder / "cards"),
     }
     with (folder / "log").open("wb") as log:

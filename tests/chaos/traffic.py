@@ -140,7 +140,8 @@ class Traffic:
             if "error" in one:
                 continue
             payload = json.dumps(one["args"], sort_keys=True).encode()
-            first = found.get(one["job"], Asked(one["job"], one["at"], None, payload))
+            due = one["at"] + 1000 * one["delay"]
+            first = found.get(one["job"], Asked(one["job"], one["at"], None, payload, due))
             found[one["job"]] = first._replace(known=one["known"])
         return list(found.values())
 
