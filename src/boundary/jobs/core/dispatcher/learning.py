@@ -53,7 +53,7 @@ def learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             return replace(state, held=0, held_of=(), unsettled=False, hungry=True), (Renew(),)
         case Weighed() | Measured():
             return _learn_load(state, event)
-        case Quieted() | Stop():
+        case _:
             return _learn_order(state, event)
 
 
