@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from boundary.jobs import Context, Jobs, Retry, Snooze, UsageError
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ def test_a_retry_asked_for_waits_for_a_worker(jobs: Jobs) -> None:
     job = work.enqueue()
     assert job.status == "retrying"
     jobs.worker().run_until_empty()
-    assert jobs.result(job.id, timeout=5) == 2
+    assert jobs.result(job.id, timeout=PATIENCE) == 2
 
 
 def test_ctrl_c_in_a_handler_ends_the_caller(jobs: Jobs) -> None:

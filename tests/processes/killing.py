@@ -12,7 +12,7 @@ from typing import Any
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Began, Bounds, Counted, Ended, Event, Fault, History, Kept
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 WORKERS = 2
 AT_ONCE = 10
@@ -40,9 +40,8 @@ def kill_workers(floor: Floor, kills: int, *, say: bool = False) -> tuple[dict[s
         place = chance.randrange(WORKERS)
         victim = staff[place]
         eventually(
-            f"the worker that is to be killed runs something\n{floor.log()}",
+            "the worker that is to be killed runs something",
             lambda pid=victim.pid: any(one.pid == pid for one in floor.jobs.workers()),
-            patience=20,
         )
         time.sleep(chance.uniform(0.0, 0.1))
         seen.append(_kill(victim))
@@ -51,15 +50,11 @@ def kill_workers(floor: Floor, kills: int, *, say: bool = False) -> tuple[dict[s
             print(f"{number + 1} kills, {time.monotonic() - began:.0f} s", flush=True)
     last_kill = time.monotonic()
     jobs = sum(isinstance(one, Asked) for one in seen)
-    eventually(
-        f"all jobs are completed\n{floor.log()}",
-        lambda: floor.jobs.stats().total_succeeded >= jobs,
-        patience=30,
-    )
+    eventually("all jobs are completed", lambda: floor.jobs.stats().total_succeeded >= jobs)
     recovered = time.monotonic() - last_kill
     for worker in staff:
         worker.terminate()
-        worker.wait(10)
+        worker.wait(PATIENCE)
     history = history_of(floor, seen)
     verdict = check(history)
     return _card(history, verdict, kills, recovered), verdict

@@ -32,7 +32,8 @@ from boundary.jobs.shell import ids
 from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.registry import fires_of
 from boundary.jobs.testing.clock import FakeClock
-from tests.worker.conftest import eventually, working
+from tests.waiting import eventually
+from tests.worker.conftest import working
 
 DAYS = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 100
 AMSTERDAM, LORD_HOWE = "Europe/Amsterdam", "Australia/Lord_Howe"

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from errno import EBADF
+from pathlib import Path
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
 
@@ -60,7 +61,7 @@ def keep_streams_open() -> None:
 def _is_free(number: int) -> bool:
     """Nobody has it, or SQLite has put it aside."""
     try:
-        return os.fstat(number).st_rdev == os.stat(os.devnull).st_rdev
+        return os.fstat(number).st_rdev == Path(os.devnull).stat().st_rdev
     except OSError:
         return True
 
