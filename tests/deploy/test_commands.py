@@ -73,7 +73,6 @@ def default_command() -> list[str]:
     return [PROGRAM, *command]
 
 
-@pytest.mark.timeout(240)
 def test_three_replicas_of_the_default_command_work_together(
     folder: Path, environ: dict[str, str], redis_url: str
 ) -> None:

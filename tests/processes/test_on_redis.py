@@ -133,7 +133,6 @@ def _status(floor: Floor, job: str) -> str | None:
     return None if found is None else found.status
 
 
-@pytest.mark.timeout(120)
 def test_a_claim_whose_answer_is_lost_leaves_nothing_behind(tmp_path: Path) -> None:
     """A worker whose server does not answer for a while goes on as its heir; all jobs run once."""
     with Server() as server:

@@ -27,7 +27,6 @@ def started(floor: Floor, count: int = 1) -> list[str]:
     return found
 
 
-@pytest.mark.timeout(150)
 def test_kills_lose_nothing(floor: Floor) -> None:
     """G1, G5, G7: kill -9 of a worker in the middle of its jobs; a hundred by `make soak`."""
     card, verdict = kill_workers(floor.short_lease(), 6)
@@ -101,7 +100,6 @@ jobs.enqueue_many(on_loop.job(seconds=0.0) for _ in range(int(sys.argv[1])))
 """
 
 
-@pytest.mark.timeout(120)
 def test_two_workers_and_a_producer_share_one_store(floor: Floor) -> None:
     """G6: 20,000 jobs, none twice, and neither worker starves."""
     count = 20_000

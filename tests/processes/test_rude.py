@@ -184,7 +184,6 @@ def test_a_blocked_loop_is_shown_while_threads_compute(floor: Floor) -> None:
     assert worker.wait(PATIENCE) == 0, floor.log()
 
 
-@pytest.mark.timeout(120)
 def test_native_code_that_holds_the_interpreter_is_shown(floor: Floor) -> None:
     """While it does, by the interpreter itself; afterwards, in the log."""
     length = floor.folder / "length"

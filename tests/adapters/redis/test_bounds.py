@@ -256,7 +256,7 @@ def test_much_that_is_cancelled_on_its_way_disturbs_no_other(opened, server):
     """What cannot be repeated keeps its answer, too."""
 
     async def main():
-        door = opened(server.url(), timeout=5_000).asynchronous()
+        door = opened(server.url(), timeout=60_000).asynchronous()
         await door.execute(one("a"))
         server.pause()
         claiming = asyncio.ensure_future(door.execute(Claim("w1", None, 1, 30_000, join=True)))

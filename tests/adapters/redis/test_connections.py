@@ -53,7 +53,7 @@ def clients(server):
 
 
 def test_no_more_than_max_total(opened, server):
-    store = opened(server.url(), timeout=5_000, max_total=3)
+    store = opened(server.url(), timeout=60_000, max_total=3)
     seen = []
     over = threading.Event()
 

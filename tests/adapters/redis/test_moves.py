@@ -83,7 +83,7 @@ def test_a_slot_that_has_moved_is_followed(opened, namespace, cluster):
 
 def test_a_call_waits_while_its_slot_moves(opened, namespace, cluster):
     """No script runs where half of its keys have left."""
-    store = opened(url_of(cluster), timeout=5_000)
+    store = opened(url_of(cluster), timeout=60_000)
     number = slot(namespace, 0)
     with closing(store.blocking()) as door:
         door.execute(one("a"))

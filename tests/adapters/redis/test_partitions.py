@@ -44,7 +44,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def door(url: str, clock: FakeClock) -> Iterator[Backend]:
-    settings = RedisSettings(timeout=5_000, partitions=PARTITIONS)
+    settings = RedisSettings(timeout=60_000, partitions=PARTITIONS)
     namespace = f"p{next(_numbers)}"
     backend = RedisStore.of(url, settings, namespace=namespace, clock=clock).blocking()
     yield backend
