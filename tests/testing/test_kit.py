@@ -456,3 +456,44 @@ def test_at_least_once_leaves_failures_as_they_are() -> None:
 
     work.enqueue()
     assert [job.status for job in jobs.run_for(minutes=1)] == ["retrying", "failed"]
+
+
+def test_at_least_once_lets_planned_mishaps_happen_too() -> None:
+    jobs = JobsKit(at_least_once=True)
+
+    @jobs.handler(max_retries=0)
+    def work() -> None: ...
+
+    jobs.fail_next(work, ValueError("as planned"))
+    job = work.enqueue()
+    jobs.drain()
+    found = jobs.find(job.id)
+    assert found is not None
+    assert found.error is not None
+    assert (found.status, found.error.message) == ("failed", "as planned")
+
+
+def test_at_least_once_hides_no_harm_from_the_check() -> None:
+    """Each of its histories is what it says, not that and one run more."""
+    jobs = JobsKit(at_least_once=True)
+    done: list[int] = []
+
+    @jobs.handler
+    def adds() -> None:
+        done.append(1)
+
+    with pytest.raises(AssertionError, match="adds is not idempotent"):
+        jobs.check_idempotent(adds.job(), snapshot=lambda: len(done), reset=done.clear)
+
+
+def test_a_check_may_try_one_point_alone(jobs: JobsKit) -> None:
+    @jobs.handler
+    def sets() -> None:
+        one = 1
+        two = one + 1
+        assert two
+
+    report = jobs.check_idempotent(sets.job(), snapshot=lambda: None, most=1)
+    assert (report.points, report.tried) == (3, (1,))
+    with pytest.raises(UsageError, match="most"):
+        jobs.check_idempotent(sets.job(), snapshot=lambda: None, most=0)
