@@ -111,7 +111,7 @@ def test_a_failed_job_runs_again_by_itself_when_its_delay_is_over(jobs: Jobs) ->
 
 
 def test_after_its_last_retry_it_is_a_dead_letter_once(jobs: Jobs) -> None:
-    """S58, T1: three retries are four runs; then the dead letter queue, with the error kept."""
+    """S5, S58, T1: three retries are four runs; then the dead letter queue, with the error kept."""
     runs: list[int] = []
 
     @jobs.handler(max_retries=3, retry=QUICK)

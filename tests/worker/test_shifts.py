@@ -100,7 +100,7 @@ def test_a_paused_queue_waits_until_it_is_resumed(jobs: Jobs) -> None:
 
 
 def test_a_scheduled_job_starts_at_its_moment(jobs: Jobs) -> None:
-    """S62, S105: not before, and not at the next poll but at once."""
+    """S3, S62, S105: not before, and not at the next poll but at once."""
     started: list[float] = []
 
     @jobs.handler
