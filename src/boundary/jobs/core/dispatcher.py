@@ -99,6 +99,7 @@ class State(Struct, frozen=True):
         deadline: When a stop gives up waiting for running jobs.
         quit_at: When it gives up handing in outcomes; their leases will end.
         quiet: An operator wants it to claim nothing.
+        nameless: The store has not been told its new name yet: nothing is claimed under it.
         done: Jobs that finished here.
         memory: Bytes the process had at the last look.
         recycle_at: When to ask to be replaced, should there be a reason: once a minute.
@@ -127,6 +128,7 @@ class State(Struct, frozen=True):
     deadline: float = INF
     quit_at: float = INF
     quiet: bool = False
+    nameless: bool = False
     done: int = 0
     memory: int = 0
     recycle_at: float = 0.0
@@ -259,6 +261,13 @@ class Disowned(Struct, frozen=True):
     u: float = 0.0
 
 
+class Joined(Struct, frozen=True):
+    """The store knows the new incarnation."""
+
+    now: float
+    u: float = 0.0
+
+
 class Weighed(Struct, frozen=True):
     """So many bytes of memory are this process's."""
 
@@ -299,6 +308,7 @@ Event: TypeAlias = (
     | Returned
     | Failed
     | Disowned
+    | Joined
     | Weighed
     | Measured
     | Quieted
@@ -349,12 +359,19 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             return _let_go(replace(state, unsettled=True), event.count, event.of), ()
         case Failed():
             return _learn_failure(state, event), ()
-        case Disowned():
-            return replace(state, held=0, held_of=(), unsettled=False, hungry=True), (Renew(),)
+        case Disowned() | Joined():
+            return _learn_name(state, event)
         case Weighed() | Measured():
             return _learn_load(state, event)
         case Quieted() | Stop():
             return _learn_order(state, event)
+
+
+def _learn_name(state: State, event: Disowned | Joined) -> tuple[State, tuple[Effect, ...]]:
+    if isinstance(event, Joined):
+        return replace(state, hungry=True, nameless=False), ()
+    empty = replace(state, held=0, held_of=(), unsettled=False)
+    return replace(empty, hungry=True, nameless=True), (Renew(),)
 
 
 def _learn_arrival(state: State, event: Arrived) -> State:
@@ -526,8 +543,8 @@ def _worn(state: State) -> str:
 
 
 def claims(state: State) -> bool:
-    """Whether it takes jobs at all: it is neither quiet nor about to leave."""
-    return state.phase == "running" and not state.quiet
+    """Whether it takes jobs at all: it is known, and neither quiet nor about to leave."""
+    return state.phase == "running" and not state.quiet and not state.nameless
 
 
 def _stale_at(state: State) -> float:
@@ -610,7 +627,7 @@ def _next_alarm(state: State) -> float:
     hungry = state.hungry and claims(state)
     look = state.blocked_until if hungry or state.unsettled else state.look_at
     full = state.held >= state.slots and not state.unsettled
-    idle = full or (state.quiet and not state.unsettled)
+    idle = full or ((state.quiet or state.nameless) and not state.unsettled)
     return min(state.sweep_at, _stale_at(state), INF if idle else look)
 
 
