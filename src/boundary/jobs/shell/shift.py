@@ -30,6 +30,7 @@ from boundary.jobs.core.dispatcher import (
     Failed,
     Finished,
     GiveBack,
+    Joined,
     Leave,
     Measured,
     Noticed,
@@ -386,6 +387,9 @@ class Shift:
 
     async def _exchange(self, effect: Exchange) -> None:
         """One round trip: outcomes out, jobs in."""
+        if self._state.nameless:
+            self._arrived(effect, (), None)  # it was thought of under the name that is lost
+            return
         mine, losses = self._incarnation, self._losses
         done = self._executor.collect(BATCH)
         ids = {record.id for record, _ in done}
@@ -473,6 +477,8 @@ class Shift:
             self._heart.renewed(heir, sent)
             if not beat.alive:
                 self._tell(Disowned(self._now()))
+            elif self._state.nameless:
+                self._tell(Joined(self._now()))
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -717,7 +723,7 @@ class Shift:
         failures = itertools.count()
         while mine == self._incarnation:
             if await self._try(self._heartbeat(join=True)) is not None:
-                self._tell(Noticed(self._now()))
+                self._tell(Joined(self._now()))
                 return
             await self._back_off(next(failures))
 
@@ -746,7 +752,8 @@ class Shift:
     def _pulse(self) -> contextlib.AbstractContextManager[object]:
         around = self._worker.surroundings
         self._heart = heart = Heart(
-            beat=self._heartbeat,
+            # One under a new name may overtake the call that tells the store of it.
+            beat=lambda: self._heartbeat(join=self._state.nameless),
             lease=self._settings.workers.lease / 1000,
             now=around.monotonic,
             heard=self._beaten,
@@ -772,7 +779,7 @@ class Shift:
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
             self._obey(beat.order)
-        elif not self._moving.locked():
+        elif not self._moving.locked() and not self._state.nameless:
             self._tell(Disowned(self._now()))
 
     def _obey(self, order: operations.Order | None) -> None:
@@ -795,7 +802,7 @@ class Shift:
         On the loop: a heartbeat that waits for its answer cannot say so in time.
         """
         left = self._heart.left(self._incarnation)
-        if left <= 0:
+        if left <= 0 and not self._state.nameless:
             self._tell(Disowned(self._now()))
         lease = self._settings.workers.lease / 1000
         self._lease_alarm = self._loop.call_later(max(left, lease / 20), self._watch_lease)
