@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import msgpack
 from msgspec.structs import replace
@@ -533,6 +533,9 @@ class TestWholeJobs:
     @given(JOBS)
     def test_a_job_comes_back_equal(self, job: Job) -> None:
         """S69: types included."""
+        failed = {(one.attempt, one.at) for one in job.errors}
+        # Of a run that failed both tell; here they are drawn apart.
+        assume(not any((one.number, one.ended_at) in failed for one in job.attempts))
         assert conversion.job_of(conversion.record_of(job, {})) == job
 
     def test_retention_counts_from_the_end(self) -> None:

@@ -213,6 +213,14 @@ class _About:
                 f"{self._terms.replicas}: every enqueue will raise EnqueueUncertain. Attach "
                 "replicas, or set redis.durability to stored",
             )
+        if 0 < self._terms.replicas < replicas:
+            return Finding(
+                "role",
+                "note",
+                f"master with {replicas} replicas, of which an enqueue waits for "
+                f"{self._terms.replicas}: a failover may promote one that has not got it yet. "
+                f"Set redis.replicas to {replicas} to lose nothing that was acknowledged",
+            )
         return Finding("role", "ok", f"master with {replicas} replicas")
 
     def _rights(self, said: _Said) -> Iterator[Finding]:

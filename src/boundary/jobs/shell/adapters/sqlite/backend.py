@@ -505,6 +505,7 @@ class AsyncSqliteBackend:
         """As `ports.AsyncBackend.claim_when_told`."""
         if self._ear is None:
             self._ear = await self.listen(Interest(Topic.WORK, claim.queues))
+            return await self.execute(claim)  # what came before it, no ear heard
         return await self.execute(claim) if await self._ear.wait(timeout) else None
 
     async def close(self) -> None:
