@@ -17,8 +17,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 PURE = [
     path
     for path in SOURCES
-    if {"core", "plans"} & set(path.relative_to(ROOT).parts)
-    or path.name in {"plans.py", "statements.py"}
+    if {"core", "plans"} & set(path.relative_to(ROOT).parts) or path.name == "statements.py"
 ]
 IMPURE_MODULES = {"time", "random", "os", "secrets", "socket", "threading", "asyncio", "logging"}
 IMPURE_CALLS = {"open", "print", "input", "uuid1", "uuid4", "utcnow", "today"}
