@@ -137,7 +137,10 @@ def _heads() -> Lanes:
 def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
     jobs, tails = operation.jobs, _tails()
     newest = None
-    if len(jobs) > 1:
+    if len(jobs) == 1:
+        if (yield from _append(jobs[0], now)):
+            return ops.Enqueued(now, (True,))
+    else:
         ((newest,),) = yield Ask(sql.NEWEST)
     for queue, priority in {(job.queue, job.priority) for job in jobs}:
         yield from tails.look(queue, priority)
@@ -152,6 +155,14 @@ def _enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
         return ops.Enqueued(now, (True,) * len(jobs))
     below = NOWHERE if len(jobs) == 1 else newest or 0
     return ops.Enqueued(now, (yield from _sort_out(jobs, rows, below)))
+
+
+def _append(job: NewJob, now: Millis) -> Plan[bool]:
+    """Whether the job is at the tail of its lane, where most jobs go; False: all is as it was."""
+    if job.parked or job.delay_ms or (job.run_at is not None and job.run_at > now):
+        return False
+    values = (job.id, job.job_type, job.queue, job.priority, job.payload, now, job.run_at)
+    return bool((yield Do(sql.APPEND, (values,))))
 
 
 def _insert(rows: list[Row]) -> Plan[int]:
@@ -209,7 +220,7 @@ def _unpark(job: NewJob, row: Row) -> Plan[bool]:
 
 
 def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
-    ((lease, due, tick),) = yield Ask(sql.AT_HAND, (operation.worker,))
+    ((lease, due, tick, paused, asked),) = yield Ask(sql.AT_HAND, (operation.worker,) * 2)
     if lease is None and not operation.join:
         return ops.Claimed(now, (), alive=False)
     expires = now if lease is None else lease
@@ -221,7 +232,7 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
         ((due,),) = yield Ask(sql.NEXT_DUE)
     jobs: list[Record] = []
     ahead, limits = dict(operation.ahead), dict(operation.limits)
-    for queue in (yield from _served(operation)):
+    for queue in (yield from _served(operation, paused)):
         room = operation.slots + ahead.get(queue, 0) - len(jobs)
         room = min(room, limits.get(queue, room))
         if room > 0:
@@ -229,13 +240,13 @@ def _claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
             jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
     if jobs:
         yield from _hand_over(operation.worker, [job.seq for job in jobs], now)
-    asked = yield Ask(sql.CANCELLING, (operation.worker,))
+    cancelling = (yield Ask(sql.CANCELLING, (operation.worker,))) if asked else ()
     instants = [tick, due] if operation.promote else [tick]
     return ops.Claimed(
         now,
         tuple(jobs),
         min([one for one in instants if one is not None], default=None),
-        tuple([id for (id,) in asked]),
+        tuple([id for (id,) in cancelling]),
         (yield from _due_schedules(now)) if tick is not None and tick <= now else (),
     )
 
@@ -244,15 +255,17 @@ def _hand_over(worker: str, seqs: list[int], now: Millis) -> Plan[None]:
     yield Ask(sql.HAND_OVER, (worker, now, now, str(seqs)))
 
 
-def _served(operation: ops.Claim) -> Plan[list[str]]:
+def _served(operation: ops.Claim, any_paused: int) -> Plan[list[str]]:
     """The queues to look into, in order."""
-    rows = yield Ask(sql.PAUSED)
-    paused = {queue for (queue,) in rows}
     if operation.queues is None:
         rows = yield Ask(sql.QUEUES)
-        names: Iterable[str] = queue_order(queue for (queue,) in rows)
+        names = queue_order([queue for (queue,) in rows])
     else:
-        names = dict.fromkeys(operation.queues)
+        names = list(dict.fromkeys(operation.queues))
+    if not any_paused:
+        return names
+    rows = yield Ask(sql.PAUSED)
+    paused = {queue for (queue,) in rows}
     return [name for name in names if name not in paused]
 
 
