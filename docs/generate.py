@@ -270,21 +270,9 @@ def _summary(one: Endpoint) -> str:
 
 RECORDS = """# Records, keys, and other languages
 
-## Enqueue from another language
-
-By the [API](../http.md), which any language can call; the job's type need not be known where it runs. The same `job_id`
-again makes no second job, so a request may be repeated until it is answered:
-
-```sh
-curl -X POST -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
-  -d '{{"job_type": "send_email", "args": {{"to": "ada@example.com"}},
-       "job_id": "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"}}' \\
-  https://jobs.example.com{api}
-```
-
-Writing keys or rows by hand is not supported. An enqueue is one atomic step that keeps the record, its place in a
-lane, the log, the counters and the wake-up token together, and these change with the format. What follows is for
-looking, and for whoever mends a store.
+How other languages enqueue, by HTTP or by a script on Redis, is [a page of its own](../guides/other-languages.md);
+what an argument of that script holds is here. Writing keys or rows by hand is not supported. An enqueue is one atomic
+step that keeps the record, its place in a lane, the log, the counters and the wake-up token together.
 
 ## The record, version {version}
 
@@ -316,7 +304,6 @@ def records_page() -> str:
     drawing = re.findall(r"^--   (.*)$", lua.read_text(), re.MULTILINE)
     payload = enumerate(wire.Payload.__struct_fields__)
     return RECORDS.format(
-        api=API,
         version=wire.VERSION,
         layout="\n".join(drawing),
         statuses=", ".join(f"{at} {name}" for at, name in enumerate(STATUSES)),

@@ -13,6 +13,7 @@ from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.cli import act, look, standing
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.doctor import doctor
+from boundary.jobs.shell.cli.foreign import script
 from boundary.jobs.shell.cli.serving import dashboard
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
 
@@ -39,6 +40,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         standing.schedules,
         look.top,
         doctor,
+        script,
     ),
     "Act": (
         act.enqueue,

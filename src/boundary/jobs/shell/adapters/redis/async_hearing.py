@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,12 +35,12 @@ LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
 
 
-class AsyncContext:
+class AsyncContext(ABC):
     """What lets listeners be used in `async with`."""
 
+    @abstractmethod
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
-        raise NotImplementedError
 
     async def __aenter__(self) -> Self:
         return self
