@@ -16,6 +16,7 @@ import pytest
 
 from boundary.jobs import Jobs
 from devservers.single import Server
+from tests.processes.moments import EPOCH, epoch
 
 ROOT = Path(__file__).parents[2]
 LEASE_MS = 1_000
@@ -45,6 +46,7 @@ class Floor:
             "BOUNDARY_JOBS_WORKERS_LEASE": str(LEASE_MS),
             "BOUNDARY_JOBS_WORKERS_MAX_CRASHES": "1000",
             "JOURNAL": str(self.journal),
+            EPOCH: repr(epoch()),
             "PYTHONPATH": str(ROOT),
         }
         self.jobs = Jobs(self.url)

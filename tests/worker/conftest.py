@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +16,13 @@ from boundary.jobs import Jobs
 from boundary.jobs.shell import loops
 
 PATIENCE = 10.0
+TIMES = float(os.environ.get("PATIENCE", "1"))
+"""By how much all patience is multiplied, as on a machine that is busy with others."""
 
 
 def eventually(what: str, predicate: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """The predicate's first true value; fails, saying what was waited for, after `patience`."""
+    patience *= TIMES
     end = time.monotonic() + patience
     while not (value := predicate()):
         if time.monotonic() > end:
