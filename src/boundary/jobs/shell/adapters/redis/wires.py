@@ -90,7 +90,9 @@ def writer(made: AsyncWire) -> asyncio.StreamWriter | None:
     return cast("asyncio.StreamWriter | None", cast("Any", made)._writer)  # noqa: SLF001
 
 
-_pack: Final = cast("Callable[[tuple[bytes | str | int, ...]], bytes]", hiredis.pack_command)
+_pack: Final = cast(  # pyright: ignore[reportUnknownMemberType]
+    "Callable[[tuple[bytes | str | int, ...]], bytes]", hiredis.pack_command
+)
 
 
 def packed(commands: Iterable[tuple[bytes | str | int, ...]]) -> bytes:
