@@ -462,6 +462,8 @@ class Jobs:
         if known is None:
             job_type = checked_name("job type", handler)
             return self.drafting(job_type, options.over(Options(), given)).draft(named)
+        if not given:
+            return known.draft(named)
         chosen = options.over(known.options, given)
         return self.drafting(known.job_type, chosen).draft(known.signature.bind((), named))
 

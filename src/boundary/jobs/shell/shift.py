@@ -534,13 +534,15 @@ class Shift:
             return
         # After a power cut a store may give a job again, under the token it runs under here.
         jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
-        self._arrived(effect, jobs, due)
         if jobs and dispatcher.claims(self._state):
+            # They begin before the dispatcher thinks about it, which takes as long as beginning.
             self._telemetry.watched(claimed.watched)
             self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
             self._executor.add(jobs)
+            self._arrived(effect, jobs, due)
         else:
             # Asked to stop, or to be quiet, since it asked: nothing begins any more.
+            self._arrived(effect, jobs, due)
             self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
@@ -671,6 +673,7 @@ class Shift:
             if claimed is not None:
                 async with self._moving:
                     await self._take_in(mine, effect, claimed)
+                await asyncio.sleep(0)  # they begin, and are counted, before it listens again
                 if not claimed.jobs and any(room == 0 for _, room in effect.limits):
                     # The notice may be of a queue that is full here: leave it to others a while.
                     await asyncio.sleep(PASSED_OVER)

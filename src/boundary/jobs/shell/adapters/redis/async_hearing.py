@@ -30,7 +30,7 @@ from boundary.jobs.shell.adapters.redis.hearing import (
 from boundary.jobs.shell.adapters.redis.plans import plan
 from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.shell.adapters.redis.terms import Command
-from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
+from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort, packed
 
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
@@ -102,8 +102,8 @@ class _Token:
         made = self.connection
         # 0 would mean for ever.
         wait: Command = ("BZPOPMIN", *self._keys, f"{max(seconds, 0.001):.3f}")
-        packed = [part for one in (*self._before, wait, *then) for part in made.pack_command(*one)]
-        await made.send_packed_command(packed, check_health=False)
+        message = packed((*self._before, wait, *then))
+        await made.send_packed_command((message,), check_health=False)
         for _ in self._before:
             await made.read_response(disable_decoding=True)
         replies: list[Any] = []
