@@ -46,8 +46,9 @@ bench: $(READY)  ## Measure on this machine, beside others (PEERS=celery,rq or n
 long: $(READY)  ## The tests that take their time: more servers, a browser, example applications, rude handlers
 	@$(BIN)/python -m pytest -n auto -m long $(ARGS)
 
-soak: $(READY)  ## Kill workers for a long time (SOAK=short: a minute) and count what is lost
-	@SOAK=$(SOAK) $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
+soak: $(READY)  ## Break everything and count what is lost (SOAK=short: minutes, hour: an hour, long: a night)
+	@SOAK=$(SOAK) SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m tests.chaos $(ARGS)
+	@$(BIN)/python -m pytest -m soak --timeout=7200 tests/release
 
 simulate: $(READY)  ## Workers in virtual time, with faults (SEEDS=10000)
 	@$(BIN)/python -m tests.simulation many $(or $(SEEDS),10000) $(ARGS)

@@ -89,6 +89,18 @@ def test_replicas_that_are_asked_for_and_are_not_there(
     assert "EnqueueUncertain" in doctor(server.url(), 1)["role"][1]
 
 
+def test_replicas_that_are_not_waited_for_are_a_note(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sentinels may promote one of them, which need not have what was acknowledged."""
+    monkeypatch.setenv("BOUNDARY_JOBS_REDIS_DURABILITY", "replicated")
+    with Sentinels() as group:
+        state, text = doctor(group.master.url(), 0)["role"]
+        assert (state, "Set redis.replicas to 2" in text) == ("note", True)
+        monkeypatch.setenv("BOUNDARY_JOBS_REDIS_REPLICAS", "2")
+        assert doctor(group.master.url(), 0)["role"][0] == "ok"
+
+
 def test_a_master_behind_sentinels(doctor: Doctor) -> None:
     with Sentinels() as group:
         hosts = ",".join(f"{host}:{port}" for host, port in group.sentinels)

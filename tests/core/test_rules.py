@@ -21,7 +21,7 @@ from boundary.jobs import (
     Snooze,
     UsageError,
 )
-from boundary.jobs.core import lifecycle, outcome, priority, retry, stats, wire
+from boundary.jobs.core import lifecycle, outcome, priority, retry, stats, trails
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer, as_job_error, as_job_result
@@ -243,7 +243,7 @@ def test_where_a_run_leads() -> None:
     assert outcome.failed(ended(), JobError("m", "T"), 5).delay_ms == 5
     dead = outcome.failed(ended(max_retries=0), JobError("m", "T"))
     assert (dead.event, dead.keep_ms) == ("exhaust", 20)
-    assert wire.error_of(dead.trail) == JobError("m", "T")
+    assert trails.error_of(dead.trail) == JobError("m", "T")
 
 
 @pytest.mark.parametrize(

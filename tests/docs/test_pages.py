@@ -16,7 +16,7 @@ from boundary.jobs.shell.cli.app import app
 from docs import generate
 from tests.docs.pages import DOCS, ROOT, blocks, compiled, run
 
-ELSEWHERE = {"tutorial", "testing"}
+ELSEWHERE = {"tutorial", "testing", "other-languages"}
 """Pages with tests of their own, beside those for who comes from elsewhere."""
 
 BEFORE = {

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from tests.processes.conftest import Floor
-from tests.processes.killing import kill_workers
 from tests.waiting import PATIENCE, Stopwatch, eventually
 
 
@@ -25,28 +22,6 @@ def started(floor: Floor, count: int = 1) -> list[str]:
 
     found: list[str] = eventually(f"{count} jobs have begun", look)
     return found
-
-
-def test_kills_lose_nothing(floor: Floor) -> None:
-    """G1, G5, G7: kill -9 of a worker in the middle of its jobs; a hundred by `make soak`."""
-    card, verdict = kill_workers(floor.short_lease(), 6)
-    print(card)
-    assert not verdict.violations, str(verdict)
-    assert card["counted"] == card["jobs"]
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7_200)
-def test_soak_kills(floor: Floor, capsys: pytest.CaptureFixture[str]) -> None:
-    """SOAK=short: 100 kills; SOAK=long: 10,000 (G1)."""
-    kills = 100 if os.environ.get("SOAK", "short") == "short" else 10_000
-    with capsys.disabled():
-        card, verdict = kill_workers(floor.short_lease(), kills, say=True)
-        print(json.dumps(card))
-    if path := os.environ.get("SOAK_SCORECARD"):
-        Path(path).write_text(json.dumps(card, indent=2) + "\n")
-    assert not verdict.violations, str(verdict)
-    assert card["counted"] == card["jobs"]
 
 
 def stop_between_transactions(floor: Floor, worker: subprocess.Popen[bytes]) -> None:

@@ -263,6 +263,10 @@ def _explained(case: Case, life: Life, first: tuple[int, Began], then: tuple[int
         return True
     if any(isinstance(one, RolledBack) for one in life.events[life.given(start, before) : start]):
         return True
+    if not case.history.store_told and any(
+        0 <= before.at - cut.at <= _reach(case) for cut in case.cuts
+    ):
+        return True  # claimed before the cut, and begun soon after
     if after.token <= before.token:
         return False
     if any(_lets_go(case, one, before, between) for one in between):
@@ -270,7 +274,7 @@ def _explained(case: Case, life: Life, first: tuple[int, Began], then: tuple[int
     if case.history.store_told:
         return False
     again = any(isinstance(one, Ended) and one.how in AGAIN for one in between)
-    return again or bool(case.hit(before.by, before.at, after.at))
+    return again or bool(case.hit(before.by, before.at - _reach(case), after.at))
 
 
 def _lets_go(case: Case, event: Event, run: Began, between: list[Event]) -> bool:

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.ports import Backend
-from boundary.jobs.shell.adapters.redis import RedisStore, plans
+from boundary.jobs.shell.adapters.redis import RedisStore
 from boundary.jobs.shell.adapters.redis.keys import partition_of
+from boundary.jobs.shell.adapters.redis.plans import enqueuing, schedules
 from boundary.jobs.shell.config import RedisSettings
 from boundary.jobs.testing import FakeClock
 from boundary.jobs.testing.contract.words import new
@@ -212,10 +213,10 @@ def test_a_worker_that_dies_firing_into_another_partition_holds_the_tick_for_a_w
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(plans, "_enqueue", dies)
+        patch.setattr(enqueuing, "enqueue", dies)
         with pytest.raises(KeyboardInterrupt):
             door.execute(fire)
-    clock.advance((plans.HOLD_MS - 1) / 1000)
+    clock.advance((schedules.HOLD_MS - 1) / 1000)
     assert door.execute(fire) is False
     clock.advance(0.001)
     assert door.execute(fire) is True

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Final
-
-from boundary.jobs.core.records import JobError
+from typing import Final, Protocol
 
 FRAMES: Final = 3
 """Innermost frames that count."""
@@ -25,7 +23,21 @@ BY_STORE: Final = {"exhaust": "Unknown", "crash": "WorkerLost", "quarantine": "R
 """How a store calls the cause of a dead letter that nobody told it one of, by its ending."""
 
 
-def fingerprint(job_type: str, error: JobError | None) -> str:
+class Failure(Protocol):
+    """What a cause is told by: an exception's name and its Python trace."""
+
+    @property
+    def type(self) -> str:
+        """Its class's name."""
+        ...
+
+    @property
+    def stacktrace(self) -> str | None:
+        """As Python prints it."""
+        ...
+
+
+def fingerprint(job_type: str, error: Failure | None) -> str:
     """The cause of a failure: 16 letters and digits, or a name and the type where no code failed."""
     if error is None:
         return unnamed("exhaust", job_type)

@@ -156,6 +156,6 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     @property
     def fingerprint(self) -> str | None:
         """The cause it has in common with others (`failure_groups`); None if it has not failed."""
-        from boundary.jobs.core.causes import fingerprint  # here: causes are of errors
+        from boundary.jobs.core.causes import fingerprint  # here: hashlib takes 2 ms
 
         return None if self.status != "failed" else fingerprint(self.job_type, self.error)

@@ -49,6 +49,13 @@ def open_store(settings: Settings, clock: Clock | None = None) -> Store:
     return _OPENERS[_scheme(checked_url(settings.url))](settings, clock)
 
 
+def foreign_script() -> str:
+    """What other languages call to enqueue on Redis (docs/guides/other-languages.md)."""
+    from boundary.jobs.shell.adapters.redis.scripts import script
+
+    return script("admit").text
+
+
 def _scheme(url: str) -> str:
     scheme, mark, _ = url.partition("://")
     return scheme.lower() if mark and scheme.replace("+", "").isalnum() else ""

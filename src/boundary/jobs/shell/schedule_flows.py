@@ -18,9 +18,9 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from boundary.jobs.core import conversion, wire
 from boundary.jobs.core import priority as priorities
 from boundary.jobs.core import schedules as core
-from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     MISFIRE_CAP,
@@ -216,7 +216,7 @@ def fire_schedule(name: str, new_id: Callable[[], bytes]) -> Flow[Job | None]:
         return None
     job = NewJob(new_id(), one.job_type, one.queue, one.priority, one.payload)
     now = (yield from ask(Enqueue((job,)))).now
-    return wire.job_of(
+    return conversion.job_of(
         Record(0, job.id, job.job_type, job.queue, job.priority, job.payload, now, now)
     )
 

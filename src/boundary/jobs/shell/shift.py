@@ -89,8 +89,8 @@ if TYPE_CHECKING:
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
-    from boundary.jobs.shell.executor import Run
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.running import Run
     from boundary.jobs.shell.telemetry.health import Health
 
 R = TypeVar("R")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import conversion
 from boundary.jobs.core.operations import Enqueue, Find, Fire, Operation
 from boundary.jobs.errors import ResultTimeout, UsageError
 from boundary.jobs.shell import loops, schedule_flows
@@ -63,7 +63,7 @@ class WatchedStore(MemoryStore):
 
     def _note(self, ids: list[bytes]) -> None:
         records = super().run(Find(tuple(ids)))
-        self.enqueued += [wire.job_of(one) for one in records if one is not None]
+        self.enqueued += [conversion.job_of(one) for one in records if one is not None]
 
 
 class JobsKit(Jobs):

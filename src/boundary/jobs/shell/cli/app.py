@@ -13,8 +13,10 @@ from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.cli import act, look, standing
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.doctor import doctor
+from boundary.jobs.shell.cli.foreign import script
 from boundary.jobs.shell.cli.serving import dashboard
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
+from boundary.jobs.shell.cli.top.command import top
 
 app: typer.Typer = typer.Typer(
     name="boundary-jobs",
@@ -37,8 +39,9 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         look.why,
         look.audit,
         standing.schedules,
-        look.top,
+        top,
         doctor,
+        script,
     ),
     "Act": (
         act.enqueue,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails
 from boundary.jobs.core.job import JobError
 from boundary.jobs.core.operations import (
     Cancel,
@@ -172,8 +172,8 @@ class LookCases:
         result, error = (yield from claim()).jobs[2:]
         bang = JobError("it broke at zoë", "ValueError")
         yield from settle(
-            ended(result, trail=wire.succeeded(b"", {"to": ["zoë"]})),
-            ended(error, "exhaust", trail=wire.failed(b"", 1, 5, bang)),
+            ended(result, trail=trails.succeeded(b"", {"to": ["zoë"]})),
+            ended(error, "exhaust", trail=trails.failed(b"", 1, 5, bang)),
         )
         assert (yield from walk(text="zoë")) == "error result args"
         assert (yield from walk(text="zoë", status="failed")) == "error"
@@ -272,7 +272,7 @@ class LookCases:
     @on_both_doors
     def test_history_is_every_end_of_a_type_newest_first(self, clock: FakeClock) -> Case:
         """S114."""
-        trail = wire.succeeded(b"", {"id": 7})
+        trail = trails.succeeded(b"", {"id": 7})
         yield from run("a", trail=trail)
         ends: tuple[Settling, ...] = ("exhaust", "cancel", "discard")
         for name, event in zip("bcd", ends, strict=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,7 +27,8 @@ from boundary.jobs.shell.adapters.redis.hearing import (
     token_keys,
     tuning,
 )
-from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
+from boundary.jobs.shell.adapters.redis.plans import plan
+from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.shell.adapters.redis.terms import Command
 from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
 
@@ -34,12 +36,12 @@ LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
 
 
-class AsyncContext:
+class AsyncContext(ABC):
     """What lets listeners be used in `async with`."""
 
+    @abstractmethod
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
-        raise NotImplementedError
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -68,12 +69,12 @@ def events_channel(terms: Terms) -> str:
     return terms.key(0, "events")
 
 
-class Context:
+class Context(ABC):
     """What lets listeners be used in `with`."""
 
+    @abstractmethod
     def close(self) -> None:
         """As `ports.Listener.close`."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

@@ -45,14 +45,13 @@ from boundary.jobs.shell.adapters.sqlite.opening import (
     translated,
 )
 from boundary.jobs.shell.adapters.sqlite.plans import (
-    Ask,
-    Plan,
     is_brief,
     may_be_forgotten,
     only_looks,
     plan,
     seldom_writes,
 )
+from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Plan
 from boundary.jobs.shell.adapters.sqlite.watching import (
     AsyncPipeWatcher,
     EventPipe,
