@@ -16,8 +16,9 @@ import pytest
 
 PATIENCE = 60.0
 """Seconds a test gives to what must happen, however busy the machine is; not a figure."""
-TIMES = float(os.environ.get("PATIENCE", "1"))
-"""By how much all patience is multiplied, as on a machine that is very busy with others."""
+
+_TIMES = float(os.environ.get("PATIENCE", "1"))
+"""By how much all patience is multiplied, as where several experiments share a busy machine."""
 
 _PRESSURE = Path("/proc/pressure")
 _LONGEST_PAUSE = 0.05
@@ -25,7 +26,7 @@ _LONGEST_PAUSE = 0.05
 
 def eventually(what: str, predicate: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """The predicate's first true value; fails, saying what was waited for, after `patience`."""
-    patience *= TIMES
+    patience *= _TIMES
     end, pause = time.monotonic() + patience, 0.002
     while not (value := predicate()):
         if time.monotonic() > end:

@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def floor(tmp_path: Path, server: Server) -> Iterator[Floor]:
-    made = Floor(tmp_path, server.url())
+    made = Floor(tmp_path, server.url()).short_lease()
     made.environ["BOUNDARY_JOBS_RETENTION_FINISHED"] = KEPT_MS
     made.jobs.stats()
     yield made

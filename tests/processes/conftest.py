@@ -17,6 +17,7 @@ import pytest
 from boundary.jobs import Jobs
 from devservers.single import Server
 from tests.processes.moments import EPOCH, epoch
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 LEASE_MS = 1_000
@@ -102,6 +103,23 @@ class Floor:
                 return False
             file.execute("ROLLBACK")
         return True
+
+    def pause(self, worker: subprocess.Popen[bytes]) -> None:
+        """SIGSTOP, at a moment when the process does not hold the file.
+
+        One that is stopped within a write keeps SQLite's lock, and nobody else writes until it
+        goes on or is killed: a lock of the kernel, which no timeout of ours can take away.
+        """
+
+        def paused() -> bool:
+            worker.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+            if self.is_writable():
+                return True
+            worker.send_signal(signal.SIGCONT)
+            return False
+
+        eventually("the worker is stopped between two transactions", paused, patience=60)
 
     def log(self) -> str:
         """What the processes said, its end."""

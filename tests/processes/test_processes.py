@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 from collections import Counter
 
 import pytest
@@ -24,6 +22,7 @@ def started(floor: Floor, count: int = 1) -> list[str]:
     return found
 
 
+<<<<<<< HEAD
 def stop_between_transactions(floor: Floor, worker: subprocess.Popen[bytes]) -> None:
     """SIGSTOP, at a moment when the process does not hold the file.
 
@@ -42,12 +41,14 @@ def stop_between_transactions(floor: Floor, worker: subprocess.Popen[bytes]) -> 
     eventually("the worker is stopped between two transactions", stopped)
 
 
+=======
+>>>>>>> main
 def test_a_worker_stopped_past_its_lease_decides_nothing(floor: Floor) -> None:
     """G8: SIGSTOP and SIGCONT; one accepted outcome for each job, exact counters."""
     jobs = [floor.jobs.enqueue("on_loop", {"seconds": 1.5}) for _ in range(6)]
     first = floor.short_lease().worker("--concurrency", "6")
     started(floor, 6)
-    stop_between_transactions(floor, first)
+    floor.pause(first)
     floor.environ["BOUNDARY_JOBS_WORKERS_LEASE"] = "60000"
     second = floor.worker("--concurrency", "6")
     eventually(
