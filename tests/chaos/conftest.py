@@ -6,17 +6,6 @@ Its workers hold jobs for a short time, so that those of the dead come back whil
 from __future__ import annotations
 
 import pytest
-<<<<<<< HEAD
-
-from tests.processes.conftest import LEASE_MS, file_floor, floor, redis_floor, server
-
-__all__ = ["file_floor", "floor", "redis_floor", "server"]
-
-
-@pytest.fixture
-def lease_ms() -> int:
-    return LEASE_MS
-=======
 
 from tests.processes.conftest import Floor, server
 from tests.processes.conftest import floor as patient_floor
@@ -27,4 +16,3 @@ __all__ = ["floor", "patient_floor", "server"]
 @pytest.fixture
 def floor(patient_floor: Floor) -> Floor:
     return patient_floor.short_lease()
->>>>>>> main

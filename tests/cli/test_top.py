@@ -22,12 +22,7 @@ from boundary.jobs.shell.cli.top.brain import State
 from boundary.jobs.shell.cli.top.glimpse import Glimpse
 from devservers.single import Server
 from tests.cli.sitting import Sitting, top
-<<<<<<< HEAD
-from tests.waiting import eventually
-from tests.worker.conftest import working
-=======
 from tests.waiting import eventually, working
->>>>>>> main
 
 
 @pytest.fixture(params=["sqlite", "redis"])

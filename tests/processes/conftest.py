@@ -20,13 +20,11 @@ from tests.processes.moments import EPOCH, epoch
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-LEASE_MS = 1_000
-"""Of a floor for experiments: what a worker held that was lost runs again soon."""
+LEASE_MS = 600_000
+"""Nothing that happens within a test's patience is the lease's or a heartbeat's doing."""
 SHORT_LEASE_MS = 2_000
-"""For a test of a lease that runs out; a worker that is not given a processor for so long loses its
-jobs, as it should."""
-LONG_LEASE_MS = 600_000
-"""For every other test: nothing within its patience is the doing of a lease or a heartbeat."""
+"""For what is about a lease that runs out; a worker that is not given a processor for so long loses
+its jobs, as it should."""
 
 
 class Line(NamedTuple):
@@ -42,7 +40,7 @@ class Line(NamedTuple):
 class Floor:
     """Starts workers on one store; nothing it starts outlives it."""
 
-    def __init__(self, folder: Path, url: str, lease_ms: int = LEASE_MS) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.url = url
         self.journal = folder / "journal"
@@ -50,7 +48,7 @@ class Floor:
         self.environ = {
             **os.environ,
             "BOUNDARY_JOBS_URL": self.url,
-            "BOUNDARY_JOBS_WORKERS_LEASE": str(lease_ms),
+            "BOUNDARY_JOBS_WORKERS_LEASE": str(LEASE_MS),
             "BOUNDARY_JOBS_WORKERS_MAX_CRASHES": "1000",
             "JOURNAL": str(self.journal),
             EPOCH: repr(epoch()),
@@ -143,34 +141,29 @@ def server() -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
-def lease_ms() -> int:
-    return LONG_LEASE_MS
-
-
 @pytest.fixture(params=["sqlite", "redis"])
-def floor(tmp_path: Path, request: pytest.FixtureRequest, lease_ms: int) -> Iterator[Floor]:
+def floor(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Floor]:
     url = f"sqlite:///{tmp_path}/jobs.db"
     if request.param == "redis":
         made = request.getfixturevalue("server")
         made.call("FLUSHALL")
         url = made.url()
-    floor = Floor(tmp_path, url, lease_ms)
+    floor = Floor(tmp_path, url)
     yield floor
     floor.close()
 
 
 @pytest.fixture
-def file_floor(tmp_path: Path, lease_ms: int) -> Iterator[Floor]:
+def file_floor(tmp_path: Path) -> Iterator[Floor]:
     """For what is about processes, and the same on every store."""
-    floor = Floor(tmp_path, f"sqlite:///{tmp_path}/jobs.db", lease_ms)
+    floor = Floor(tmp_path, f"sqlite:///{tmp_path}/jobs.db")
     yield floor
     floor.close()
 
 
 @pytest.fixture
-def redis_floor(tmp_path: Path, server: Server, lease_ms: int) -> Iterator[Floor]:
+def redis_floor(tmp_path: Path, server: Server) -> Iterator[Floor]:
     server.call("FLUSHALL")
-    floor = Floor(tmp_path, server.url(), lease_ms)
+    floor = Floor(tmp_path, server.url())
     yield floor
     floor.close()

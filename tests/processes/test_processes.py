@@ -22,27 +22,6 @@ def started(floor: Floor, count: int = 1) -> list[str]:
     return found
 
 
-<<<<<<< HEAD
-def stop_between_transactions(floor: Floor, worker: subprocess.Popen[bytes]) -> None:
-    """SIGSTOP, at a moment when the process does not hold the file.
-
-    One that is stopped within a write keeps SQLite's lock, and nobody else writes until it goes
-    on or is killed: a lock of the kernel, which no timeout of ours can take away.
-    """
-
-    def stopped() -> bool:
-        worker.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
-        if floor.is_writable():
-            return True
-        worker.send_signal(signal.SIGCONT)
-        return False
-
-    eventually("the worker is stopped between two transactions", stopped)
-
-
-=======
->>>>>>> main
 def test_a_worker_stopped_past_its_lease_decides_nothing(floor: Floor) -> None:
     """G8: SIGSTOP and SIGCONT; one accepted outcome for each job, exact counters."""
     jobs = [floor.jobs.enqueue("on_loop", {"seconds": 1.5}) for _ in range(6)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from boundary.jobs import Job
-from tests.processes.conftest import LONG_LEASE_MS, Floor
+from tests.processes.conftest import Floor
 from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.long
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 def floor(tmp_path: Path) -> Iterator[Floor]:
-    floor = Floor(tmp_path, f"sqlite:///{tmp_path}/jobs.db", LONG_LEASE_MS)
+    floor = Floor(tmp_path, f"sqlite:///{tmp_path}/jobs.db")
     yield floor
     floor.close()
 
