@@ -90,9 +90,7 @@ def writer(made: AsyncWire) -> asyncio.StreamWriter | None:
     return cast("asyncio.StreamWriter | None", cast("Any", made)._writer)  # noqa: SLF001
 
 
-_pack: Final = cast(  # pyright: ignore[reportUnknownMemberType]
-    "Callable[[tuple[bytes | str | int, ...]], bytes]", hiredis.pack_command
-)
+_pack: Callable[[tuple[bytes | str | int, ...]], bytes] = cast("Any", hiredis).pack_command
 
 
 def packed(commands: Iterable[tuple[bytes | str | int, ...]]) -> bytes:
