@@ -118,7 +118,7 @@ class Pipe:
         end = loop.time() + send.timeout
         while (used := self._connection) is None:
             try:
-                await self._opened(end - loop.time())
+                await self.open(end - loop.time())
             except (*FAILURES, Closed) as error:
                 return Lost(error, sent=False)
         out = writer(used)
@@ -138,8 +138,12 @@ class Pipe:
         finally:
             alarm.cancel()
 
-    async def _opened(self, left: float) -> None:
-        """There is a connection; those that need one at the same time share the attempt."""
+    async def open(self, left: float) -> None:
+        """There is a connection; those that need one at the same time share the attempt.
+
+        Raises:
+            redis.exceptions.RedisError, OSError, Closed: There is none.
+        """
         if self._closed:
             raise Closed
         opening = self._opening
