@@ -27,6 +27,7 @@ from boundary.jobs.shell.pulse import describe_worker
 from boundary.jobs.shell.registry import fires_of
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.testing.clock import FakeClock
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -365,10 +366,10 @@ def test_edits_and_ticks_at_the_same_moment_lose_nothing(url: str, clock: FakeCl
     for thread in (*workers, *editors):
         thread.start()
     for thread in editors:
-        thread.join(30)
+        thread.join(PATIENCE)
     edited.set()
     for thread in workers:
-        thread.join(30)
+        thread.join(PATIENCE)
     one = the(jobs, "n")
     assert (one.queue, one.priority, one.misfire_cap) == ("q", "high", 9)
     assert sum(fired) == jobs.queue_stats("default").size + jobs.queue_stats("q").size > 0

@@ -266,7 +266,7 @@ def as_fields(job) -> dict[str, object]:
 def test_a_store_that_is_gone_is_said_and_found_again(jobs: Jobs, url: str, redis_server) -> None:
     if not url.startswith("redis"):
         pytest.skip("only a server can be gone")
-    following = jobs.events({"enqueued"}, timeout=PATIENCE)
+    following = jobs.events({"enqueued"}, timeout=0.5)
     redis_server.call("CLIENT", "KILL", "TYPE", "pubsub")
     seen: list[Event] = []
     for _ in range(50):

@@ -181,9 +181,7 @@ class Shift:
         self._broken: BaseException | None = None
         self._left = False
         self._offset: float = worker.clock.now() - self._now()
-        self._reports = Reports(
-            self._send_report, self._from_thread(lambda work: self._spawn(work()))
-        )
+        self._reports = Reports(self._send_report, self._from_thread(self._spawn_made))
         self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -337,6 +335,10 @@ class Shift:
         task = self._loop.create_task(work)
         self._tasks[task] = None
         task.add_done_callback(self._reap)
+
+    def _spawn_made(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Made here, where it runs: one that is never to run is not made."""
+        self._spawn(make())
 
     def _reap(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
