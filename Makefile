@@ -39,8 +39,8 @@ PURE := */core/*,*/plans/*
 DECIDE := tests/core tests/contract tests/adapters/redis/test_plans.py tests/adapters/redis/test_partitions.py \
 	tests/adapters/redis/test_repair.py tests/adapters/sqlite/test_repair.py
 
-coverage: $(READY)  ## The tests, also of child processes: all branches of what decides, 90 % of the rest
-	@$(BIN)/python -m pytest -n auto --cov --cov-report= $(ARGS)
+coverage: $(READY)  ## All tests, and what child processes run: all branches of what decides, 90 % of the rest
+	@$(BIN)/python -m pytest -n auto -m "not soak" --cov --cov-report= $(ARGS)
 	@$(BIN)/python -m coverage report --include='$(PURE)' --fail-under=100
 	@$(BIN)/python -m coverage report --omit='$(PURE)' --fail-under=90
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from devservers.single import Server
+
+# How long an example takes says how busy the machine is; each test has its time limit as it is.
+settings.register_profile("boundary-jobs", deadline=None)
+settings.load_profile("boundary-jobs")
 
 
 @pytest.fixture(scope="session")
