@@ -140,6 +140,8 @@ class Power:
         if ends and ends[-1] >= start:
             content, start = b"", ends[-1] + 1
         entries = [one for one in entries if one.place >= start]
+        if ends and not entries:
+            return None  # another file has its inode, and was written by means not seen here
         until = max((one.offset for one in entries if one.kind == "S"), default=start)
         changes = [one for one in entries if one.kind in "WT"]
         lasting = [one for one in changes if one.place < until]

@@ -125,3 +125,12 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
     subprocess.run(enqueued, cwd=tmp_path, check=True, capture_output=True)
     done = subprocess.run(worker, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "to ada@example.com: Hi" in done.stdout
+
+
+def test_each_number_of_the_seeds_checklist_is_named_in_a_test() -> None:
+    """S1 to S128: each requirement has a test that says it shows it."""
+    named: set[int] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for first, last in re.findall(r"\bS(\d+)(?:-S?(\d+))?\b", path.read_text()):
+            named |= set(range(int(first), int(last or first) + 1))
+    assert set(range(1, 129)) - named == set()

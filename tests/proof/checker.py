@@ -241,6 +241,8 @@ def _is_ghost(case: Case, life: Life, place: int, run: Began) -> bool:
     """
     if case.bounds.overlap is None:
         return False
+    if not case.history.store_told:
+        return _stood_still(case, life, place, run)
     if life.claims(place, run) > 1:
         return True  # which of its lives, or which side of a power cut, it belongs to is not known
     since = life.events[life.given(place, run) : place]
@@ -249,6 +251,16 @@ def _is_ghost(case: Case, life: Life, place: int, run: Began) -> bool:
     return any(
         one.kind in {"pause", "block"} and one.at <= run.at <= one.until + case.bounds.overlap
         for one in case.hit(run.by, since[0].at, run.at)
+    )
+
+
+def _stood_still(case: Case, life: Life, place: int, run: Began) -> bool:
+    """The same, by a journal: its successor had begun before, and it had just woken up."""
+    assert case.bounds.overlap is not None
+    succeeded = any(isinstance(one, Began) and one.token > run.token for one in life.events[:place])
+    return succeeded and any(
+        one.kind == "pause" and one.at <= run.at <= one.until + case.bounds.overlap
+        for one in case.faults.get(run.by, ())
     )
 
 

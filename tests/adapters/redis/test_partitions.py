@@ -21,7 +21,7 @@ from boundary.jobs.testing import FakeClock
 from boundary.jobs.testing.contract.words import new
 from devservers.cluster import Cluster
 from devservers.single import Server
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 PARTITIONS = 3
 JOBS = 300
@@ -45,7 +45,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def door(url: str, clock: FakeClock) -> Iterator[Backend]:
-    settings = RedisSettings(timeout=5_000, partitions=PARTITIONS)
+    settings = RedisSettings(timeout=60_000, partitions=PARTITIONS)
     namespace = f"p{next(_numbers)}"
     backend = RedisStore.of(url, settings, namespace=namespace, clock=clock).blocking()
     yield backend
@@ -182,7 +182,7 @@ def test_a_tick_is_fired_by_one_of_many_workers_into_any_partition(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert len(fired) == 40
     assert {partition_of(id, PARTITIONS) for id in fired} == set(range(PARTITIONS))
     stored = door.execute(ops.Search(limit=200)).records
