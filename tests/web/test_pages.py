@@ -131,6 +131,9 @@ def test_buttons(ask: Client, dead: Dead) -> None:
     assert "s ticks again" in press("/schedules/s/resume")
     assert "add waits in sums now" in press("/schedules/s/fire")
     assert "s ticks no more" in press("/schedules/s/delete")
+    audit = text_of(ask("GET", "/audit").text)
+    for what in ("pause schedule", "resume schedule", "fire schedule", "unschedule"):
+        assert what in audit
     assert "no schedule is called 's'" in press("/schedules/s/delete")
     assert "has left meanwhile" in press("/workers/nobody:1/quiet")
 

@@ -49,6 +49,7 @@ from boundary.jobs.core.operations import (
     Facts,
     Find,
     Fire,
+    FireNow,
     Glimpse,
     Group,
     GroupRow,
@@ -591,11 +592,14 @@ def _put_schedule(state: State, operation: PutSchedule, now: Millis) -> bool:
     if old != operation.over:
         return old == new
     state.schedules[new.name] = new
+    _log(state, operation.act, int(new != old), [], now)
     return True
 
 
 def _remove_schedule(state: State, operation: RemoveSchedule, now: Millis) -> bool:
-    return state.schedules.pop(operation.name, None) is not None
+    gone = state.schedules.pop(operation.name, None) is not None
+    _log(state, operation.act, int(gone), [], now)
+    return gone
 
 
 def _list_schedules(state: State, operation: Schedules, now: Millis) -> tuple[Schedule, ...]:
@@ -612,6 +616,12 @@ def _fire(state: State, operation: Fire, now: Millis) -> bool:
         state.schedules[entry.name] = fired
         _admit(state, operation.job, now)
     return True
+
+
+def _fire_now(state: State, operation: FireNow, now: Millis) -> Enqueued:
+    fresh = _admit(state, operation.job, now)
+    _log(state, operation.act, int(fresh), [], now)
+    return Enqueued(now, (fresh,))
 
 
 # What operators ask
@@ -841,9 +851,16 @@ def _instruct(state: State, operation: Instruct, now: Millis) -> tuple[str, ...]
         for name in sorted(state.workers if operation.workers is None else set(operation.workers))
         if (holder := state.workers.get(name)) and holder.info and holder.expires > now
     ]
-    for name in told:
+    anew = [name for name in told if _order_id(state, name) != operation.order.id]
+    for name in anew:
         state.workers[name].order = operation.order
+    _log(state, operation.act, len(anew), [], now)
     return tuple(told)
+
+
+def _order_id(state: State, worker: str) -> bytes | None:
+    order = state.workers[worker].order
+    return None if order is None else order.id
 
 
 def _take(state: State, operation: Take, now: Millis) -> Record | None:
@@ -1077,6 +1094,7 @@ _ARMS: dict[type[Operation[Any]], Callable[..., Any]] = {
     RemoveSchedule: _remove_schedule,
     Schedules: _list_schedules,
     Fire: _fire,
+    FireNow: _fire_now,
     Cancel: _cancel,
     Retry: _retry,
     Delete: _delete,

@@ -477,49 +477,17 @@ class Repair(Operation[Repaired], frozen=True):
     mend: bool = True
 
 
-# Schedules
+# What operators do is in a log
 
+What: TypeAlias = Literal[
+    "cancel", "retry", "delete", "purge", "edit", "pause", "resume", "undo",
+    "quiet", "unquiet", "drain", "restart",
+    "schedule", "edit_schedule", "pause_schedule", "resume_schedule", "fire_schedule", "unschedule",
+]  # fmt: skip
+"""What an operator may do: with jobs and queues, with workers, with schedules."""
 
-class PutSchedule(Operation[bool], frozen=True):
-    """The schedule of this name is as given, if it was `over` (None: if none had the name).
-
-    Whether it stands as given now. `fired_at` and `last_job` are the store's: they stay as they
-    are, whatever `schedule` says. What to put is decided in `core.schedules`; who is answered
-    False looks again and decides again.
-    """
-
-    schedule: Schedule
-    over: Schedule | None = None
-
-
-class RemoveSchedule(Operation[bool], frozen=True):
-    """No schedule has this name. Whether one had."""
-
-    name: str
-
-
-class Schedules(Operation[tuple[Schedule, ...]], frozen=True):
-    """All schedules, by name. Nothing changes."""
-
-
-class Fire(Operation[bool], frozen=True):
-    """The tick `tick` of a schedule is done: `job` is enqueued and the next tick is `next_at`.
-
-    Only if the schedule still stands at `tick`, so each tick fires once, however many workers
-    try, and none of a paused one. Its `fired_at` is now and its `last_job` this one. Without a
-    job the tick is passed over, and these stay. Whether it was done now.
-    """
-
-    name: str
-    tick: Millis
-    next_at: Millis
-    job: NewJob | None
-
-
-# What operators ask
-
-What: TypeAlias = Literal["cancel", "retry", "delete", "purge", "edit", "pause", "resume", "undo"]
-"""What an operator may do."""
+ONCE: frozenset[What] = frozenset({"pause", "resume", "quiet", "unquiet", "drain", "restart"})
+"""Of these every part of a store is told, and each counts the same."""
 
 AUDIT = 10_000
 """Entries the log keeps: the newest."""
@@ -542,7 +510,8 @@ class Act(Struct, frozen=True):
     Attributes:
         id: 16 bytes, unique; ids made later are larger (UUID version 7).
         by: Who.
-        target: What it is done to, in words; of `pause` and `resume` the queue.
+        target: What it is done to, in words; of `pause` and `resume` the queue, of what is done with a
+            schedule its name.
         undo_ms: How long it can be undone; 0: not at all. One operation of an act with 0 makes the
             whole act one that cannot be undone.
     """
@@ -559,7 +528,7 @@ class Entry(Struct, frozen=True):
 
     Attributes:
         at: When its first operation took place.
-        count: Jobs it changed (or asked to stop); of `pause` and `resume` 1.
+        count: Jobs it changed (or asked to stop), or workers it told; of one queue or schedule 1.
         undo_until: Until when it can be undone; None: it cannot.
         undone: When it was undone.
     """
@@ -574,11 +543,62 @@ class Entry(Struct, frozen=True):
     undone: Millis | None = None
 
 
+# Schedules
+
+
+class PutSchedule(Operation[bool], frozen=True):
+    """The schedule of this name is as given, if it was `over` (None: if none had the name).
+
+    Whether it stands as given now. (An operation with an `act` that changes something is in the log:
+    here, and in all below that take one.) `fired_at` and `last_job` are the store's: they stay as they
+    are, whatever `schedule` says. What to put is decided in `core.schedules`; who is answered
+    False looks again and decides again.
+    """
+
+    schedule: Schedule
+    over: Schedule | None = None
+    act: Act | None = None
+
+
+class RemoveSchedule(Operation[bool], frozen=True):
+    """No schedule has this name. Whether one had."""
+
+    name: str
+    act: Act | None = None
+
+
+class Schedules(Operation[tuple[Schedule, ...]], frozen=True):
+    """All schedules, by name. Nothing changes."""
+
+
+class Fire(Operation[bool], frozen=True):
+    """The tick `tick` of a schedule is done: `job` is enqueued and the next tick is `next_at`.
+
+    Only if the schedule still stands at `tick`, so each tick fires once, however many workers
+    try, and none of a paused one. Its `fired_at` is now and its `last_job` this one. Without a
+    job the tick is passed over, and these stay. Whether it was done now.
+    """
+
+    name: str
+    tick: Millis
+    next_at: Millis
+    job: NewJob | None
+
+
+class FireNow(Operation[Enqueued], frozen=True):
+    """A job such as a schedule makes is enqueued, as by `Enqueue`, apart from the schedule's ticks."""
+
+    job: NewJob
+    act: Act | None = None
+
+
+# What operators ask
+
+
 class Cancel(Operation[tuple[Verdict, ...]], frozen=True):
     """Each job is `cancelled` if it waits (`done`), asked to stop if it runs (`requested`).
 
-    A finished one is `refused`. (An operation with an `act` that changes something is in the log:
-    here, and in all below that take one. Undoing this one lets those wait again that waited.)
+    A finished one is `refused`. Undoing it lets those wait again that waited.
     """
 
     ids: tuple[bytes, ...]
@@ -682,6 +702,7 @@ class Instruct(Operation[tuple[str, ...]], frozen=True):
     """The latest order of these workers is this one. Those it was given to, by name.
 
     Only workers that beat are given orders: their lease has not ended, and they said who they are.
+    The log counts those whose order it was not before.
 
     Attributes:
         workers: None: all of them.
@@ -689,6 +710,7 @@ class Instruct(Operation[tuple[str, ...]], frozen=True):
 
     order: Order
     workers: tuple[str, ...] | None = None
+    act: Act | None = None
 
 
 class Take(Operation[Record | None], frozen=True):
@@ -1112,6 +1134,7 @@ _WORK = frozenset({Topic.WORK})
 _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Enqueue: _WORK,
     Fire: _WORK,
+    FireNow: _WORK,
     PutSchedule: _WORK,
     Retry: _WORK,
     Edit: _WORK,

@@ -553,19 +553,29 @@ def _put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[bo
         was = None if old is None else old.next_at
         ask = _ask(name=new.name, next=new.next_at, was=was)
         stored = rows[0][2] if rows else b""
-        (done,) = yield [Call("put_schedule", (ask, stored, _body(new)))]
+        act = records.encode_act(operation.act)
+        (done,) = yield [Call("put_schedule", (ask, stored, _body(new), act))]
         if done:
             return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> Plan[bool]:
-    (gone,) = yield [Call("remove_schedule", (operation.name,))]
+    act = records.encode_act(operation.act)
+    (gone,) = yield [Call("remove_schedule", (operation.name, act))]
     return bool(gone)
 
 
 def _schedules(operation: ops.Schedules, partitions: Partitions) -> Plan[tuple[ops.Schedule, ...]]:
     (rows,) = yield [Call("schedules", ("",))]
     return tuple(sorted((_schedule(*row) for row in rows), key=lambda one: one.name))
+
+
+def _fire_now(operation: ops.FireNow, partitions: Partitions) -> Plan[ops.Enqueued]:
+    job = operation.job
+    _check_instants((job,))
+    args = (records.encode_act(operation.act), records.admission(job))
+    ((now, fresh, seen),) = yield [Call("fire_now", args, partitions.of(job.id))]
+    return ops.Enqueued(now, (bool(fresh),), bool(seen))
 
 
 def _fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
@@ -676,7 +686,7 @@ def _entries(
 
 def _as_one(one: ops.Entry, other: ops.Entry) -> ops.Entry:
     """An act as two partitions tell of it."""
-    whole = one.what in {"pause", "resume"}
+    whole = one.what in ops.ONCE
     return replace(
         one,
         at=min(one.at, other.at),
@@ -707,7 +717,8 @@ def _purge(operation: ops.Purge, partitions: Partitions) -> Plan[int]:
 def _instruct(operation: ops.Instruct, partitions: Partitions) -> Plan[tuple[str, ...]]:
     order = operation.order.id + operation.order.word.encode()
     ask = _ask(workers=operation.workers)
-    replies = yield _everywhere(partitions, "instruct", order, ask)
+    act = records.encode_act(operation.act)
+    replies = yield _everywhere(partitions, "instruct", order, ask, act)
     return tuple(sorted({name.decode() for names in replies for name in names}))
 
 
@@ -1038,6 +1049,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.RemoveSchedule: _remove_schedule,
     ops.Schedules: _schedules,
     ops.Fire: _fire,
+    ops.FireNow: _fire_now,
     ops.Cancel: _cancel,
     ops.Retry: _retry,
     ops.Delete: _delete,

@@ -583,11 +583,13 @@ def _put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[bool]:
     if old != operation.over:
         return old == new
     yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES ({_MARKS})", astuple(new))
+    yield from Acting(operation.act, now).log(int(new != old))
     return True
 
 
 def _remove_schedule(operation: ops.RemoveSchedule, now: Millis) -> Plan[bool]:
     gone = yield Ask("DELETE FROM schedule WHERE name = ? RETURNING name", (operation.name,))
+    yield from Acting(operation.act, now).log(len(gone))
     return bool(gone)
 
 
@@ -607,6 +609,12 @@ def _fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
         )
         yield from _enqueue(ops.Enqueue((operation.job,)), now)
     return bool(moved)
+
+
+def _fire_now(operation: ops.FireNow, now: Millis) -> Plan[ops.Enqueued]:
+    reply = yield from _enqueue(ops.Enqueue((operation.job,)), now)
+    yield from Acting(operation.act, now).log(sum(reply.fresh))
+    return reply
 
 
 # What operators ask
@@ -766,10 +774,12 @@ def _purge(operation: ops.Purge, now: Millis) -> Plan[int]:
 def _instruct(operation: ops.Instruct, now: Millis) -> Plan[tuple[str, ...]]:
     known = yield Ask(sql.BEATING, (now,))
     asked = operation.workers
-    told = [name for (name,) in known if asked is None or name in asked]
+    told = [(name, was) for name, was in known if asked is None or name in asked]
     order = operation.order
-    yield Do(sql.INSTRUCT, [(order.id, order.word, name) for name in told])
-    return tuple(told)
+    anew = [name for name, was in told if was != order.id]
+    yield Do(sql.INSTRUCT, [(order.id, order.word, name) for name in anew])
+    yield from Acting(operation.act, now).log(len(anew))
+    return tuple([name for name, _ in told])
 
 
 def _undo(operation: ops.Undo, now: Millis) -> Plan[ops.Undone]:
@@ -1108,6 +1118,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.RemoveSchedule: _remove_schedule,
     ops.Schedules: _schedules,
     ops.Fire: _fire,
+    ops.FireNow: _fire_now,
     ops.Cancel: _cancel,
     ops.Retry: _retry,
     ops.Delete: _delete,

@@ -16,6 +16,7 @@ from boundary.jobs import Jobs
 from boundary.jobs.core.records import Job
 from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
 from boundary.jobs.core.why import Why
+from boundary.jobs.shell.config import shown_url
 from boundary.jobs.shell.shown import shown, shown_why
 
 Kind: TypeAlias = Literal["queue", "worker", "running", "dead"]
@@ -69,6 +70,11 @@ class Glimpse(Struct, frozen=True):
     running: tuple[Job, ...] = ()
     dead: tuple[Job, ...] = ()
     opened: Opened | None = None
+
+
+def name_of(jobs: Jobs) -> str:
+    """The store's address, without credentials."""
+    return shown_url(jobs.settings.url)
 
 
 def look(jobs: Jobs, opened: str | None = None) -> Glimpse:

@@ -226,28 +226,28 @@ async def purge(ask: Ask[Form, None]) -> Done:
 
 async def unschedule(ask: Ask[Form, None]) -> Done:
     """A schedule is gone."""
-    if not await ask.jobs.unschedule(ask.name):
+    if not await ask.jobs.unschedule(ask.name, by=ask.by):
         raise no_schedule(ask.name)
     return Done(f"{ask.name} ticks no more.")
 
 
 async def pause_schedule(ask: Ask[Form, None]) -> Done:
     """A schedule does not tick."""
-    if await ask.jobs.pause_schedule(ask.name) is None:
+    if await ask.jobs.pause_schedule(ask.name, by=ask.by) is None:
         raise no_schedule(ask.name)
     return Done(f"{ask.name} is paused and does not tick until it is resumed.")
 
 
 async def resume_schedule(ask: Ask[Form, None]) -> Done:
     """A schedule ticks again."""
-    if await ask.jobs.resume_schedule(ask.name) is None:
+    if await ask.jobs.resume_schedule(ask.name, by=ask.by) is None:
         raise no_schedule(ask.name)
     return Done(f"{ask.name} ticks again.")
 
 
 async def fire_schedule(ask: Ask[Form, None]) -> Done:
     """One of a schedule's jobs waits now."""
-    job = await ask.jobs.fire_schedule(ask.name)
+    job = await ask.jobs.fire_schedule(ask.name, by=ask.by)
     if job is None:
         raise no_schedule(ask.name)
     return Done(f"{job.job_type} waits in {job.queue} now; {ask.name} ticks on as before.")
@@ -258,23 +258,25 @@ async def fire_schedule(ask: Ask[Form, None]) -> Done:
 
 async def quiet(ask: Ask[Form, None]) -> Done:
     """A worker claims nothing more."""
-    count = await ask.jobs.quiet_workers(ask.path["worker"])
+    count = await ask.jobs.quiet_workers(ask.path["worker"], by=ask.by)
     return _told(count, "claims nothing more, and goes on with what it has")
 
 
 async def unquiet(ask: Ask[Form, None]) -> Done:
     """A worker claims jobs again."""
-    return _told(await ask.jobs.unquiet_workers(ask.path["worker"]), "claims jobs again")
+    return _told(await ask.jobs.unquiet_workers(ask.path["worker"], by=ask.by), "claims jobs again")
 
 
 async def drain(ask: Ask[Form, None]) -> Done:
     """A worker ends what it has and leaves."""
-    return _told(await ask.jobs.drain_workers(ask.path["worker"]), "ends what it has, and leaves")
+    return _told(
+        await ask.jobs.drain_workers(ask.path["worker"], by=ask.by), "ends what it has, and leaves"
+    )
 
 
 async def restart(ask: Ask[Form, None]) -> Done:
     """A worker is replaced by a new process."""
-    count = await ask.jobs.restart_workers(ask.path["worker"])
+    count = await ask.jobs.restart_workers(ask.path["worker"], by=ask.by)
     return _told(count, "is replaced by a new process")
 
 
