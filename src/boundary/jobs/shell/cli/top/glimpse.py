@@ -93,7 +93,7 @@ def look(jobs: Jobs, opened: str | None = None) -> Glimpse:
 
 def _open(jobs: Jobs, job_id: str) -> Opened:
     job, why = jobs.find(job_id), jobs.why(job_id)
-    return Opened(None if job is None else shown(job), None if why is None else shown_why(why))
+    return Opened(None if job is None else shown(job), None if why is None else shown_why(why, job))
 
 
 def rows(glimpse: Glimpse, sought: str = "") -> tuple[Row, ...]:
