@@ -188,6 +188,11 @@ def test_what_is_done_with_schedules_and_workers_is_in_the_log(ask: Client) -> N
     made = {"job_type": "add", "args": {"left": 1, "right": 1}, "every": 60}
     assert ask.api("PUT", "/schedules/s", json=made).status_code == 200
     assert ask.api("PATCH", "/schedules/s", json={"every": 90}).status_code == 200
+    told = ask.api("GET", "/schedules/s/fires", params={"count": 3}).json()
+    first, second, third = map(datetime.fromisoformat, told["fires"])
+    assert second - first == third - second == timedelta(seconds=90)
+    assert ask.api("GET", "/schedules/none/fires").status_code == 404
+    assert ask.api("GET", "/schedules/s/fires?count=0").status_code == 400
     for action in ("pause", "resume", "fire"):
         assert ask.api("POST", f"/schedules/s/{action}").status_code == 200
     assert ask.api("DELETE", "/schedules/s").status_code == 204

@@ -25,6 +25,8 @@ from boundary.jobs.shell.web.api.records import (
     Confirmed,
     Count,
     FailureGroups,
+    Fires,
+    FiresOf,
     GroupsOf,
     Health,
     NewSchedule,
@@ -144,6 +146,14 @@ async def schedules(ask: Ask[Nothing, None]) -> ScheduleList:
     return ScheduleList(schedules=tuple(map(shown_schedule, await ask.jobs.schedules())))
 
 
+async def fires(ask: Ask[FiresOf, None]) -> Fires:
+    """When the schedule fires next; never while it is paused."""
+    one = next((one for one in await ask.jobs.schedules() if one.name == ask.name), None)
+    if one is None:
+        raise no_schedule(ask.name)
+    return Fires(name=one.name, fires=tuple(one.upcoming(ask.query.count)))
+
+
 async def put_schedule(ask: Ask[Nothing, NewSchedule]) -> OneSchedule:
     """Such a job is enqueued at each tick, once, however many workers there are."""
     given = set_fields(ask.body)
@@ -226,6 +236,7 @@ ENDPOINTS = (
     Endpoint("POST", "/workers/{worker}/drain", drain_worker, 404),
     Endpoint("POST", "/workers/{worker}/restart", restart_worker, 404),
     Endpoint("GET", "/schedules", schedules),
+    Endpoint("GET", "/schedules/{name}/fires", fires, 404),
     Endpoint("PUT", "/schedules/{name}", put_schedule, 413, 422),
     Endpoint("PATCH", "/schedules/{name}", edit_schedule, 404),
     Endpoint("POST", "/schedules/{name}/pause", pause_schedule, 404),
