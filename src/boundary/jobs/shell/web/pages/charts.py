@@ -194,7 +194,7 @@ class Waiting(Struct, frozen=True):
 def depth(
     rows: Iterable[MinuteStats], ready: Iterable[Waiting], stretch: Range, now: datetime
 ) -> LineChart:
-    """How many jobs were ready, on the mean of each bucket.
+    """How many jobs were ready, on the mean of each bucket; in the one under way, how many are now.
 
     Stores count what ended, not what waited; but each run that ended tells how long it was waited for,
     so when: it was ready from its wait before it began until then. What is ready now is taken to have
@@ -211,10 +211,10 @@ def depth(
             found, (taken - row.avg_wait_ms / 1_000 - begin) / step, (taken - begin) / step, runs
         )
     last = (now.timestamp() - begin) / step
-    for one in ready:
+    waiting = tuple(ready)
+    for one in waiting:
         _ramp(found, min((one.since.timestamp() - begin) / step, last), last, one.count)
-    # Of the bucket that is under way only a part has gone by.
-    found[-1] /= max(last - (stretch.count - 1), 0.05)
+    found[-1] = float(sum(one.count for one in waiting))
     return lines((("depth", found),))
 
 
