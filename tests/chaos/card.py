@@ -56,3 +56,8 @@ def hand_in(card: Card) -> None:
 def scale(short: int, long: int) -> int:
     """How often: as in SOAK=short (the default) or SOAK=long."""
     return long if os.environ.get("SOAK", "short") == "long" else short
+
+
+def seed() -> int:
+    """What an experiment's chance begins with: the number of the round."""
+    return int(os.environ.get("SOAK_SEED", "1"))

@@ -21,7 +21,7 @@ from devservers.sentinel import Sentinels
 from devservers.single import Server
 from devservers.tls import TlsServer
 from tests.cli.test_commands import TASKS, command
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 Doctor = Callable[..., dict[str, tuple[str, str]]]
@@ -87,6 +87,18 @@ def test_replicas_that_are_asked_for_and_are_not_there(
 ) -> None:
     monkeypatch.setenv("BOUNDARY_JOBS_REDIS_DURABILITY", "replicated")
     assert "EnqueueUncertain" in doctor(server.url(), 1)["role"][1]
+
+
+def test_replicas_that_are_not_waited_for_are_a_note(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sentinels may promote one of them, which need not have what was acknowledged."""
+    monkeypatch.setenv("BOUNDARY_JOBS_REDIS_DURABILITY", "replicated")
+    with Sentinels() as group:
+        state, text = doctor(group.master.url(), 0)["role"]
+        assert (state, "Set redis.replicas to 2" in text) == ("note", True)
+        monkeypatch.setenv("BOUNDARY_JOBS_REDIS_REPLICAS", "2")
+        assert doctor(group.master.url(), 0)["role"][0] == "ok"
 
 
 def test_a_master_behind_sentinels(doctor: Doctor) -> None:
@@ -243,7 +255,7 @@ def test_a_url_is_checked_without_the_driver() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.long
 def test_the_demo_on_redis_leaves_nothing(
     redis_url: str, redis_server: Server, tmp_path: Path
 ) -> None:

@@ -86,3 +86,9 @@ def test_what_is_under_the_name_of_a_secret_is_hidden_wherever_it_occurs() -> No
     told = redacted_text("ada@example.com: swordfish, sword, 471122", secrets_in(args))
     assert told == f"ada@example.com: {HIDDEN}, {HIDDEN}, {HIDDEN}"
     assert redacted_text("abc True 1234", secrets_in(args)) == "abc True 1234"
+
+
+def test_what_is_hidden_already_stays_as_it_is() -> None:
+    told = f"refused us (api_key={HIDDEN})"
+    assert redacted_text(told) == told
+    assert redacted_text("refused us (api_key=sk-1)") == told

@@ -244,6 +244,22 @@ def test_a_cluster_moves_slots() -> None:
     assert not any(map(alive, pids))
 
 
+@pytest.mark.timeout(60)
+def test_a_cluster_with_replicas_survives_the_death_of_a_master() -> None:
+    with Cluster(replicas=1) as cluster:
+        assert (len(cluster.nodes), len(cluster.masters)) == (6, 3)
+        slot = cluster.slot_of("{jobs}1")
+        old = cluster.owner(slot)
+        old.call("SET", "{jobs}1", "kept")
+        old.call("WAIT", 1, 1_000)
+        new = cluster.failover(slot)
+        assert new is not old
+        assert new.call("GET", "{jobs}1") == "kept"
+        cluster.rejoin(old)
+        assert len(cluster.masters) == 3
+        assert not old.is_master
+
+
 # --- proxy
 
 

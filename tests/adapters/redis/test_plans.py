@@ -14,6 +14,8 @@ from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.adapters.redis import keys, plans, records, scripts
+from boundary.jobs.shell.adapters.redis.plans import enqueuing
+from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.testing.contract.words import ident, new
 
 NOW = 1_767_225_600_000
@@ -64,16 +66,16 @@ OPERATIONS: list[ops.Operation[Any]] = [
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: type(one).__name__)
 def test_an_operation_begins_with_one_call_in_one_partition(operation) -> None:
-    (call,) = next(plans.plan(operation, plans.Partitions()))
+    (call,) = next(plans.plan(operation, Partitions()))
     assert call.partition == 0
     assert call.script in scripts.names()
 
 
 def test_calls_to_several_partitions_go_out_together() -> None:
-    calls = next(plans.plan(ops.Stats(), plans.Partitions(3)))
+    calls = next(plans.plan(ops.Stats(), Partitions(3)))
     assert [call.partition for call in calls] == [0, 1, 2]
     jobs = tuple(new(f"j{number}") for number in range(50))
-    calls = next(plans.plan(ops.Enqueue(jobs), plans.Partitions(3)))
+    calls = next(plans.plan(ops.Enqueue(jobs), Partitions(3)))
     assert {call.partition for call in calls} == {0, 1, 2}
     assert {keys.partition_of(job.id, 3) for job in jobs} == {0, 1, 2}
 
@@ -81,14 +83,14 @@ def test_calls_to_several_partitions_go_out_together() -> None:
 @pytest.mark.parametrize("far", [2**53, -(2**53), 2**60])
 def test_an_instant_no_script_can_hold_is_refused(far) -> None:
     with pytest.raises(UsageError, match="further away"):
-        next(plans.plan(ops.Enqueue((new("a", run_at=far),)), plans.Partitions()))
+        next(plans.plan(ops.Enqueue((new("a", run_at=far),)), Partitions()))
 
 
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=6), st.data())
 def test_merged_enqueues_are_told_apart(sizes, data) -> None:
     names = iter(range(10_000))
     given_ = [ops.Enqueue(tuple(new(f"{next(names)}") for _ in range(size))) for size in sizes]
-    parts = plans.merged(given_)
+    parts = enqueuing.merged(given_)
     assert all(len(part.jobs) <= ops.ENQUEUE_BATCH for part in parts)
     assert [job for part in parts for job in part.jobs] == [
         job for one in given_ for job in one.jobs
@@ -97,7 +99,7 @@ def test_merged_enqueues_are_told_apart(sizes, data) -> None:
     replies = [
         ops.Enqueued(NOW, tuple(known.get(job.id, True) for job in part.jobs)) for part in parts
     ]
-    for one, reply in zip(given_, plans.shared(given_, replies), strict=True):
+    for one, reply in zip(given_, enqueuing.shared(given_, replies), strict=True):
         assert reply.fresh == tuple(known.get(job.id, True) for job in one.jobs)
 
 
@@ -170,7 +172,7 @@ GOLDEN_SCHEDULE = (
 
 def test_schedules_of_the_first_format_are_read() -> None:
     stored = bytes.fromhex(GOLDEN_SCHEDULE)
-    asking = plans.plan(ops.Schedules(), plans.Partitions())
+    asking = plans.plan(ops.Schedules(), Partitions())
     next(asking)
     with pytest.raises(StopIteration) as end:
         asking.send([[[b"old", str(NOW).encode(), stored, None]]])
@@ -178,6 +180,39 @@ def test_schedules_of_the_first_format_are_read() -> None:
         "old", "send", "mail", 1, b"payload", NOW, cron="*/5 * * * *", timezone="Europe/Amsterdam"
     )
     assert end.value.value == (old,)
+
+
+def answered(operation: ops.Operation[Any], *replies: Any) -> Any:
+    """What an operation comes to with these replies to its calls, one call at a time."""
+    asking = plans.plan(operation, Partitions())
+    next(asking)
+    *earlier, last = replies
+    for reply in earlier:
+        asking.send([reply])
+    with pytest.raises(StopIteration) as end:
+        asking.send([last])
+    return end.value.value
+
+
+def test_a_schedule_another_one_changed_at_the_same_moment_is_looked_at_again() -> None:
+    put = ops.PutSchedule(ops.Schedule("s", "send", "mail", 1, b"", NOW, every_ms=1_000))
+    assert answered(put, [], 0, [], 1) is True
+    other = [b"s", str(NOW).encode(), bytes.fromhex(GOLDEN_SCHEDULE), None]
+    assert answered(put, [], 0, [other]) is False
+
+
+def test_records_that_were_set_aside_are_shown_as_that() -> None:
+    lane = records.lane("mail", 1)
+    aside = bytes([len(lane)]) + lane + b"junk"
+    (found,) = answered(ops.Find((RECORD.id,)), [[aside]])
+    assert (found.status, found.ending, found.queue) == ("failed", "quarantine", "mail")
+    assert found.payload == b"junk"
+    dead = ops.DeadLetters()
+    (shown,) = answered(dead, [b"", [], -1, [[RECORD.id, aside]]])
+    assert shown == found
+    assert answered(replace(dead, queue="other"), [b"", [], -1, [[RECORD.id, aside]]]) == ()
+    (cut,) = answered(ops.Find((RECORD.id,)), [b"x"])
+    assert (cut.ending, cut.payload) == ("quarantine", b"x")
 
 
 def test_scripts_know_every_event_by_which_a_hold_ends() -> None:

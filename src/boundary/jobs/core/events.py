@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import lifecycle, trails, wire
 from boundary.jobs.core.happenings import (
     Admitted,
     Cancelled,
@@ -230,7 +230,7 @@ def _error(payload: bytes, trail: bytes) -> tuple[str, str] | None:
 
 
 def _reason(trail: bytes) -> str | None:
-    reason = wire.reason_of(trail)
+    reason = trails.reason_of(trail)
     return None if reason is None else _short(reason)
 
 

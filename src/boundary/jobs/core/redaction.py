@@ -23,7 +23,7 @@ _LAST: Final = ("token", "pwd")
 
 _WORDS: Final = r"[\w.-]*(?:passw(?:or)?d|passphrase|secret|api_?-?key|access_?-?key|private_?-?key|credential|token|pwd)"
 _ASSIGNED: Final = re.compile(
-    rf"""(?ix) \b ({_WORDS}) (["']? \s* [=:] \s*) (?: "[^"]*" | '[^']*' | [^\s,;&)}}\]]+ )"""
+    rf"""(?ix) \b ({_WORDS}) (["']? \s* [=:] \s*) (?: \[redacted\] | "[^"]*" | '[^']*' | [^\s,;&)}}\]]+ )"""
 )
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9+/._~=-]{16,}")
 _URL: Final = re.compile(r"(\w[\w+.-]*://[^\s:/@]*:)[^\s/@]+@")

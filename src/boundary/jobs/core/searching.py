@@ -19,9 +19,10 @@ from typing import Final, cast
 
 from msgspec import Struct, msgpack
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails, wire
 from boundary.jobs.core.redaction import is_secret, redacted_text, secrets_in
-from boundary.jobs.core.wire import Payload, Record, Trail
+from boundary.jobs.core.trails import Trail
+from boundary.jobs.core.wire import Payload, Record
 from boundary.jobs.errors import RecordError
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
@@ -84,7 +85,7 @@ def mentions(record: Record, text: str) -> bool:
     if not any(one in record.payload or one in record.trail for one in what.needles):
         return False
     try:
-        payload, trail = wire.decode_payload(record.payload), wire.decode_trail(record.trail)
+        payload, trail = wire.decode_payload(record.payload), trails.decode_trail(record.trail)
     except RecordError:
         return what.needles[0] in record.payload or what.needles[0] in record.trail
     result = () if trail.result is None else (trail.result,)

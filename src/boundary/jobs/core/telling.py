@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails, wire
 from boundary.jobs.core.records import JobError
 from boundary.jobs.core.redaction import redacted_text, secrets_in
 from boundary.jobs.errors import RecordError
@@ -16,7 +16,7 @@ from boundary.jobs.errors import RecordError
 
 def told_error(payload: bytes, trail: bytes) -> JobError | None:
     """Why the latest run of the job failed, redacted; None: it did not, or it cannot be read."""
-    error = wire.error_of(trail)
+    error = trails.error_of(trail)
     return None if error is None else redacted_error(error, _secrets(payload))
 
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import happenings, lifecycle, wire
+from boundary.jobs.core import conversion, happenings, lifecycle, wire
 from boundary.jobs.core.operations import (
     Claim,
     Claimed,
@@ -42,7 +42,7 @@ from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer
 from boundary.jobs.core.telling import told_error
 from boundary.jobs.shell import flows, loops
-from boundary.jobs.shell.executor import Executor, Run
+from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.flows import Flow, Tell, ask
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.logs import labels
@@ -163,7 +163,7 @@ def settle(record: Record, ended: Ended, worker: str) -> Flow[Job]:
         trace = "" if told is None else f"\n{told.stacktrace or told.message}"
         log.error("%s raised%s", record.job_type, trace, extra=labels(record))
     (stored,) = yield from ask(Find((record.id,)))
-    return wire.job_of(stored or _afterwards(record, ended.outcome))
+    return conversion.job_of(stored or _afterwards(record, ended.outcome))
 
 
 def _afterwards(record: Record, outcome: Outcome) -> Record:
@@ -248,7 +248,8 @@ class Desk:
                 ended.set_result(None)
 
         async with self._lifespan() as state:
-            executor = OneRun(
+            errors: dict[bytes, BaseException] = {}
+            executor = Executor(
                 self._registry,
                 concurrency=1,
                 # In the caller's process, whatever a worker would do.
@@ -263,6 +264,7 @@ class Desk:
                 report=report,
                 collected=collected,
                 store_now=self._store_now or _since(record, loop),
+                errors=errors,
                 threads=threads,
             )
             try:
@@ -271,7 +273,7 @@ class Desk:
             finally:
                 await executor.close()
         ((_, outcome),) = executor.collect(1)
-        return Ended(outcome, executor.error, reported[0])
+        return Ended(outcome, errors.get(record.id), reported[0])
 
     def _lifespan(self) -> AbstractAsyncContextManager[Any]:
         lifespan = self._registry.lifespan
@@ -282,20 +284,6 @@ def _since(record: Record, loop: asyncio.AbstractEventLoop) -> Callable[[], Mill
     began = loop.time()
     claimed = record.started or record.updated
     return lambda: claimed + round((loop.time() - began) * 1000)
-
-
-class OneRun(Executor):
-    """An executor that keeps what the handler raised.
-
-    Attributes:
-        error: That, or None.
-    """
-
-    error: BaseException | None = None
-
-    def _raised(self, run: Run, error: BaseException) -> Outcome:
-        self.error = error
-        return super()._raised(run, error)
 
 
 class InCaller(Threads[T, R]):

@@ -18,9 +18,9 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from boundary.jobs.core import conversion, wire
 from boundary.jobs.core import priority as priorities
 from boundary.jobs.core import schedules as core
-from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     MISFIRE_CAP,
@@ -229,7 +229,7 @@ def fire_schedule(
         return None
     job = NewJob(new_id(), one.job_type, one.queue, one.priority, one.payload)
     now = (yield from ask(FireNow(job, _act(hand, "fire_schedule", name)))).now
-    return wire.job_of(
+    return conversion.job_of(
         Record(0, job.id, job.job_type, job.queue, job.priority, job.payload, now, now)
     )
 
@@ -263,8 +263,9 @@ def _amend(
 def _put(name: str, decide: Decide, act: Act | None = None) -> Flow[Schedule | None]:
     """What is decided about the stored one is stored in its place; what stands then."""
     while True:
-        now = yield from ask(Time())
         old = yield from _stored(name)
+        # In this order: no tick that fired before the look lies after this moment.
+        now = yield from ask(Time())
         new = decide(old, now)
         if new is None or new == old or (yield from ask(PutSchedule(new, old, act))):
             return new

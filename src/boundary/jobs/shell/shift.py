@@ -30,6 +30,7 @@ from boundary.jobs.core.dispatcher import (
     Failed,
     Finished,
     GiveBack,
+    Joined,
     Leave,
     Measured,
     Noticed,
@@ -77,6 +78,7 @@ from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.load import Load
 from boundary.jobs.shell.pulse import Heart, describe_worker
+from boundary.jobs.shell.reports import Reports
 from boundary.jobs.shell.surroundings import Surroundings
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.shell.telemetry.wiring import Telemetry
@@ -89,8 +91,8 @@ if TYPE_CHECKING:
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
-    from boundary.jobs.shell.executor import Run
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.running import Run
     from boundary.jobs.shell.telemetry.health import Health
 
 R = TypeVar("R")
@@ -180,8 +182,7 @@ class Shift:
         self._broken: BaseException | None = None
         self._left = False
         self._offset: float = worker.clock.now() - self._now()
-        self._reports: dict[bytes, tuple[Record, bytes]] = {}
-        self._reporting = False
+        self._reports = Reports(self._send_report, self._from_thread(self._spawn_made))
         self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -336,6 +337,10 @@ class Shift:
         self._tasks[task] = None
         task.add_done_callback(self._reap)
 
+    def _spawn_made(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Made here, where it runs: one that is never to run is not made."""
+        self._spawn(make())
+
     def _reap(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -382,13 +387,16 @@ class Shift:
 
     async def _exchange(self, effect: Exchange) -> None:
         """One round trip: outcomes out, jobs in."""
+        if self._state.nameless:
+            self._arrived(effect, (), None)  # it was thought of under the name that is lost
+            return
         mine, losses = self._incarnation, self._losses
         done = self._executor.collect(BATCH)
         ids = {record.id for record, _ in done}
         handing_in = {(record.id, record.token) for record, _ in done}
         self._handing_in |= handing_in
         try:
-            await self._flush_reports(ids)
+            await self._reports.flush(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
@@ -469,6 +477,8 @@ class Shift:
             self._heart.renewed(heir, sent)
             if not beat.alive:
                 self._tell(Disowned(self._now()))
+            elif self._state.nameless:
+                self._tell(Joined(self._now()))
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -524,13 +534,15 @@ class Shift:
             return
         # After a power cut a store may give a job again, under the token it runs under here.
         jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
-        self._arrived(effect, jobs, due)
         if jobs and dispatcher.claims(self._state):
+            # They begin before the dispatcher thinks about it, which takes as long as beginning.
             self._telemetry.watched(claimed.watched)
             self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
             self._executor.add(jobs)
+            self._arrived(effect, jobs, due)
         else:
             # Asked to stop, or to be quiet, since it asked: nothing begins any more.
+            self._arrived(effect, jobs, due)
             self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
@@ -661,6 +673,7 @@ class Shift:
             if claimed is not None:
                 async with self._moving:
                     await self._take_in(mine, effect, claimed)
+                await asyncio.sleep(0)  # they begin, and are counted, before it listens again
                 if not claimed.jobs and any(room == 0 for _, room in effect.limits):
                     # The notice may be of a queue that is full here: leave it to others a while.
                     await asyncio.sleep(PASSED_OVER)
@@ -713,7 +726,7 @@ class Shift:
         failures = itertools.count()
         while mine == self._incarnation:
             if await self._try(self._heartbeat(join=True)) is not None:
-                self._tell(Noticed(self._now()))
+                self._tell(Joined(self._now()))
                 return
             await self._back_off(next(failures))
 
@@ -742,7 +755,8 @@ class Shift:
     def _pulse(self) -> contextlib.AbstractContextManager[object]:
         around = self._worker.surroundings
         self._heart = heart = Heart(
-            beat=self._heartbeat,
+            # One under a new name may overtake the call that tells the store of it.
+            beat=lambda: self._heartbeat(join=self._state.nameless),
             lease=self._settings.workers.lease / 1000,
             now=around.monotonic,
             heard=self._beaten,
@@ -768,7 +782,7 @@ class Shift:
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
             self._obey(beat.order)
-        elif not self._moving.locked():
+        elif not self._moving.locked() and not self._state.nameless:
             self._tell(Disowned(self._now()))
 
     def _obey(self, order: operations.Order | None) -> None:
@@ -791,7 +805,7 @@ class Shift:
         On the loop: a heartbeat that waits for its answer cannot say so in time.
         """
         left = self._heart.left(self._incarnation)
-        if left <= 0:
+        if left <= 0 and not self._state.nameless:
             self._tell(Disowned(self._now()))
         lease = self._settings.workers.lease / 1000
         self._lease_alarm = self._loop.call_later(max(left, lease / 20), self._watch_lease)
@@ -803,33 +817,9 @@ class Shift:
             whole_process=self._whole_process,
         )
 
-    # Progress
-
-    def _report(self, record: Record, progress: bytes) -> None:
-        """From any thread: the latest progress of a job, to be stored soon."""
-        self._reports[record.id] = (record, progress)
-        if not self._reporting:
-            self._reporting = True
-            self._from_thread(lambda: self._spawn(self._send_reports()))()
-
-    async def _send_reports(self) -> None:
-        try:
-            while self._reports:
-                await self._flush_reports(set(self._reports))
-        finally:
-            self._reporting = False
-
-    async def _flush_reports(self, ids: set[bytes]) -> None:
-        """Progress of these jobs is stored; before their outcomes, or never."""
-        if not self._reports:
-            return
-        sending: list[Coroutine[Any, Any, object]] = []
-        for id in sorted(ids & self._reports.keys()):
-            record, progress = self._reports.pop(id)
-            told = Progressed(self._store_now(), self._incarnation, record, progress)
-            self._telemetry.tell(told)
-            sending.append(self._try(Report(id, record.token, progress)))
-        await asyncio.gather(*sending)
+    async def _send_report(self, record: Record, progress: bytes) -> None:
+        self._telemetry.tell(Progressed(self._store_now(), self._incarnation, record, progress))
+        await self._try(Report(record.id, record.token, progress))
 
     # Parts
 
@@ -849,7 +839,7 @@ class Shift:
             result_limit=self._settings.payload_limit,
             clock=self._worker.clock,
             state=resources,
-            report=self._report,
+            report=self._reports.put,
             collected=self._collected,
             store_now=self._store_now,
             errors=self._telemetry.errors,

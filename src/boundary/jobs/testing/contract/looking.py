@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails
 from boundary.jobs.core.job import JobError
 from boundary.jobs.core.operations import (
     Cancel,
@@ -172,8 +172,8 @@ class LookCases:
         result, error = (yield from claim()).jobs[2:]
         bang = JobError("it broke at zoë", "ValueError")
         yield from settle(
-            ended(result, trail=wire.succeeded(b"", {"to": ["zoë"]})),
-            ended(error, "exhaust", trail=wire.failed(b"", 1, 5, bang)),
+            ended(result, trail=trails.succeeded(b"", {"to": ["zoë"]})),
+            ended(error, "exhaust", trail=trails.failed(b"", 1, 5, bang)),
         )
         assert (yield from walk(text="zoë")) == "error result args"
         assert (yield from walk(text="zoë", status="failed")) == "error"
@@ -205,15 +205,15 @@ class LookCases:
 
     @on_both_doors
     def test_a_search_finds_numbers_in_results_metadata_and_errors(self, clock: FakeClock) -> Case:
-        payload = wire.encode_payload(wire.Payload(1, {}, 3, metadata={"order": 4_711}))
+        payload = encode_payload(Payload(1, {}, 3, metadata={"order": 4_711}))
         yield from enqueue("metadata", payload=payload)
         yield from enqueue("text", payload=telling(to="order 4711, please"))
         yield from enqueue("result error")
         result, error = (yield from claim()).jobs[2:]
         bang = JobError("order 4711 is gone", "KeyError")
         yield from settle(
-            ended(result, trail=wire.succeeded(b"", [1, [4_711]])),
-            ended(error, "exhaust", trail=wire.failed(b"", 1, 5, bang)),
+            ended(result, trail=trails.succeeded(b"", [1, [4_711]])),
+            ended(error, "exhaust", trail=trails.failed(b"", 1, 5, bang)),
         )
         assert (yield from walk(text="4711")) == "error result text metadata"
         assert (yield from walk(text="4711", status="completed", limit=1)) == "result"
@@ -225,7 +225,7 @@ class LookCases:
         yield from enqueue("hidden", payload=hidden)
         (record,) = (yield from claim()).jobs
         bang = JobError("refused: password=swordfish", "ValueError", "secret = 'swordfish'")
-        yield from settle(ended(record, "exhaust", trail=wire.failed(b"", 1, 4_711, bang)))
+        yield from settle(ended(record, "exhaust", trail=trails.failed(b"", 1, 4_711, bang)))
         for text in ("Ada", "password", "refused", "ValueError"):
             assert (yield from walk(text=text)) == "hidden", text
         for text in ("swordfish", "ordfis", "4711", "errors", "runs"):
@@ -336,7 +336,7 @@ class LookCases:
     @on_both_doors
     def test_history_is_every_end_of_a_type_newest_first(self, clock: FakeClock) -> Case:
         """S114."""
-        trail = wire.succeeded(b"", {"id": 7})
+        trail = trails.succeeded(b"", {"id": 7})
         yield from run("a", trail=trail)
         ends: tuple[Settling, ...] = ("exhaust", "cancel", "discard")
         for name, event in zip("bcd", ends, strict=True):

@@ -22,7 +22,7 @@ from boundary.jobs.shell.adapters.redis.conversation import (
     Send,
     locate,
 )
-from boundary.jobs.shell.adapters.redis.plans import Call
+from boundary.jobs.shell.adapters.redis.plans.calls import Call
 from boundary.jobs.shell.adapters.redis.scripts import script
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 
@@ -212,6 +212,14 @@ class _About:
                 f"master with {replicas} replicas, but redis.replicas asks for "
                 f"{self._terms.replicas}: every enqueue will raise EnqueueUncertain. Attach "
                 "replicas, or set redis.durability to stored",
+            )
+        if 0 < self._terms.replicas < replicas:
+            return Finding(
+                "role",
+                "note",
+                f"master with {replicas} replicas, of which an enqueue waits for "
+                f"{self._terms.replicas}: a failover may promote one that has not got it yet. "
+                f"Set redis.replicas to {replicas} to lose nothing that was acknowledged",
             )
         return Finding("role", "ok", f"master with {replicas} replicas")
 
