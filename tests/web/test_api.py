@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 
 from boundary.jobs import Jobs
+from tests.waiting import eventually
 from tests.web.conftest import Client
-from tests.worker.conftest import eventually, working
+from tests.worker.conftest import working
 
 Dead = Callable[[int], list[str]]
 MISSING = "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"
