@@ -2,13 +2,15 @@
 
 Fills a store (1,000,000 finished, 100,000 queued, 10,000 dead; fewer with --scale 0.1), then asks each
 route so often and says the median and the slowest. Then 50 viewers watch the overview for ten seconds:
-what that costs in processor time.
+what that costs in processor time. Last a Chromium, where there is one, opens the overview: how soon
+something is painted, and how much it loads.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from uuid import UUID
 import httpx
 import uvicorn
 from msgspec.structs import replace
+from playwright.sync_api import sync_playwright
 
 from boundary.jobs import JobError, Jobs
 from boundary.jobs.core import outcome, wire
@@ -27,6 +30,7 @@ from boundary.jobs.core.operations import Claim, Enqueue, Outcome, Settle
 from boundary.jobs.core.outcome import Keep, Run
 from boundary.jobs.web import create_app
 from devservers.single import Server
+from tests.web import browsing
 
 if TYPE_CHECKING:
     from boundary.jobs.ports import Backend
@@ -107,9 +111,10 @@ def routes(dead: str) -> list[str]:
     api = "/api/admin/jobs"
     return [
         "/", "/?range=24h", "/?range=30d", "/jobs", "/jobs?status=failed", "/jobs?status=pending",
-        "/jobs?queue=mail&status=completed", "/jobs?q=customer-77777", "/jobs?job_type=nobody",
+        "/jobs?queue=mail&status=completed", "/jobs?q=customer-77777", "/jobs?q=77777", "/jobs?q=5",
+        "/jobs?job_type=nobody",
         f"/jobs/{dead}", "/dead", "/queues", "/schedules", "/workers", "/audit",
-        f"{api}/stats", f"{api}/failed", f"{api}?limit=200", f"{api}?text=customer-77777", f"{api}/{dead}",
+        f"{api}/stats", f"{api}/failed", f"{api}?limit=200", f"{api}?text=customer-77777", f"{api}?text=77777", f"{api}/{dead}",
         f"{api}/history?job_type=send_mail", f"{api}/queues", f"{api}/workers", f"{api}/schedules",
         f"{api}/series?minutes=1440", f"{api}/series?hours=720", f"{api}/failures", f"{api}/health",
         f"{api}/audit", f"{api}/openapi.json",
@@ -167,6 +172,35 @@ async def watched(jobs: Jobs) -> None:
     await jobs.aio.close()
 
 
+OPENED = 5
+"""How often the overview is opened, each time by a browser that has nothing of it."""
+
+
+def painted(jobs: Jobs) -> None:
+    """How soon a browser paints the overview, and how much it loads for it."""
+    path = browsing.chromium()
+    if path is None:
+        print("no Chromium is here, so nothing was painted; name one with CHROMIUM=...")
+        return
+    seen: list[browsing.Opened] = []
+    with (
+        browsing.served(create_app(jobs)) as address,
+        sync_playwright() as playwright,
+        contextlib.closing(
+            playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        ) as browser,
+    ):
+        for _ in range(OPENED):
+            with contextlib.closing(browser.new_context()) as context:
+                seen.append(browsing.open_page(context.new_page(), address + "/"))
+    took = [one.painted_ms for one in seen]
+    weight = sum(seen[-1].files.values()) / 1000
+    print(
+        f"first contentful paint of the overview: {statistics.median(took):.0f} ms in the median, "
+        f"{max(took):.0f} ms at most; {weight:.0f} KB with all its files"
+    )
+
+
 def report(url: str, scale: float, rounds: int) -> bool:
     """Fill, ask, watch; whether all medians are within the limit."""
     with Jobs(url) as jobs:
@@ -181,6 +215,7 @@ def report(url: str, scale: float, rounds: int) -> bool:
         print("| route | median, ms | slowest, ms |\n|---|---|---|")
         fine = asyncio.run(measure(jobs, dead, rounds))
         asyncio.run(watched(jobs))
+        painted(jobs)
         return fine
 
 

@@ -146,6 +146,25 @@ def test_by_cause_and_on_a_whole_group(
     assert "undone" in capsys.readouterr().out
 
 
+def test_orders_to_workers_and_schedules_are_in_the_log(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with working(jobs):
+        eventually("the worker is known", jobs.workers)
+        assert run(["quiet", "--url", url]) == 0
+    assert run(["schedule", "nightly", "works", "--cron", "0 3 * * *", "--url", url]) == 0
+    assert run(["edit-schedule", "nightly", "--cron", "0 4 * * *", "--url", url]) == 0
+    for command in ("pause-schedule", "resume-schedule", "fire-schedule"):
+        assert run([command, "nightly", "--url", url]) == 0
+    assert run(["unschedule", "nightly", "--yes", "--url", url]) == 0
+    told = [(one.by, one.what) for one in jobs.audit()][::-1]
+    acts = ("quiet", "schedule", "edit_schedule", "pause_schedule", "resume_schedule")
+    assert told == [(operator(), what) for what in (*acts, "fire_schedule", "unschedule")]
+    capsys.readouterr()
+    assert run(["audit", "--url", url]) == 0
+    assert "pause schedule" in capsys.readouterr().out
+
+
 def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     id = dead(jobs, "this")
     assert run(["edit", id, '{"why": "that"}', "--url", url]) == 0

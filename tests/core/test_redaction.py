@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boundary.jobs.core.redaction import HIDDEN, is_secret, redacted, redacted_text, restored
+from boundary.jobs.core.records import JSON
+from boundary.jobs.core.redaction import (
+    HIDDEN,
+    is_secret,
+    redacted,
+    redacted_text,
+    restored,
+    secrets_in,
+)
 
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -64,3 +72,23 @@ def test_what_is_handed_back_unchanged_is_as_it_was(value: object) -> None:
 @given(JSONS)
 def test_redacting_twice_is_redacting_once(value: object) -> None:
     assert redacted(redacted(value)) == redacted(value)
+
+
+def test_what_is_under_the_name_of_a_secret_is_hidden_wherever_it_occurs() -> None:
+    args: dict[str, JSON] = {
+        "to": "ada@example.com",
+        "password": "swordfish",
+        "card": {"token": ["sword", 4_711_22], "pin": "1234"},
+        "api_key": {"id": "k-17", "use": True},
+        "pwd": "abc",
+    }
+    assert secrets_in(args) == {"swordfish", "sword", "471122", "k-17"}
+    told = redacted_text("ada@example.com: swordfish, sword, 471122", secrets_in(args))
+    assert told == f"ada@example.com: {HIDDEN}, {HIDDEN}, {HIDDEN}"
+    assert redacted_text("abc True 1234", secrets_in(args)) == "abc True 1234"
+
+
+def test_what_is_hidden_already_stays_as_it_is() -> None:
+    told = f"refused us (api_key={HIDDEN})"
+    assert redacted_text(told) == told
+    assert redacted_text("refused us (api_key=sk-1)") == told

@@ -206,6 +206,39 @@ def test_each_act_is_logged_and_undone(jobs: Jobs) -> None:
     assert sorted(told) == ["cancel", "delete", "pause", "purge", *["undo"] * 4]
 
 
+def test_what_is_done_with_schedules_and_workers_is_logged(living: Jobs) -> None:
+    jobs = living
+    jobs.schedule("nightly", cron="0 3 * * *", handler="report", by="ada")
+    jobs.edit_schedule("nightly", cron="0 4 * * *", by="ada")
+    jobs.pause_schedule("nightly", by="ada")
+    jobs.pause_schedule("nightly", by="ada")  # it was paused already
+    jobs.resume_schedule("nightly", by="ada")
+    job = jobs.fire_schedule("nightly", by="ada")
+    assert job is not None
+    jobs.delete(job.id)
+    jobs.unschedule("nightly", by="ada")
+    jobs.unschedule("nightly", by="ada")
+    with working(jobs):
+        eventually("the worker is known", jobs.workers)
+        me = jobs.workers()[0]
+        assert jobs.quiet_workers(me.id, by="bob") == 1
+        assert jobs.unquiet_workers(by="bob") == 1
+        assert jobs.quiet_workers("nobody", by="bob") == 0
+    told = [(one.by, one.what, one.target, one.count) for one in jobs.audit()]
+    assert told[::-1] == [
+        ("ada", "schedule", "nightly", 1),
+        ("ada", "edit_schedule", "nightly", 1),
+        ("ada", "pause_schedule", "nightly", 1),
+        ("ada", "resume_schedule", "nightly", 1),
+        ("ada", "fire_schedule", "nightly", 1),
+        ("ada", "unschedule", "nightly", 1),
+        ("bob", "quiet", me.id, 1),
+        ("bob", "unquiet", "every worker", 1),
+    ]
+    with pytest.raises(IllegalTransition, match="cannot be undone"):
+        jobs.undo(jobs.audit().entries[0].id, by="ada")
+
+
 def test_what_nobody_is_named_for_is_not_logged(jobs: Jobs) -> None:
     jobs.pause("default")
     jobs.resume("default")

@@ -39,6 +39,7 @@ from boundary.jobs.core.operations import (
     Facts,
     Find,
     Fire,
+    FireNow,
     Groups,
     Heartbeat,
     History,
@@ -185,7 +186,10 @@ def acts(what: What, target: str = "") -> st.SearchStrategy[Act | None]:
     return st.none() | made
 
 
-WHATS: tuple[What, ...] = ("cancel", "retry", "delete", "purge", "edit", "pause", "undo")
+WHATS: tuple[What, ...] = (
+    "cancel", "retry", "delete", "purge", "edit", "pause", "undo",
+    "quiet", "edit_schedule", "fire_schedule", "unschedule",
+)  # fmt: skip
 ACTS = {
     what: [bytes([1, number, place]) * 5 + b"." for number in range(4)]
     for place, what in enumerate(WHATS)
@@ -210,9 +214,10 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(Explain, ids),
     st.builds(Inherit, st.just("w1"), st.just("heir"), some_known, spans, blobs, keeps),
     st.builds(Heartbeat, workers, spans, blobs, st.booleans()),
-    st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple)),
+    st.builds(Instruct, orders, st.none() | st.lists(workers).map(tuple), acts("quiet")),
+    st.builds(FireNow, new_jobs, acts("fire_schedule")),
     st.builds(Take, ids, workers, spans),
-    st.builds(RemoveSchedule, st.sampled_from(NAMES)),
+    st.builds(RemoveSchedule, st.sampled_from(NAMES), acts("unschedule")),
     st.builds(Groups, st.none() | queues, st.sampled_from([None, *TYPES])),
     st.builds(Members, st.sampled_from(["c1", "Unknown:send"]), st.none() | queues, limit=limits),
     st.builds(DeadLetters, limits, st.none() | queues, st.sampled_from([None, *TYPES])),
@@ -357,6 +362,7 @@ class Agreement(RuleBasedStateMachine):
         misfire=st.sampled_from(["skip", "once", "all"]),
         declared=blobs,
         stale=st.sampled_from([False, False, False, True]),
+        act=acts("edit_schedule"),
     )
     def put_schedule(
         self,
@@ -367,13 +373,14 @@ class Agreement(RuleBasedStateMachine):
         declared: bytes,
         *,
         stale: bool,
+        act: Act | None,
     ) -> None:
         """A new one, an edit, a pause, or one by somebody who saw another."""
         next_at = None if next_in is None else self.clock.now() + next_in
         new = Schedule(name, "t", "mail", 1, b"", next_at, cron, None if cron else 500)
         new = replace(new, misfire=misfire, declared=declared)
         over = new if stale else self.state.schedules.get(name)
-        self.agree(PutSchedule(new, over))
+        self.agree(PutSchedule(new, over, act))
 
     @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 1]), job=st.none() | new_jobs)
     def fire(self, name: str, off: int, job: NewJob | None) -> None:

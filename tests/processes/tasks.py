@@ -59,7 +59,7 @@ async def hogs(seconds: float, ctx: Context) -> None:
 @jobs.handler(max_retries=0)
 def fails(secret: str, ctx: Context) -> None:
     note("start", ctx)
-    raise ValueError('broken\x1b[31m\n{"forged": true}')
+    raise ValueError(f'broken {secret}\x1b[31m\n{{"forged": true}}')
 
 
 @jobs.handler

@@ -54,7 +54,7 @@ def resize(path):
 
 @jobs.handler(max_retries=0)
 def breaks(secret):
-    raise ValueError("broken")
+    raise ValueError(f"broken by {secret}")
 """
 
 
@@ -130,7 +130,7 @@ tell()
     assert process["attributes"]["boundary_jobs.outcome"] == "dead"
     (event,) = process["events"]
     assert event["name"] == "exception"
-    assert event["attributes"]["exception.message"] == "broken"
+    assert event["attributes"]["exception.message"] == "broken by [redacted]"
     assert "canary" not in json.dumps(told)
 
 

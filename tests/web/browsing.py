@@ -14,9 +14,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvicorn
+from playwright.sync_api import Page
+
+from devservers.waiting import until
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 ROOT = Path(__file__).parents[2]
@@ -54,6 +57,30 @@ def served(app: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listening.close()
+
+
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
+LOADED = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+    .map((one) => [one.name, one.decodedBodySize])"""
+
+
+class Opened(NamedTuple):
+    """What a browser tells of a page it opened.
+
+    Attributes:
+        painted_ms: When something of it was first seen.
+        files: What was loaded, and its bytes.
+    """
+
+    painted_ms: float
+    files: dict[str, int]
+
+
+def open_page(page: Page, address: str) -> Opened:
+    """The page is open, and painted."""
+    page.goto(address, wait_until="load")
+    until(lambda: page.evaluate(PAINTED) > 0, "something to be painted", 20)
+    return Opened(page.evaluate(PAINTED), dict(page.evaluate(LOADED)))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 
 from boundary.jobs import Jobs
+from tests.waiting import eventually
 from tests.web.conftest import Client
+from tests.worker.conftest import working
 
 Dead = Callable[[int], list[str]]
 MISSING = "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"
@@ -87,7 +89,11 @@ def test_one_job_without_its_secrets(ask: Client, dead: Dead) -> None:
 def test_a_search_by_everything(ask: Client, dead: Dead) -> None:
     ids = dead(3)
     sums = [
-        str(ask.jobs.enqueue("add", {"left": n, "right": 0, "password": "Amélie"}).id)
+        str(
+            ask.jobs.enqueue(
+                "add", {"left": n, "right": 4_711, "password": "Zoë"}, metadata={"of": ["Amélie"]}
+            ).id
+        )
         for n in range(3)
     ]
 
@@ -99,6 +105,8 @@ def test_a_search_by_everything(ask: Client, dead: Dead) -> None:
     assert found(status="failed") == set(ids)
     assert found(job_type="add") == found(queue="sums") == found(text="Amélie") == set(sums)
     assert found(text="no answer from") == set(ids)
+    assert found(text="4711") == set(sums)
+    assert found(text="Zoë") == set(), "what is hidden is not found letter by letter"
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert found(since=tomorrow) == set()
     assert found(until=tomorrow) == {*ids, *sums}
@@ -175,6 +183,37 @@ def test_a_group_of_dead_letters(ask: Client, dead: Dead) -> None:
     assert ask.api("POST", f"/audit/{gone['id']}/undo").status_code == 409
     acts = [one["what"] for one in ask.api("GET", "/audit").json()["entries"]]
     assert acts == ["undo", "delete", "retry"]
+
+
+def test_what_is_done_with_schedules_and_workers_is_in_the_log(ask: Client) -> None:
+    made = {"job_type": "add", "args": {"left": 1, "right": 1}, "every": 60}
+    assert ask.api("PUT", "/schedules/s", json=made).status_code == 200
+    assert ask.api("PATCH", "/schedules/s", json={"every": 90}).status_code == 200
+    told = ask.api("GET", "/schedules/s/fires", params={"count": 3}).json()
+    first, second, third = map(datetime.fromisoformat, told["fires"])
+    assert second - first == third - second == timedelta(seconds=90)
+    assert ask.api("GET", "/schedules/none/fires").status_code == 404
+    assert ask.api("GET", "/schedules/s/fires?count=0").status_code == 400
+    for action in ("pause", "resume", "fire"):
+        assert ask.api("POST", f"/schedules/s/{action}").status_code == 200
+    assert ask.api("DELETE", "/schedules/s").status_code == 204
+    for orders in (("quiet", "unquiet", "drain"), ("restart",)):
+        eventually("no worker is left of before", lambda: not ask.jobs.workers())
+        with working(ask.jobs):
+            eventually("the worker is known", ask.jobs.workers)
+            for order in orders:
+                assert ask.api("POST", f"/workers/all/{order}").json() == {"count": 1}
+    entries = ask.api("GET", "/audit").json()["entries"]
+    assert {one["by"] for one in entries} == {"local"}
+    assert [(one["what"], one["target"]) for one in entries][::-1] == [
+        ("schedule", "s"),
+        ("edit_schedule", "s"),
+        ("pause_schedule", "s"),
+        ("resume_schedule", "s"),
+        ("fire_schedule", "s"),
+        ("unschedule", "s"),
+        *((order, "every worker") for order in ("quiet", "unquiet", "drain", "restart")),
+    ]
 
 
 def test_arguments_are_edited(ask: Client, dead: Dead) -> None:

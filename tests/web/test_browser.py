@@ -130,6 +130,56 @@ def test_a_queue_is_paused_and_its_jobs_wait(shop: Shop, page: Page) -> None:
     until(lambda: shop.jobs.find(waits.id).status == "completed", "the mail to go out", 20.0)  # type: ignore[union-attr]
 
 
+def test_what_somebody_is_in_the_middle_of_stays_while_rows_move(shop: Shop, page: Page) -> None:
+    """An open question is about its row, and what is typed stays typed, whatever comes live."""
+    for queue in ("alpha", "beta", "gamma"):
+        shop.jobs.pause(queue)
+        shop.jobs.enqueue("send_mail", {"to": "ada@example.com"}, queue=queue)
+    page.goto(shop.address + "/queues")
+    names = page.locator("tbody td.c-name a")
+    expect(names).to_have_text(["alpha", "beta", "gamma"])
+    row = page.locator("tr", has_text="beta")
+    row.get_by_text("Purge…").click()
+    page.evaluate("window.asked = document.querySelector('.ask[open]')")
+    button = page.get_by_role("button", name="Delete 1 jobs")
+    button.focus()
+    for _ in range(3):
+        shop.jobs.enqueue("send_mail", {"to": "ada@example.com"}, queue="gamma")
+    expect(names).to_have_text(["gamma", "alpha", "beta"])
+    for _ in range(5):
+        shop.jobs.enqueue("send_mail", {"to": "ada@example.com"}, queue="delta-new")
+    expect(names).to_contain_text(["gamma", "alpha", "beta"])
+    assert page.evaluate("window.asked.isConnected && window.asked.open")
+    assert page.evaluate("window.asked.closest('tr').dataset.key") == "beta"
+    assert page.evaluate("window.asked.contains(document.activeElement)")
+    button.click()
+    expect(page.locator(".note:not(#away)")).to_contain_text("1 jobs are gone from beta")
+    for order in range(4):
+        shop.jobs.enqueue("charge", {"order": order})
+    until(shop.jobs.failure_groups, "dead letters", 30)
+    page.goto(shop.address + "/dead")
+    page.get_by_text("Retry all…").click()
+    page.get_by_placeholder("As fast as they can").fill("0.5")
+    for order in range(4):
+        shop.jobs.enqueue("charge", {"order": order})
+    expect(page.locator(".cause-group .count")).to_have_text("8", timeout=30_000)
+    box = page.get_by_placeholder("As fast as they can")
+    expect(box).to_be_focused()
+    expect(box).to_have_value("0.5")
+
+
+def test_the_overview_is_light_and_quick(shop: Shop, page: Page) -> None:
+    """Below 150 KB with all its files; how quick depends on the machine, and is printed."""
+    for number in range(30):
+        shop.jobs.enqueue("send_mail", {"to": f"person-{number}@example.com"})
+    ended(shop, 30)
+    opened = browsing.open_page(page, shop.address + "/")
+    weight = sum(opened.files.values())
+    assert 10_000 < weight < 150_000, opened.files
+    assert all(file.startswith(shop.address) for file in opened.files), "nothing is from elsewhere"
+    print(f"overview: {weight:,} bytes, first contentful paint after {opened.painted_ms:.0f} ms")
+
+
 def test_a_group_is_retried(shop: Shop, page: Page) -> None:
     """Three first; then, when these have succeeded, the rest."""
     for order in range(8):

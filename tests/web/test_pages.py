@@ -130,7 +130,24 @@ def test_buttons(ask: Client, dead: Dead) -> None:
     assert "s is paused" in press("/schedules/s/pause")
     assert "s ticks again" in press("/schedules/s/resume")
     assert "add waits in sums now" in press("/schedules/s/fire")
+    assert "s stays as it was" in press("/schedules/s/edit", every="60", queue="", misfire="once")
+    edited = press("/schedules/s/edit", every="90", queue="sums", priority="high", cron=" ")
+    assert "s is changed: every, priority" in edited
+    assert "a number of seconds, not 'soon'" in press("/schedules/s/edit", every="soon")
+    assert "not both" in press("/schedules/s/edit", every="30", cron="* * * * *")
+    assert "s is changed: cron, timezone" in press(
+        "/schedules/s/edit", every="", cron="0 8 * * *", timezone="Europe/Amsterdam"
+    )
+    (one,) = ask.jobs.schedules()
+    assert (one.cron, one.every, one.timezone) == ("0 8 * * *", None, "Europe/Amsterdam")
+    page = ask("GET", "/schedules").text
+    for at in one.upcoming(5):
+        assert f"{at:%Y-%m-%d %H:%M:%S} UTC" in page
+    assert "no schedule is called 'none'" in press("/schedules/none/edit", every="1")
     assert "s ticks no more" in press("/schedules/s/delete")
+    audit = text_of(ask("GET", "/audit").text)
+    for what in ("pause schedule", "resume schedule", "fire schedule", "unschedule"):
+        assert what in audit
     assert "no schedule is called 's'" in press("/schedules/s/delete")
     assert "has left meanwhile" in press("/workers/nobody:1/quiet")
 

@@ -29,6 +29,7 @@ from boundary.jobs.core.operations import (
     Explain,
     Find,
     Fire,
+    FireNow,
     Groups,
     Heartbeat,
     History,
@@ -115,7 +116,7 @@ WORKING: dict[str, Sequence[Operation[Any]]] = {
     "promote": [Promote()],
     "prune": [Prune(20)],
     "schedules": [PutSchedule(TICK), Fire("daily", NOW, NOW + 1_000, new(1)), Schedules(),
-                  RemoveSchedule("daily")],
+                  RemoveSchedule("daily"), FireNow(new(2))],
     "time": [Time()],
 }  # fmt: skip
 """What workers and producers do all day."""

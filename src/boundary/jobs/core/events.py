@@ -33,6 +33,7 @@ from boundary.jobs.core.happenings import (
 )
 from boundary.jobs.core.operations import FRAME, Outcome
 from boundary.jobs.core.records import Job, JobError, Progress
+from boundary.jobs.core.telling import told_error
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.errors import UsageError
 
@@ -217,14 +218,14 @@ def _ended_otherwise(record: Record, outcome: Outcome, at: Millis, worker: str) 
     waits = outcome.delay_ms if kind in {"retrying", "released"} else None
     error, reason = None, None
     if kind in {"retrying", "failed", "dead"}:
-        error = _error(outcome.trail)
+        error = _error(record.payload, outcome.trail)
     else:
         reason = _reason(outcome.trail)
     return replace(row, duration_ms=outcome.duration_ms, error=error, delay_ms=waits, reason=reason)
 
 
-def _error(trail: bytes) -> tuple[str, str] | None:
-    error = trails.error_of(trail)
+def _error(payload: bytes, trail: bytes) -> tuple[str, str] | None:
+    error = told_error(payload, trail)
     return None if error is None else (_short(error.message), _short(error.type))
 
 

@@ -23,7 +23,7 @@ _LAST: Final = ("token", "pwd")
 
 _WORDS: Final = r"[\w.-]*(?:passw(?:or)?d|passphrase|secret|api_?-?key|access_?-?key|private_?-?key|credential|token|pwd)"
 _ASSIGNED: Final = re.compile(
-    rf"""(?ix) \b ({_WORDS}) (["']? \s* [=:] \s*) (?: "[^"]*" | '[^']*' | [^\s,;&)}}\]]+ )"""
+    rf"""(?ix) \b ({_WORDS}) (["']? \s* [=:] \s*) (?: \[redacted\] | "[^"]*" | '[^']*' | [^\s,;&)}}\]]+ )"""
 )
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9+/._~=-]{16,}")
 _URL: Final = re.compile(r"(\w[\w+.-]*://[^\s:/@]*:)[^\s/@]+@")
@@ -48,8 +48,41 @@ def redacted(value: JSON) -> JSON:
     return value
 
 
-def redacted_text(text: str) -> str:
-    """The text, with `HIDDEN` for what is assigned to the name of a secret or follows ``Bearer``."""
+SHORTEST: Final = 4
+"""Characters of a value from which on it is looked for in texts: shorter ones are in any text."""
+
+
+def secrets_in(value: JSON) -> frozenset[str]:
+    """The texts (of some length) that a mapping in the value holds under the name of a secret."""
+    if isinstance(value, dict):
+        found: set[str] = set()
+        for name, each in cast("dict[str, JSON]", value).items():
+            found |= _texts(each) if is_secret(name) else secrets_in(each)
+        return frozenset(found)
+    if isinstance(value, list | tuple):
+        return frozenset[str]().union(*map(secrets_in, cast("list[JSON]", value)))
+    return frozenset[str]()
+
+
+def _texts(value: JSON) -> frozenset[str]:
+    if isinstance(value, dict):
+        return _texts(list(cast("dict[str, JSON]", value).values()))
+    if isinstance(value, list | tuple):
+        return frozenset[str]().union(*map(_texts, cast("list[JSON]", value)))
+    if value is None or isinstance(value, bool):
+        return frozenset[str]()
+    text = str(value)
+    return frozenset({text}) if len(text) >= SHORTEST else frozenset()
+
+
+def redacted_text(text: str, secrets: frozenset[str] = frozenset()) -> str:
+    """The text, with `HIDDEN` for what is assigned to the name of a secret or follows ``Bearer``.
+
+    Args:
+        secrets: Values that are hidden wherever they occur, from `secrets_in` what the text is about.
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
     text = _ASSIGNED.sub(rf"\1\2{HIDDEN}", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
     return _URL.sub(rf"\1{HIDDEN}@", text)

@@ -20,9 +20,9 @@ from typing import Final, cast
 from msgspec import Struct, msgpack
 
 from boundary.jobs.core import trails, wire
-from boundary.jobs.core.redaction import is_secret, redacted_text
+from boundary.jobs.core.redaction import is_secret, redacted_text, secrets_in
 from boundary.jobs.core.trails import Trail
-from boundary.jobs.core.wire import Record
+from boundary.jobs.core.wire import Payload, Record
 from boundary.jobs.errors import RecordError
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
@@ -90,7 +90,7 @@ def mentions(record: Record, text: str) -> bool:
         return what.needles[0] in record.payload or what.needles[0] in record.trail
     result = () if trail.result is None else (trail.result,)
     values = (payload.args, payload.metadata or {}, result)
-    return any(_holds(one, what) for one in values) or _tells(trail, what)
+    return any(_holds(one, what) for one in values) or _tells(payload, trail, what)
 
 
 def _holds(value: object, what: Sought) -> bool:
@@ -109,7 +109,7 @@ def _holds(value: object, what: Sought) -> bool:
     return what.number is not None and value == what.number
 
 
-def _tells(trail: Trail, what: Sought) -> bool:
+def _tells(payload: Payload, trail: Trail, what: Sought) -> bool:
     """Whether an error, or the reason somebody gave, has the text in it."""
     errors = [row[2:] for row in trail.errors]
     if trail.error is not None:
@@ -117,4 +117,6 @@ def _tells(trail: Trail, what: Sought) -> bool:
     told = [part for error in errors for part in error if part is not None]
     if trail.reason is not None:
         told.append(trail.reason)
-    return any(what.text in one and what.text in redacted_text(one) for one in told)
+    found = [one for one in told if what.text in one]
+    secrets = secrets_in([payload.args, payload.metadata]) if found else frozenset[str]()
+    return any(what.text in redacted_text(one, secrets) for one in found)

@@ -267,21 +267,29 @@ class AsyncJobs:
             flows.set_paused(queue, paused=False, hand=self._jobs.hand(by, action))
         )
 
-    async def quiet_workers(self, worker: str | None = None) -> int:
+    async def quiet_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """As `Jobs.quiet_workers`."""
-        return await self._run(order_flows.instruct("quiet", worker))
+        return await self._run(order_flows.instruct("quiet", worker, self._jobs.hand(by, action)))
 
-    async def unquiet_workers(self, worker: str | None = None) -> int:
+    async def unquiet_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """As `Jobs.unquiet_workers`."""
-        return await self._run(order_flows.instruct("unquiet", worker))
+        return await self._run(order_flows.instruct("unquiet", worker, self._jobs.hand(by, action)))
 
-    async def drain_workers(self, worker: str | None = None) -> int:
+    async def drain_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """As `Jobs.drain_workers`."""
-        return await self._run(order_flows.instruct("drain", worker))
+        return await self._run(order_flows.instruct("drain", worker, self._jobs.hand(by, action)))
 
-    async def restart_workers(self, worker: str | None = None) -> int:
+    async def restart_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """As `Jobs.restart_workers`."""
-        return await self._run(order_flows.instruct("restart", worker))
+        return await self._run(order_flows.instruct("restart", worker, self._jobs.hand(by, action)))
 
     async def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """As `Jobs.purge`."""
@@ -299,6 +307,8 @@ class AsyncJobs:
         misfire: Misfire = "once",
         misfire_cap: int = MISFIRE_CAP,
         paused: bool | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """As `Jobs.schedule`."""
@@ -306,27 +316,48 @@ class AsyncJobs:
         rule = schedule_flows.rule_of(
             cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
         )
-        return await self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+        hand = self._jobs.hand(by, action)
+        flow = schedule_flows.schedule(name, draft, rule, paused=paused, hand=hand)
+        return await self._run(flow)
 
-    async def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+    async def edit_schedule(
+        self,
+        name: str,
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+        **edits: Unpack[ScheduleEdits],
+    ) -> ScheduleInfo | None:
         """As `Jobs.edit_schedule`."""
-        return await self._run(schedule_flows.edit_schedule(name, edits))
+        return await self._run(
+            schedule_flows.edit_schedule(name, edits, self._jobs.hand(by, action))
+        )
 
-    async def pause_schedule(self, name: str) -> ScheduleInfo | None:
+    async def pause_schedule(
+        self, name: str, *, by: str | None = None, action: JobId | None = None
+    ) -> ScheduleInfo | None:
         """As `Jobs.pause_schedule`."""
-        return await self._run(schedule_flows.pause_schedule(name))
+        return await self._run(schedule_flows.pause_schedule(name, self._jobs.hand(by, action)))
 
-    async def resume_schedule(self, name: str) -> ScheduleInfo | None:
+    async def resume_schedule(
+        self, name: str, *, by: str | None = None, action: JobId | None = None
+    ) -> ScheduleInfo | None:
         """As `Jobs.resume_schedule`."""
-        return await self._run(schedule_flows.resume_schedule(name))
+        return await self._run(schedule_flows.resume_schedule(name, self._jobs.hand(by, action)))
 
-    async def fire_schedule(self, name: str) -> Job | None:
+    async def fire_schedule(
+        self, name: str, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """As `Jobs.fire_schedule`."""
-        return await self._run(schedule_flows.fire_schedule(name, self._jobs.new_id))
+        return await self._run(
+            schedule_flows.fire_schedule(name, self._jobs.new_id, self._jobs.hand(by, action))
+        )
 
-    async def unschedule(self, name: str) -> bool:
+    async def unschedule(
+        self, name: str, *, by: str | None = None, action: JobId | None = None
+    ) -> bool:
         """As `Jobs.unschedule`."""
-        return await self._run(schedule_flows.unschedule(name))
+        return await self._run(schedule_flows.unschedule(name, self._jobs.hand(by, action)))
 
     async def schedules(self) -> list[ScheduleInfo]:
         """As `Jobs.schedules`."""

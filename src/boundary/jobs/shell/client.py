@@ -819,7 +819,9 @@ class Jobs:
         """Workers serve the queue again. Whether that is a change."""
         return self._run(flows.set_paused(queue, paused=False, hand=self.hand(by, action)))
 
-    def quiet_workers(self, worker: str | None = None) -> int:
+    def quiet_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """The worker claims nothing more, and goes on with what it has; None: all. How many.
 
         Within a second; it stays so until `unquiet_workers`. What is told to a worker is told to one
@@ -828,26 +830,32 @@ class Jobs:
         Args:
             worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
         """
-        return self._run(order_flows.instruct("quiet", worker))
+        return self._run(order_flows.instruct("quiet", worker, self.hand(by, action)))
 
-    def unquiet_workers(self, worker: str | None = None) -> int:
+    def unquiet_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """The worker claims jobs again; None: all. How many."""
-        return self._run(order_flows.instruct("unquiet", worker))
+        return self._run(order_flows.instruct("unquiet", worker, self.hand(by, action)))
 
-    def drain_workers(self, worker: str | None = None) -> int:
+    def drain_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
 
         Nobody starts in its place. How many were told.
         """
-        return self._run(order_flows.instruct("drain", worker))
+        return self._run(order_flows.instruct("drain", worker, self.hand(by, action)))
 
-    def restart_workers(self, worker: str | None = None) -> int:
+    def restart_workers(
+        self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
+    ) -> int:
         """The worker is replaced by a new process, without a gap in service; None: all.
 
         One that runs alone ends what it has and starts anew; a worker that a program runs in
         its own process leaves. How many were told.
         """
-        return self._run(order_flows.instruct("restart", worker))
+        return self._run(order_flows.instruct("restart", worker, self.hand(by, action)))
 
     def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
         """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""
@@ -865,6 +873,8 @@ class Jobs:
         misfire: Misfire = "once",
         misfire_cap: int = MISFIRE_CAP,
         paused: bool | None = None,
+        by: str | None = None,
+        action: JobId | None = None,
         **given: Unpack[HandlerOptions],
     ) -> ScheduleInfo:
         """Such a job is enqueued at each tick, once, however many workers there are.
@@ -878,6 +888,8 @@ class Jobs:
             misfire: What becomes of ticks no worker fired in time, as with `cron`.
             misfire_cap: How many of them ``all`` makes up for, 1 to 1,000.
             paused: Whether it is paused; None: as it was, a new one is not.
+            by: Who asked for it, for the log; None: it is not in there.
+            action: The id of the act, from `new_action`; None: it gets one.
 
         Raises:
             CronError: The expression or the zone is wrong, or it never ticks.
@@ -887,9 +899,18 @@ class Jobs:
         rule = schedule_flows.rule_of(
             cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
         )
-        return self._run(schedule_flows.schedule(name, draft, rule, paused=paused))
+        hand = self.hand(by, action)
+        flow = schedule_flows.schedule(name, draft, rule, paused=paused, hand=hand)
+        return self._run(flow)
 
-    def edit_schedule(self, name: str, **edits: Unpack[ScheduleEdits]) -> ScheduleInfo | None:
+    def edit_schedule(
+        self,
+        name: str,
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+        **edits: Unpack[ScheduleEdits],
+    ) -> ScheduleInfo | None:
         """The schedule is as before but for the edits. None: there is none of this name.
 
         One that ticks the same afterwards keeps its next tick. One that code declares stays as
@@ -899,32 +920,38 @@ class Jobs:
             CronError: The expression or the zone is wrong, or it never ticks.
             UsageError: Something else is.
         """
-        return self._run(schedule_flows.edit_schedule(name, edits))
+        return self._run(schedule_flows.edit_schedule(name, edits, self.hand(by, action)))
 
-    def pause_schedule(self, name: str) -> ScheduleInfo | None:
+    def pause_schedule(
+        self, name: str, *, by: str | None = None, action: JobId | None = None
+    ) -> ScheduleInfo | None:
         """It does not tick until it is resumed. None: there is none of this name."""
-        return self._run(schedule_flows.pause_schedule(name))
+        return self._run(schedule_flows.pause_schedule(name, self.hand(by, action)))
 
-    def resume_schedule(self, name: str) -> ScheduleInfo | None:
+    def resume_schedule(
+        self, name: str, *, by: str | None = None, action: JobId | None = None
+    ) -> ScheduleInfo | None:
         """It ticks again, from now on: nothing of what it slept through is made up for.
 
         None: there is none of this name.
         """
-        return self._run(schedule_flows.resume_schedule(name))
+        return self._run(schedule_flows.resume_schedule(name, self.hand(by, action)))
 
-    def fire_schedule(self, name: str) -> Job | None:
+    def fire_schedule(
+        self, name: str, *, by: str | None = None, action: JobId | None = None
+    ) -> Job | None:
         """One of its jobs waits now, as stored; its ticks stay as they are, paused or not.
 
         None: there is none of this name.
         """
-        return self._run(schedule_flows.fire_schedule(name, self.new_id))
+        return self._run(schedule_flows.fire_schedule(name, self.new_id, self.hand(by, action)))
 
-    def unschedule(self, name: str) -> bool:
+    def unschedule(self, name: str, *, by: str | None = None, action: JobId | None = None) -> bool:
         """No schedule has this name. Whether one had.
 
         One that code declares is back when the next worker starts; pause it instead.
         """
-        return self._run(schedule_flows.unschedule(name))
+        return self._run(schedule_flows.unschedule(name, self.hand(by, action)))
 
     def schedules(self) -> list[ScheduleInfo]:
         """All schedules, by name; `upcoming` of each tells when it fires."""

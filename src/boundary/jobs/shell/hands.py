@@ -55,8 +55,8 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     Attributes:
         at: When, by the store's clock.
         by: Who, as the caller named him.
-        target: A job's id, a queue, an act's id, or what the jobs had in common.
-        count: Jobs it changed.
+        target: A job's id, a queue, a worker, a schedule, an act's id, or what the jobs had in common.
+        count: Jobs it changed, or workers it told; of one queue or schedule 1.
         undo_until: Until when `undo` takes it; None: never.
         undone_at: When it was undone.
     """

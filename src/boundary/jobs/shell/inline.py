@@ -40,6 +40,7 @@ from boundary.jobs.core.operations import (
 )
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer
+from boundary.jobs.core.telling import told_error
 from boundary.jobs.shell import flows, loops
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.flows import Flow, Tell, ask
@@ -158,7 +159,9 @@ def settle(record: Record, ended: Ended, worker: str) -> Flow[Job]:
     Journal()(happening)
     yield Tell(happening)
     if ended.error is not None and not isinstance(ended.error, Steer):
-        log.error("%s raised", record.job_type, exc_info=ended.error, extra=labels(record))
+        told = told_error(record.payload, ended.outcome.trail)
+        trace = "" if told is None else f"\n{told.stacktrace or told.message}"
+        log.error("%s raised%s", record.job_type, trace, extra=labels(record))
     (stored,) = yield from ask(Find((record.id,)))
     return conversion.job_of(stored or _afterwards(record, ended.outcome))
 

@@ -10,9 +10,13 @@ import secrets
 
 from boundary.jobs.core.operations import Instruct, Order, Stats, Word
 from boundary.jobs.shell.flows import Flow, ask
+from boundary.jobs.shell.hands import Hand
+
+EVERY = "every worker"
+"""What the log says of an order that was for all."""
 
 
-def instruct(word: Word, worker: str | None) -> Flow[int]:
+def instruct(word: Word, worker: str | None, hand: Hand | None = None) -> Flow[int]:
     """This worker is given an order, or all are. How many.
 
     Args:
@@ -23,7 +27,8 @@ def instruct(word: Word, worker: str | None) -> Flow[int]:
     if worker is not None:
         snapshot = yield from ask(Stats())
         meant = tuple([row.worker for row in snapshot.workers if _is_called(row.worker, worker)])
-    told = yield from ask(Instruct(order, meant))
+    act = None if hand is None else hand.act(word, worker or EVERY, undoable=False)
+    told = yield from ask(Instruct(order, meant, act))
     return len(told)
 
 

@@ -24,13 +24,15 @@ from boundary.jobs.core import schedules as core
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import (
     MISFIRE_CAP,
-    Enqueue,
+    Act,
+    FireNow,
     Misfire,
     PutSchedule,
     RemoveSchedule,
     Schedule,
     Schedules,
     Time,
+    What,
 )
 from boundary.jobs.core.records import JSON, Job, Priority
 from boundary.jobs.core.schedules import Origin
@@ -39,6 +41,7 @@ from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import flows
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import Flow, ask
+from boundary.jobs.shell.hands import Hand
 from boundary.jobs.shell.options import as_span
 from boundary.jobs.shell.registry import Rule, schedule_of
 
@@ -148,19 +151,24 @@ def rule_of(
 # Change
 
 
-def schedule(name: str, draft: Draft, rule: Rule, *, paused: bool | None) -> Flow[ScheduleInfo]:
+def schedule(
+    name: str, draft: Draft, rule: Rule, *, paused: bool | None, hand: Hand | None = None
+) -> Flow[ScheduleInfo]:
     """A job like this draft is enqueued at each tick, once, however many workers there are."""
     checked_name("schedule", name)
 
     stands = yield from _put(
         name,
         lambda old, now: core.put_over(old, schedule_of(name, draft, rule, now), paused=paused),
+        _act(hand, "schedule", name),
     )
     assert stands is not None
     return _info(stands)
 
 
-def edit_schedule(name: str, edits: ScheduleEdits) -> Flow[ScheduleInfo | None]:
+def edit_schedule(
+    name: str, edits: ScheduleEdits, hand: Hand | None = None
+) -> Flow[ScheduleInfo | None]:
     """The schedule is as before but for the edits. None: there is none of this name."""
     given = {key: value for key, value in edits.items() if value is not None}
     unknown = given.keys() - ScheduleEdits.__annotations__.keys()
@@ -171,7 +179,8 @@ def edit_schedule(name: str, edits: ScheduleEdits) -> Flow[ScheduleInfo | None]:
         )
     if "cron" in given and "every" in given:
         raise UsageError("give cron (an expression) or every (an interval), not both")
-    return (yield from _amend(name, lambda old, now: _edited(old, given, now)))
+    act = _act(hand, "edit_schedule", name)
+    return (yield from _amend(name, lambda old, now: _edited(old, given, now), act))
 
 
 def _edited(old: Schedule, edits: Mapping[str, Any], now: Millis) -> Schedule:
@@ -194,28 +203,32 @@ def _edited(old: Schedule, edits: Mapping[str, Any], now: Millis) -> Schedule:
     return core.put_over(old, replace(new, next_at=first))
 
 
-def pause_schedule(name: str) -> Flow[ScheduleInfo | None]:
+def pause_schedule(name: str, hand: Hand | None = None) -> Flow[ScheduleInfo | None]:
     """It does not tick until it is resumed. None: there is none of this name."""
-    return (yield from _amend(name, lambda old, _: replace(old, next_at=None)))
+    act = _act(hand, "pause_schedule", name)
+    return (yield from _amend(name, lambda old, _: replace(old, next_at=None), act))
 
 
-def resume_schedule(name: str) -> Flow[ScheduleInfo | None]:
+def resume_schedule(name: str, hand: Hand | None = None) -> Flow[ScheduleInfo | None]:
     """It ticks again, from now on. None: there is none of this name."""
-    return (yield from _amend(name, core.resumed))
+    return (yield from _amend(name, core.resumed, _act(hand, "resume_schedule", name)))
 
 
-def unschedule(name: str) -> Flow[bool]:
+def unschedule(name: str, hand: Hand | None = None) -> Flow[bool]:
     """No schedule has this name. Whether one had."""
-    return (yield from ask(RemoveSchedule(checked_name("schedule", name))))
+    act = _act(hand, "unschedule", checked_name("schedule", name))
+    return (yield from ask(RemoveSchedule(name, act)))
 
 
-def fire_schedule(name: str, new_id: Callable[[], bytes]) -> Flow[Job | None]:
+def fire_schedule(
+    name: str, new_id: Callable[[], bytes], hand: Hand | None = None
+) -> Flow[Job | None]:
     """One of its jobs waits now, as stored; its ticks stay as they are. None: no such schedule."""
     one = yield from _stored(checked_name("schedule", name))
     if one is None:
         return None
     job = NewJob(new_id(), one.job_type, one.queue, one.priority, one.payload)
-    now = (yield from ask(Enqueue((job,)))).now
+    now = (yield from ask(FireNow(job, _act(hand, "fire_schedule", name)))).now
     return conversion.job_of(
         Record(0, job.id, job.job_type, job.queue, job.priority, job.payload, now, now)
     )
@@ -235,20 +248,26 @@ def _as_declared(one: Schedule) -> Decide:
     return lambda old, _: core.declared_over(old, one)
 
 
-def _amend(name: str, change: Callable[[Schedule, Millis], Schedule]) -> Flow[ScheduleInfo | None]:
+def _act(hand: Hand | None, what: What, name: str) -> Act | None:
+    return None if hand is None else hand.act(what, name, undoable=False)
+
+
+def _amend(
+    name: str, change: Callable[[Schedule, Millis], Schedule], act: Act | None
+) -> Flow[ScheduleInfo | None]:
     checked_name("schedule", name)
-    stands = yield from _put(name, lambda old, now: None if old is None else change(old, now))
+    stands = yield from _put(name, lambda old, now: None if old is None else change(old, now), act)
     return None if stands is None else _info(stands)
 
 
-def _put(name: str, decide: Decide) -> Flow[Schedule | None]:
+def _put(name: str, decide: Decide, act: Act | None = None) -> Flow[Schedule | None]:
     """What is decided about the stored one is stored in its place; what stands then."""
     while True:
         old = yield from _stored(name)
         # In this order: no tick that fired before the look lies after this moment.
         now = yield from ask(Time())
         new = decide(old, now)
-        if new is None or new == old or (yield from ask(PutSchedule(new, old))):
+        if new is None or new == old or (yield from ask(PutSchedule(new, old, act))):
             return new
 
 

@@ -1,4 +1,4 @@
-"""What `PutSchedule`, `RemoveSchedule`, `Schedules` and `Fire` mean.
+"""What `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire` and `FireNow` mean.
 
 What belongs here: schedules as the store keeps them. What does not: which tick is due
 (`core.schedules`).
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from boundary.jobs.core.model import enqueuing
+from boundary.jobs.core.model import acting, enqueuing
 from boundary.jobs.core.model.state import State
 from boundary.jobs.core.operations import (
+    Enqueued,
     Fire,
+    FireNow,
     PutSchedule,
     RemoveSchedule,
     Schedule,
@@ -27,11 +29,14 @@ def put_schedule(state: State, operation: PutSchedule, now: Millis) -> bool:
     if old != operation.over:
         return old == new
     state.schedules[new.name] = new
+    acting.log(state, operation.act, int(new != old), [], now)
     return True
 
 
 def remove_schedule(state: State, operation: RemoveSchedule, now: Millis) -> bool:
-    return state.schedules.pop(operation.name, None) is not None
+    gone = state.schedules.pop(operation.name, None) is not None
+    acting.log(state, operation.act, int(gone), [], now)
+    return gone
 
 
 def list_schedules(state: State, operation: Schedules, now: Millis) -> tuple[Schedule, ...]:
@@ -48,3 +53,9 @@ def fire(state: State, operation: Fire, now: Millis) -> bool:
         state.schedules[entry.name] = fired
         enqueuing.admit(state, operation.job, now)
     return True
+
+
+def fire_now(state: State, operation: FireNow, now: Millis) -> Enqueued:
+    fresh = enqueuing.admit(state, operation.job, now)
+    acting.log(state, operation.act, int(fresh), [], now)
+    return Enqueued(now, (fresh,))

@@ -12,7 +12,7 @@ An operation validates before it writes; if it raises, nothing has changed.
 
 from __future__ import annotations
 
-from boundary.jobs.core.operations.acting import ASIDE, AUDIT, Act, Audit, Entry, What
+from boundary.jobs.core.operations.acting import ASIDE, AUDIT, ONCE, Act, Audit, Entry, What
 from boundary.jobs.core.operations.claiming import Claim, Claimed, lease_end, queue_order
 from boundary.jobs.core.operations.duties import Amiss, Promote, Prune, Reclaim, Repair, Repaired
 from boundary.jobs.core.operations.enqueuing import ENQUEUE_BATCH, Enqueue, Enqueued
@@ -54,6 +54,7 @@ from boundary.jobs.core.operations.saving import Save, Take
 from boundary.jobs.core.operations.schedules import (
     MISFIRE_CAP,
     Fire,
+    FireNow,
     Misfire,
     PutSchedule,
     RemoveSchedule,
@@ -98,6 +99,7 @@ __all__ = [
     "MAX_DIGITS",
     "MINUTE",
     "MISFIRE_CAP",
+    "ONCE",
     "SERIES",
     "Act",
     "Amiss",
@@ -118,6 +120,7 @@ __all__ = [
     "Facts",
     "Find",
     "Fire",
+    "FireNow",
     "Glimpse",
     "Group",
     "GroupRow",

@@ -13,8 +13,15 @@ from msgspec import Struct
 from boundary.jobs.core.operations.operation import Operation
 from boundary.jobs.core.wire import Millis
 
-What: TypeAlias = Literal["cancel", "retry", "delete", "purge", "edit", "pause", "resume", "undo"]
-"""What an operator may do."""
+What: TypeAlias = Literal[
+    "cancel", "retry", "delete", "purge", "edit", "pause", "resume", "undo",
+    "quiet", "unquiet", "drain", "restart",
+    "schedule", "edit_schedule", "pause_schedule", "resume_schedule", "fire_schedule", "unschedule",
+]  # fmt: skip
+"""What an operator may do: with jobs and queues, with workers, with schedules."""
+
+ONCE: frozenset[What] = frozenset({"pause", "resume", "quiet", "unquiet", "drain", "restart"})
+"""Of these every part of a store is told, and each counts the same."""
 
 AUDIT = 10_000
 """Entries the log keeps: the newest."""
@@ -29,7 +36,8 @@ class Act(Struct, frozen=True):
     Attributes:
         id: 16 bytes, unique; ids made later are larger (UUID version 7).
         by: Who.
-        target: What it is done to, in words; of `pause` and `resume` the queue.
+        target: What it is done to, in words; of `pause` and `resume` the queue, of what is done with a
+            schedule its name.
         undo_ms: How long it can be undone; 0: not at all. One operation of an act with 0 makes the
             whole act one that cannot be undone.
     """
@@ -46,7 +54,7 @@ class Entry(Struct, frozen=True):
 
     Attributes:
         at: When its first operation took place.
-        count: Jobs it changed (or asked to stop); of `pause` and `resume` 1.
+        count: Jobs it changed (or asked to stop), or workers it told; of one queue or schedule 1.
         undo_until: Until when it can be undone; None: it cannot.
         undone: When it was undone.
     """

@@ -18,7 +18,7 @@ from boundary.jobs.core.operations.operating import Cancel, Delete, Edit, Purge,
 from boundary.jobs.core.operations.operation import Operation
 from boundary.jobs.core.operations.orders import Instruct
 from boundary.jobs.core.operations.saving import Save
-from boundary.jobs.core.operations.schedules import Fire, PutSchedule
+from boundary.jobs.core.operations.schedules import Fire, FireNow, PutSchedule
 from boundary.jobs.core.operations.settling import Settle, SettleAndClaim
 from boundary.jobs.core.operations.undoing import Undo
 
@@ -74,6 +74,7 @@ _WORK = frozenset({Topic.WORK})
 _NOTICES: dict[type[Operation[Any]], frozenset[Topic]] = {
     Enqueue: _WORK,
     Fire: _WORK,
+    FireNow: _WORK,
     PutSchedule: _WORK,
     Retry: _WORK,
     Edit: _WORK,

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from boundary.jobs.core.operations.acting import Act
 from boundary.jobs.core.operations.operation import Operation
 
 Word: TypeAlias = Literal["quiet", "unquiet", "drain", "restart"]
@@ -32,6 +33,7 @@ class Instruct(Operation[tuple[str, ...]], frozen=True):
     """The latest order of these workers is this one. Those it was given to, by name.
 
     Only workers that beat are given orders: their lease has not ended, and they said who they are.
+    The log counts those whose order it was not before.
 
     Attributes:
         workers: None: all of them.
@@ -39,3 +41,4 @@ class Instruct(Operation[tuple[str, ...]], frozen=True):
 
     order: Order
     workers: tuple[str, ...] | None = None
+    act: Act | None = None

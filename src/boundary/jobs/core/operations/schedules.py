@@ -1,4 +1,4 @@
-"""Standing orders: `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire`.
+"""Standing orders: `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire`, `FireNow`.
 
 What belongs here: a schedule as it is stored, and what is done with it. What does not: which ticks
 fire and whose word counts (`core.schedules`), when a cron expression ticks (`core.cron`).
@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from boundary.jobs.core.operations.acting import Act
+from boundary.jobs.core.operations.enqueuing import Enqueued
 from boundary.jobs.core.operations.operation import Operation
 from boundary.jobs.core.wire import Millis, NewJob
 
@@ -59,19 +61,22 @@ class Schedule(Struct, frozen=True):
 class PutSchedule(Operation[bool], frozen=True):
     """The schedule of this name is as given, if it was `over` (None: if none had the name).
 
-    Whether it stands as given now. `fired_at` and `last_job` are the store's: they stay as they
+    Whether it stands as given now. (An operation with an `act` that changes something is in the log:
+    here, and wherever one is taken.) `fired_at` and `last_job` are the store's: they stay as they
     are, whatever `schedule` says. What to put is decided in `core.schedules`; who is answered
     False looks again and decides again.
     """
 
     schedule: Schedule
     over: Schedule | None = None
+    act: Act | None = None
 
 
 class RemoveSchedule(Operation[bool], frozen=True):
     """No schedule has this name. Whether one had."""
 
     name: str
+    act: Act | None = None
 
 
 class Schedules(Operation[tuple[Schedule, ...]], frozen=True):
@@ -90,3 +95,10 @@ class Fire(Operation[bool], frozen=True):
     tick: Millis
     next_at: Millis
     job: NewJob | None
+
+
+class FireNow(Operation[Enqueued], frozen=True):
+    """A job such as a schedule makes is enqueued, as by `Enqueue`, apart from the schedule's ticks."""
+
+    job: NewJob
+    act: Act | None = None

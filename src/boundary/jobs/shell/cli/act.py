@@ -256,7 +256,7 @@ def restart(context: typer.Context, worker: Worker = None) -> None:
 
 def _instruct(terminal: Terminal, word: Word, worker: str | None, one: str, many: str) -> None:
     with terminal.jobs() as jobs:
-        told: int = getattr(jobs, f"{word}_workers")(worker)
+        told: int = getattr(jobs, f"{word}_workers")(worker, by=operator())
         if told == 0:
             alive = ", ".join(f"{row.host}:{row.pid}" for row in jobs.workers()) or "none"
             whom = "no worker" if worker is None else f"no worker {worker}"

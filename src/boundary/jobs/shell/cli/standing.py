@@ -19,7 +19,7 @@ from rich.text import Text
 from boundary.jobs.core.operations import MISFIRE_CAP
 from boundary.jobs.errors import CronError
 from boundary.jobs.shell.cli import tables
-from boundary.jobs.shell.cli.act import Yes, json_object
+from boundary.jobs.shell.cli.act import Yes, json_object, operator
 from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import Terminal, say_error
 from boundary.jobs.shell.cli.working import load
@@ -224,6 +224,7 @@ def schedule(
             misfire=cast("Misfire", misfire or "once"),
             misfire_cap=MISFIRE_CAP if misfire_cap is None else misfire_cap,
             paused=paused,
+            by=operator(),
             **cast("Any", {key: value for key, value in options.items() if value is not None}),
         )
     _say(terminal, made, as_json=as_json)
@@ -255,28 +256,32 @@ def edit_schedule(
     if all(value is None for value in edits.values()):
         terminal.fail("say what to change, such as --cron '0 8 * * *'", 2)
     with terminal.jobs() as jobs:
-        _say(terminal, _known(terminal, jobs.edit_schedule(name, **edits), name), as_json=as_json)
+        _say(
+            terminal,
+            _known(terminal, jobs.edit_schedule(name, by=operator(), **edits), name),
+            as_json=as_json,
+        )
 
 
 def pause_schedule(context: typer.Context, name: Name) -> None:
     """A schedule does not tick until it is resumed, whatever restarts."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        _say(terminal, _known(terminal, jobs.pause_schedule(name), name))
+        _say(terminal, _known(terminal, jobs.pause_schedule(name, by=operator()), name))
 
 
 def resume_schedule(context: typer.Context, name: Name) -> None:
     """A paused schedule ticks again, from now on; what it slept through is not made up for."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        _say(terminal, _known(terminal, jobs.resume_schedule(name), name))
+        _say(terminal, _known(terminal, jobs.resume_schedule(name, by=operator()), name))
 
 
 def fire_schedule(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """One of a schedule's jobs waits now; its ticks stay as they are."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        job = _known(terminal, jobs.fire_schedule(name), name)
+        job = _known(terminal, jobs.fire_schedule(name, by=operator()), name)
     terminal.json(job) if as_json else terminal.out.print(f"enqueued {job.id} in {job.queue}")
 
 
@@ -287,7 +292,7 @@ def unschedule(context: typer.Context, name: Name, yes: Yes = False) -> None:
         known = {one.name: one for one in jobs.schedules()}
         one = _known(terminal, known.get(name), name)
         terminal.confirm(f"Remove schedule {name} ({_when(one)}) for good?", yes=yes)
-        jobs.unschedule(name)
+        jobs.unschedule(name, by=operator())
     terminal.out.print(f"{name} is gone")
     if one.origin != "run time" and not one.orphaned:
         terminal.out.print(

@@ -227,13 +227,13 @@ def audit(rows: Sequence[AuditEntry]) -> RenderableType:
     now = datetime.now(UTC)
     return table(
         "What operators did",
-        ("id", "when", "who", "what", ">jobs", "~on", ""),
+        ("id", "when", "who", "what", ">count", "~on", ""),
         (
             (
                 row.id,
                 ago(row.at, now),
                 row.by,
-                Text(row.what, style="bold"),
+                Text(row.what.replace("_", " "), style="bold"),
                 f"{row.count:,}",
                 _wrapped(row.target),
                 _undoing(row, now),

@@ -1,7 +1,7 @@
 """What a worker says of the jobs it ran: the log lines of their life.
 
 What belongs here: one line a job where somebody reads along, one line a burst where nobody could.
-What does not: how a line looks (`logs`). Arguments are never logged.
+What does not: how a line looks (`logs`). Arguments are never logged, errors are redacted (`telling`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from boundary.jobs.core import trails
 from boundary.jobs.core.happenings import Ended, Started
+from boundary.jobs.core.telling import told_error
 from boundary.jobs.shell.logs import labels
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Journal:
 
     def _not_completed(self, record: Record, outcome: Outcome) -> None:
         level, text = _ENDS[outcome.event]
-        error = trails.error_of(outcome.trail)
+        error = told_error(record.payload, outcome.trail)
         why = "" if error is None else f": {error.type}: {error.message}"
         wait = f" in {_span(outcome.delay_ms)}" if outcome.event in {"fail", "snooze"} else ""
         runs = record.retry_count + 1

@@ -15,8 +15,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from boundary.jobs.core import trails
 from boundary.jobs.core.events import ENDS
+from boundary.jobs.core.telling import told_error
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -125,10 +125,11 @@ def _attributes(operation: str, job_type: str, queue: str, id: bytes) -> Attribu
 class Ending:
     """A run's span, to be told how the run ended."""
 
-    __slots__ = ("_span",)
+    __slots__ = ("_payload", "_span")
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, payload: bytes) -> None:
         self._span = span
+        self._payload = payload
 
     def tell(self, outcome: Outcome) -> None:
         """It ended so."""
@@ -138,7 +139,7 @@ class Ending:
             return
         from opentelemetry.trace import Status, StatusCode
 
-        error = trails.error_of(outcome.trail)
+        error = told_error(self._payload, outcome.trail)
         if error is None:
             self._span.set_status(Status(StatusCode.ERROR))
             return
@@ -176,4 +177,4 @@ class Processing:
             kind=self._kind,
             attributes=attributes,
         ) as span:
-            yield Ending(span)
+            yield Ending(span, record.payload)

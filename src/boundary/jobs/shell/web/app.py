@@ -30,7 +30,7 @@ from boundary.jobs.shell.web.pages import lists
 from boundary.jobs.shell.web.pages.acting import ACTIONS, Act, act
 from boundary.jobs.shell.web.pages.dead import dead_page
 from boundary.jobs.shell.web.pages.job import job_page
-from boundary.jobs.shell.web.pages.overview import Overview
+from boundary.jobs.shell.web.pages.overview import overview
 from boundary.jobs.shell.web.pages.page import Page, Printer, error_view
 from boundary.jobs.shell.web.pages.signing import Signing
 from boundary.jobs.shell.web.problems import Refusal, problem
@@ -94,9 +94,9 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> Sta
 
 
 def pages() -> tuple[Page, ...]:
-    """The pages; each call makes ones that remember nothing yet."""
+    """The pages."""
     return (
-        Page("/", Overview().show),
+        Page("/", overview),
         Page("/jobs", lists.jobs_page),
         Page("/jobs/{id}", job_page),
         Page("/dead", dead_page),

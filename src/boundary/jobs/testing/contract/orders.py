@@ -6,7 +6,19 @@ does with one (the dispatcher).
 
 from __future__ import annotations
 
-from boundary.jobs.core.operations import Beat, Depart, Heartbeat, Inherit, Instruct, Order
+from boundary.jobs.core.operations import (
+    Act,
+    Audit,
+    Beat,
+    Depart,
+    Entry,
+    Heartbeat,
+    Inherit,
+    Instruct,
+    Order,
+    Undo,
+    Undone,
+)
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import Case, on_both_doors
 from boundary.jobs.testing.contract.words import LEASE, Asking, claim, enqueue
@@ -50,6 +62,20 @@ class OrderCases:
         assert (yield from beat("lost")).order is None
         assert (yield Instruct(QUIET, ("nobody", "lost"))) == ("lost",)
         assert (yield Instruct(QUIET, ())) == ()
+
+    @on_both_doors
+    def test_an_order_that_somebody_gave_is_in_the_log(self, clock: FakeClock) -> Case:
+        yield from beat("w1")
+        yield from beat("w2")
+        told = Act(b"1" * 16, "ada", "quiet", "every worker")
+        assert (yield Instruct(QUIET, None, told)) == ("w1", "w2")
+        again = Act(b"2" * 16, "ada", "quiet", "every worker")
+        assert (yield Instruct(QUIET, ("w1",), again)) == ("w1",), "it had this order"
+        assert (yield Instruct(DRAIN, ("nobody",), again)) == ()
+        assert (yield Instruct(DRAIN, ("w2",))) == ("w2",)
+        now = clock.now()
+        assert (yield Audit()) == (Entry(b"1" * 16, now, "ada", "quiet", "every worker", 2),)
+        assert (yield Undo(b"1" * 16, Act(b"3" * 16, "bob", "undo", "it"))) == Undone("refused")
 
     @on_both_doors
     def test_an_order_ends_with_its_worker(self, clock: FakeClock) -> Case:

@@ -10,7 +10,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from boundary.jobs.core.operations import Claim, Fire, PutSchedule, RemoveSchedule, Schedule
+from boundary.jobs.core.operations import (
+    Act,
+    Audit,
+    Claim,
+    Entry,
+    Fire,
+    FireNow,
+    PutSchedule,
+    RemoveSchedule,
+    Schedule,
+    What,
+)
 from boundary.jobs.core.operations import Schedules as Listing
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import Case, Elsewhere, on_both_doors
@@ -47,6 +58,11 @@ def put(schedule: Schedule, over: Schedule | None = None) -> Asking[Schedule]:
     """Store a schedule, new or over another; the schedule."""
     assert (yield PutSchedule(schedule, over)) is True
     return schedule
+
+
+def act(number: int, what: What) -> Act:
+    """Ada's act, on a schedule."""
+    return Act(bytes([number]) * 16, "ada", what, "report")
 
 
 class ScheduleCases:
@@ -197,3 +213,34 @@ class ScheduleCases:
         later = new("a", delay_ms=700)
         assert (yield Fire("report", schedule.next_at or 0, clock.now() + HOUR, later)) is True
         assert (yield from the("a")).due == clock.now() + 700
+
+    @on_both_doors
+    def test_what_somebody_does_with_a_schedule_is_in_the_log(self, clock: FakeClock) -> Case:
+        one = daily(clock)
+        paused = replace(one, next_at=None)
+        assert (yield PutSchedule(one, None, act(1, "schedule")))
+        assert not (yield PutSchedule(paused, paused, act(2, "pause_schedule"))), "it has changed"
+        assert (yield PutSchedule(paused, one, act(3, "pause_schedule")))
+        assert (yield PutSchedule(paused, paused, act(4, "pause_schedule"))), "as it was"
+        assert (yield PutSchedule(replace(paused, queue="mail"), paused)), "nobody's"
+        assert (yield RemoveSchedule("report", act(5, "unschedule")))
+        assert not (yield RemoveSchedule("report", act(6, "unschedule")))
+        now = clock.now()
+        assert (yield Audit()) == (
+            Entry(b"\5" * 16, now, "ada", "unschedule", "report", 1),
+            Entry(b"\3" * 16, now, "ada", "pause_schedule", "report", 1),
+            Entry(b"\1" * 16, now, "ada", "schedule", "report", 1),
+        )
+
+    @on_both_doors
+    def test_one_is_fired_by_hand(self, clock: FakeClock) -> Case:
+        one = yield from put(daily(clock))
+        fired = yield FireNow(new("by hand"), act(1, "fire_schedule"))
+        assert (fired.now, fired.fresh) == (clock.now(), (True,))
+        again = yield FireNow(new("by hand"), act(2, "fire_schedule"))
+        assert again.fresh == (False,), "the same id makes no second job"
+        assert (yield FireNow(new("nobody's"))).fresh == (True,)
+        assert (yield from waiting()) == "by hand nobody's"
+        entry = Entry(b"\1" * 16, clock.now(), "ada", "fire_schedule", "report", 1)
+        assert (yield Audit()) == (entry,)
+        assert (yield Listing()) == (one,), "its ticks stay as they are"

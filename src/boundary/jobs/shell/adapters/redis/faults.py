@@ -42,6 +42,7 @@ REPEATABLE: Final = frozenset(
         "prune",
         "repair",
         "put_schedule",
+        "fire_now",
         "schedules",
         "time",
         "find",

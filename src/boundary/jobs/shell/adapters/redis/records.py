@@ -57,6 +57,16 @@ WHATS: Final[dict[What, str]] = {
     "pause": "p",
     "resume": "r",
     "undo": "u",
+    "quiet": "q",
+    "unquiet": "Q",
+    "drain": "D",
+    "restart": "R",
+    "schedule": "s",
+    "edit_schedule": "E",
+    "pause_schedule": "P",
+    "resume_schedule": "U",
+    "fire_schedule": "F",
+    "unschedule": "X",
 }
 """What an operator did is stored as a letter."""
 

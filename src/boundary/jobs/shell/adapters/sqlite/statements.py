@@ -167,7 +167,7 @@ ORDER_OF_HEIR = (
     "FROM (SELECT order_id, word FROM worker WHERE worker = ?) AS old "
     "WHERE worker = ? AND old.order_id IS NOT NULL"
 )
-BEATING = "SELECT worker FROM worker WHERE expires > ? AND info <> x'' ORDER BY worker"
+BEATING = "SELECT worker, order_id FROM worker WHERE expires > ? AND info <> x'' ORDER BY worker"
 INSTRUCT = "UPDATE worker SET order_id = ?, word = ? WHERE worker = ?"
 REPORT = (
     "UPDATE job SET progress = ? WHERE id = ? AND token = ? AND status = 'running' RETURNING seq"

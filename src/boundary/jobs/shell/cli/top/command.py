@@ -24,7 +24,7 @@ def top(
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         if once or not interactive():
-            seen = drawing.snapshot(glimpse.look(jobs), repr(jobs), terminal.out.width)
+            seen = drawing.snapshot(glimpse.look(jobs), glimpse.name_of(jobs), terminal.out.width)
             terminal.out.print(seen)
             return
         from boundary.jobs.shell.cli.top.watching import Watching

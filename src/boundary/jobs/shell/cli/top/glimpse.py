@@ -16,6 +16,7 @@ from boundary.jobs import Jobs
 from boundary.jobs.core.records import Job
 from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
 from boundary.jobs.core.why import Why
+from boundary.jobs.shell.config import shown_url
 from boundary.jobs.shell.shown import shown, shown_why
 
 Kind: TypeAlias = Literal["queue", "worker", "running", "dead"]
@@ -71,6 +72,11 @@ class Glimpse(Struct, frozen=True):
     opened: Opened | None = None
 
 
+def name_of(jobs: Jobs) -> str:
+    """The store's address, without credentials."""
+    return shown_url(jobs.settings.url)
+
+
 def look(jobs: Jobs, opened: str | None = None) -> Glimpse:
     """The store as it is now, and the job with this id."""
     stats = jobs.stats()
@@ -87,7 +93,7 @@ def look(jobs: Jobs, opened: str | None = None) -> Glimpse:
 
 def _open(jobs: Jobs, job_id: str) -> Opened:
     job, why = jobs.find(job_id), jobs.why(job_id)
-    return Opened(None if job is None else shown(job), None if why is None else shown_why(why))
+    return Opened(None if job is None else shown(job), None if why is None else shown_why(why, job))
 
 
 def rows(glimpse: Glimpse, sought: str = "") -> tuple[Row, ...]:

@@ -29,7 +29,7 @@ from boundary.jobs import Jobs
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.cli.top import brain, drawing
 from boundary.jobs.shell.cli.top.brain import Command, Said, State
-from boundary.jobs.shell.cli.top.glimpse import Glimpse, look
+from boundary.jobs.shell.cli.top.glimpse import Glimpse, look, name_of
 from boundary.jobs.shell.cli.top.keys import Keyboard, single_keys
 
 SHARE: Final = 5
@@ -186,7 +186,7 @@ class Watching:
         return False
 
     def _drawn(self) -> Group:
-        store = repr(self._jobs).removeprefix("<Jobs ").removesuffix(">")
+        store = name_of(self._jobs)
         return drawing.screen(self._state, self._glimpse, store, self._away, self._console)
 
     def _patience(self) -> float:

@@ -61,7 +61,7 @@ async def get_job(ask: Ask[Nothing, None]) -> Explained:
     why = await ask.jobs.why(ask.job_id)
     if why is None:
         raise not_found(ask.job_id)
-    return Explained(job=shown(job), why=shown_why(why))
+    return Explained(job=shown(job), why=shown_why(why, job))
 
 
 async def enqueue_job(ask: Ask[Nothing, NewJobBody]) -> OneJob:

@@ -25,6 +25,8 @@ from boundary.jobs.shell.web.api.records import (
     Confirmed,
     Count,
     FailureGroups,
+    Fires,
+    FiresOf,
     GroupsOf,
     Health,
     NewSchedule,
@@ -128,9 +130,9 @@ async def restart_worker(ask: Ask[Nothing, None]) -> Count:
     return await _told(ask, ask.jobs.restart_workers)
 
 
-async def _told(ask: Ask[Any, None], order: Callable[[str | None], Awaitable[int]]) -> Count:
+async def _told(ask: Ask[Any, None], order: Callable[..., Awaitable[int]]) -> Count:
     worker = ask.path["worker"]
-    count = await order(None if worker == EVERY else worker)
+    count = await order(None if worker == EVERY else worker, by=ask.by)
     if count == 0 and worker != EVERY:
         raise Refusal(404, "worker_not_found", f"no live worker is called {worker!r:.160}")
     return Count(count=count)
@@ -144,11 +146,19 @@ async def schedules(ask: Ask[Nothing, None]) -> ScheduleList:
     return ScheduleList(schedules=tuple(map(shown_schedule, await ask.jobs.schedules())))
 
 
+async def fires(ask: Ask[FiresOf, None]) -> Fires:
+    """When the schedule fires next; never while it is paused."""
+    one = next((one for one in await ask.jobs.schedules() if one.name == ask.name), None)
+    if one is None:
+        raise no_schedule(ask.name)
+    return Fires(name=one.name, fires=tuple(one.upcoming(ask.query.count)))
+
+
 async def put_schedule(ask: Ask[Nothing, NewSchedule]) -> OneSchedule:
     """Such a job is enqueued at each tick, once, however many workers there are."""
     given = set_fields(ask.body)
     try:
-        made = await ask.jobs.schedule(ask.name, handler=given.pop("job_type"), **given)
+        made = await ask.jobs.schedule(ask.name, handler=given.pop("job_type"), by=ask.by, **given)
     except TypeError as error:
         raise Refusal(422, "arguments", str(error)) from None
     return OneSchedule(schedule=shown_schedule(made))
@@ -156,22 +166,22 @@ async def put_schedule(ask: Ask[Nothing, NewSchedule]) -> OneSchedule:
 
 async def edit_schedule(ask: Ask[Nothing, ScheduleChange]) -> OneSchedule:
     """The schedule ticks, or its jobs go, as given; what is not named stays."""
-    return _one(ask.name, await ask.jobs.edit_schedule(ask.name, **set_fields(ask.body)))
+    return _one(ask.name, await ask.jobs.edit_schedule(ask.name, by=ask.by, **set_fields(ask.body)))
 
 
 async def pause_schedule(ask: Ask[Nothing, None]) -> OneSchedule:
     """The schedule does not tick until it is resumed."""
-    return _one(ask.name, await ask.jobs.pause_schedule(ask.name))
+    return _one(ask.name, await ask.jobs.pause_schedule(ask.name, by=ask.by))
 
 
 async def resume_schedule(ask: Ask[Nothing, None]) -> OneSchedule:
     """The schedule ticks again, from now on."""
-    return _one(ask.name, await ask.jobs.resume_schedule(ask.name))
+    return _one(ask.name, await ask.jobs.resume_schedule(ask.name, by=ask.by))
 
 
 async def fire_schedule(ask: Ask[Nothing, None]) -> OneJob:
     """One of the schedule's jobs waits now; its ticks stay as they are."""
-    job = await ask.jobs.fire_schedule(ask.name)
+    job = await ask.jobs.fire_schedule(ask.name, by=ask.by)
     if job is None:
         raise no_schedule(ask.name)
     return OneJob(job=shown(job))
@@ -190,7 +200,7 @@ def no_schedule(name: str) -> Refusal:
 
 async def delete_schedule(ask: Ask[Nothing, None]) -> None:
     """No schedule has this name."""
-    if not await ask.jobs.unschedule(ask.name):
+    if not await ask.jobs.unschedule(ask.name, by=ask.by):
         raise no_schedule(ask.name)
 
 
@@ -226,6 +236,7 @@ ENDPOINTS = (
     Endpoint("POST", "/workers/{worker}/drain", drain_worker, 404),
     Endpoint("POST", "/workers/{worker}/restart", restart_worker, 404),
     Endpoint("GET", "/schedules", schedules),
+    Endpoint("GET", "/schedules/{name}/fires", fires, 404),
     Endpoint("PUT", "/schedules/{name}", put_schedule, 413, 422),
     Endpoint("PATCH", "/schedules/{name}", edit_schedule, 404),
     Endpoint("POST", "/schedules/{name}/pause", pause_schedule, 404),

@@ -216,6 +216,12 @@ class ScheduleChange(Body, frozen=True, kw_only=True):
     priority: Priority | UnsetType = UNSET
 
 
+class FiresOf(Query, frozen=True, kw_only=True):
+    """How many fire times."""
+
+    count: Limit = 10
+
+
 class NewSchedule(Body, frozen=True, kw_only=True):
     """A standing order: exactly one of `cron` and `every` (seconds) says when it ticks."""
 
@@ -302,6 +308,13 @@ class ScheduleList(Struct, frozen=True, kw_only=True):
     """All schedules, by name."""
 
     schedules: tuple[ScheduleInfo, ...]
+
+
+class Fires(Struct, frozen=True, kw_only=True):
+    """When a schedule fires next, the first first."""
+
+    name: str
+    fires: tuple[datetime, ...]
 
 
 class OneSchedule(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ What belongs here: each action, and the sentence that says what came of it. What
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from boundary.jobs.core.records import JSON
 from boundary.jobs.core.redaction import restored
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.client import Jobs
+from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 from boundary.jobs.shell.web.api.endpoint import Ask, read_bytes
 from boundary.jobs.shell.web.api.jobs import not_found
 from boundary.jobs.shell.web.api.places import no_schedule
@@ -226,31 +227,67 @@ async def purge(ask: Ask[Form, None]) -> Done:
 
 async def unschedule(ask: Ask[Form, None]) -> Done:
     """A schedule is gone."""
-    if not await ask.jobs.unschedule(ask.name):
+    if not await ask.jobs.unschedule(ask.name, by=ask.by):
         raise no_schedule(ask.name)
     return Done(f"{ask.name} ticks no more.")
 
 
 async def pause_schedule(ask: Ask[Form, None]) -> Done:
     """A schedule does not tick."""
-    if await ask.jobs.pause_schedule(ask.name) is None:
+    if await ask.jobs.pause_schedule(ask.name, by=ask.by) is None:
         raise no_schedule(ask.name)
     return Done(f"{ask.name} is paused and does not tick until it is resumed.")
 
 
 async def resume_schedule(ask: Ask[Form, None]) -> Done:
     """A schedule ticks again."""
-    if await ask.jobs.resume_schedule(ask.name) is None:
+    if await ask.jobs.resume_schedule(ask.name, by=ask.by) is None:
         raise no_schedule(ask.name)
     return Done(f"{ask.name} ticks again.")
 
 
 async def fire_schedule(ask: Ask[Form, None]) -> Done:
     """One of a schedule's jobs waits now."""
-    job = await ask.jobs.fire_schedule(ask.name)
+    job = await ask.jobs.fire_schedule(ask.name, by=ask.by)
     if job is None:
         raise no_schedule(ask.name)
     return Done(f"{job.job_type} waits in {job.queue} now; {ask.name} ticks on as before.")
+
+
+async def edit_schedule(ask: Ask[Form, None]) -> Done:
+    """A schedule ticks otherwise, or its jobs go elsewhere."""
+    one = next((one for one in await ask.jobs.schedules() if one.name == ask.name), None)
+    if one is None:
+        raise no_schedule(ask.name)
+    edits = _changes(ask.query, one)
+    if not edits:
+        return Done(f"{ask.name} stays as it was.")
+    if await ask.jobs.edit_schedule(ask.name, by=ask.by, **edits) is None:
+        raise no_schedule(ask.name)
+    return Done(f"{ask.name} is changed: {', '.join(sorted(edits))}.")
+
+
+def _changes(form: Form, one: ScheduleInfo) -> ScheduleEdits:
+    """What the form has otherwise than the schedule; what is empty stays."""
+    before = {
+        "cron": one.cron,
+        "every": None if one.every is None else one.every.total_seconds(),
+        **{name: getattr(one, name) for name in ("timezone", "misfire", "queue", "priority")},
+    }
+    given: dict[str, object] = {name: form.get(name, "").strip() for name in before}
+    if given["every"]:
+        given["every"] = _seconds(str(given["every"]))
+    changed = {name: value for name, value in given.items() if value and value != before[name]}
+    return cast("ScheduleEdits", changed)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise Refusal(
+            400, "invalid_form", f"the interval is a number of seconds, not {text!r:.40}"
+        ) from None
 
 
 # Workers
@@ -258,23 +295,25 @@ async def fire_schedule(ask: Ask[Form, None]) -> Done:
 
 async def quiet(ask: Ask[Form, None]) -> Done:
     """A worker claims nothing more."""
-    count = await ask.jobs.quiet_workers(ask.path["worker"])
+    count = await ask.jobs.quiet_workers(ask.path["worker"], by=ask.by)
     return _told(count, "claims nothing more, and goes on with what it has")
 
 
 async def unquiet(ask: Ask[Form, None]) -> Done:
     """A worker claims jobs again."""
-    return _told(await ask.jobs.unquiet_workers(ask.path["worker"]), "claims jobs again")
+    return _told(await ask.jobs.unquiet_workers(ask.path["worker"], by=ask.by), "claims jobs again")
 
 
 async def drain(ask: Ask[Form, None]) -> Done:
     """A worker ends what it has and leaves."""
-    return _told(await ask.jobs.drain_workers(ask.path["worker"]), "ends what it has, and leaves")
+    return _told(
+        await ask.jobs.drain_workers(ask.path["worker"], by=ask.by), "ends what it has, and leaves"
+    )
 
 
 async def restart(ask: Ask[Form, None]) -> Done:
     """A worker is replaced by a new process."""
-    count = await ask.jobs.restart_workers(ask.path["worker"])
+    count = await ask.jobs.restart_workers(ask.path["worker"], by=ask.by)
     return _told(count, "is replaced by a new process")
 
 
@@ -310,6 +349,7 @@ ACTIONS: Final[dict[str, Act]] = {
     "/schedules/{name}/pause": pause_schedule,
     "/schedules/{name}/resume": resume_schedule,
     "/schedules/{name}/fire": fire_schedule,
+    "/schedules/{name}/edit": edit_schedule,
     "/workers/{worker}/quiet": quiet,
     "/workers/{worker}/unquiet": unquiet,
     "/workers/{worker}/drain": drain,

@@ -182,3 +182,52 @@ def waits(found: Sequence[Bucket]) -> LineChart:
             ("duration", [one.duration_ms / one.runs if one.runs else None for one in found]),
         )
     )
+
+
+class Waiting(Struct, frozen=True):
+    """Jobs of a queue that are ready now, and since when the one is that waits longest."""
+
+    count: int
+    since: datetime
+
+
+def depth(
+    rows: Iterable[MinuteStats], ready: Iterable[Waiting], stretch: Range, now: datetime
+) -> LineChart:
+    """How many jobs were ready, on the mean of each bucket; in the one under way, how many are now.
+
+    Stores count what ended, not what waited; but each run that ended tells how long it was waited for,
+    so when: it was ready from its wait before it began until then. What is ready now is taken to have
+    come in evenly since its oldest did.
+    """
+    step = stretch.step.total_seconds()
+    begin = (math.floor(now.timestamp() / step) - stretch.count + 1) * step
+    found = [0.0] * stretch.count
+    for row in rows:
+        runs = row.succeeded + row.failed + row.retried
+        ended = min(row.minute.timestamp() + 30, now.timestamp())
+        taken = ended - row.avg_duration_ms / 1_000
+        _stack(
+            found, (taken - row.avg_wait_ms / 1_000 - begin) / step, (taken - begin) / step, runs
+        )
+    last = (now.timestamp() - begin) / step
+    waiting = tuple(ready)
+    for one in waiting:
+        _ramp(found, min((one.since.timestamp() - begin) / step, last), last, one.count)
+    found[-1] = float(sum(one.count for one in waiting))
+    return lines((("depth", found),))
+
+
+def _stack(found: list[float], begin: float, end: float, count: float) -> None:
+    """So many were there from one place (in buckets) to the other."""
+    for place in range(max(0, math.floor(begin)), min(len(found) - 1, math.floor(end)) + 1):
+        found[place] += count * max(0.0, min(end, place + 1) - max(begin, place))
+
+
+def _ramp(found: list[float], begin: float, end: float, count: float) -> None:
+    """From none at one place they became so many at the other."""
+    span = max(end - begin, 1e-9)
+    for place in range(max(0, math.floor(begin)), min(len(found) - 1, math.floor(end)) + 1):
+        left, right = max(begin, place), min(end, place + 1)
+        middle = ((left + right) / 2 - begin) / span
+        found[place] += count * middle * max(0.0, right - left)

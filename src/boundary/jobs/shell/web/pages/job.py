@@ -25,7 +25,7 @@ async def job_page(ask: Ask[Nothing, None]) -> View:
         "/jobs",
         {
             "job": shown(job),
-            "why": None if why is None else shown_why(why),
+            "why": None if why is None else shown_why(why, job),
             "runs": list(reversed(shown(job).attempts)),
             "can": can(job),
             "short_id": short_id(job.id),

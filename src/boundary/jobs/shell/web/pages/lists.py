@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from boundary.jobs.core.records import Status
+from boundary.jobs.core.records import Priority, Status
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.shown import shown, shown_schedule
 from boundary.jobs.shell.web.api.endpoint import Ask
@@ -122,8 +122,19 @@ async def schedules_page(ask: Ask[Nothing, None]) -> View:
     """Standing orders, the next to tick first."""
     found = [shown_schedule(one) for one in await ask.jobs.schedules()]
     last = datetime.max.replace(tzinfo=UTC)
-    data: dict[str, Any] = {"found": sorted(found, key=lambda one: (one.next_at or last, one.name))}
+    data: dict[str, Any] = {
+        "found": sorted(found, key=lambda one: (one.next_at or last, one.name)),
+        "upcoming": {one.name: one.upcoming(FIRES) for one in found},
+        "misfires": MISFIRES,
+        "priorities": get_args(Priority),
+    }
     return View("schedules.html", "Schedules", "/schedules", data)
+
+
+FIRES: Final = 5
+"""Fire times of a schedule that are told ahead."""
+MISFIRES: Final = (("once", "fire once"), ("skip", "are skipped"), ("all", "each fire"))
+"""What becomes of missed ticks, for people."""
 
 
 async def workers_page(ask: Ask[Nothing, None]) -> View:

@@ -16,7 +16,6 @@ from boundary.jobs.shell.web import attention
 from boundary.jobs.shell.web.api.endpoint import Ask
 from boundary.jobs.shell.web.api.records import Query
 from boundary.jobs.shell.web.pages import charts
-from boundary.jobs.shell.web.pages.depth import Depth
 from boundary.jobs.shell.web.pages.page import View
 
 DAY_MINUTES = 1_440
@@ -29,42 +28,44 @@ class Stretch(Query, frozen=True, kw_only=True):
     range: Literal["1h", "24h", "30d"] = "1h"
 
 
-class Overview:
-    """The page; it remembers how many jobs waited."""
+async def overview(ask: Ask[Stretch, None]) -> View:
+    """Totals, charts, queues, and the latest dead letters."""
+    stretch = next(one for one in charts.RANGES if one.key == ask.query.range)
+    stats, rows, failed = await asyncio.gather(
+        ask.jobs.stats(), counted(ask, stretch), ask.jobs.failed(6)
+    )
+    recent = rows if stretch.key == "1h" else await ask.jobs.series(attention.RECENT)
+    now = datetime.now(UTC)
+    found = charts.buckets(rows, stretch, now)
+    return View(
+        "overview.html",
+        "Overview",
+        "/",
+        {
+            "totals": totals(stats, recent, now),
+            "notices": attention.notices(stats, _latest(recent, now)),
+            "stretch": stretch,
+            "ranges": charts.RANGES,
+            "throughput": charts.throughput(found),
+            "waits": charts.waits(found),
+            "depth": charts.depth(rows, waiting(stats), stretch, now),
+            "ended": sum(one.succeeded + one.failed for one in found),
+            "failed_count": sum(one.failed for one in found),
+            "retried_count": sum(one.retried for one in found),
+            "axis": [found[0].begin, found[len(found) // 2].begin, found[-1].begin],
+            "rows": by_load(stats.queues),
+            "failed": [shown(job) for job in failed],
+        },
+    )
 
-    def __init__(self) -> None:
-        self._depth = Depth()
 
-    async def show(self, ask: Ask[Stretch, None]) -> View:
-        """Totals, charts, queues, and the latest dead letters."""
-        stretch = next(one for one in charts.RANGES if one.key == ask.query.range)
-        stats, rows, failed = await asyncio.gather(
-            ask.jobs.stats(), counted(ask, stretch), ask.jobs.failed(6)
-        )
-        recent = rows if stretch.key == "1h" else await ask.jobs.series(attention.RECENT)
-        now = datetime.now(UTC)
-        self._depth.note(stats)
-        found = charts.buckets(rows, stretch, now)
-        return View(
-            "overview.html",
-            "Overview",
-            "/",
-            {
-                "totals": totals(stats, recent, now),
-                "notices": attention.notices(stats, _latest(recent, now)),
-                "stretch": stretch,
-                "ranges": charts.RANGES,
-                "throughput": charts.throughput(found),
-                "waits": charts.waits(found),
-                "depth": charts.lines((("depth", self._depth.row()),)),
-                "ended": sum(one.succeeded + one.failed for one in found),
-                "failed_count": sum(one.failed for one in found),
-                "retried_count": sum(one.retried for one in found),
-                "axis": [found[0].begin, found[len(found) // 2].begin, found[-1].begin],
-                "rows": by_load(stats.queues),
-                "failed": [shown(job) for job in failed],
-            },
-        )
+def waiting(stats: JobStats) -> list[charts.Waiting]:
+    """What is ready now, by queue."""
+    return [
+        charts.Waiting(row.size, row.oldest_ready_at)
+        for row in stats.queues
+        if row.oldest_ready_at is not None
+    ]
 
 
 async def counted(ask: Ask[Any, None], stretch: charts.Range) -> list[MinuteStats]:

@@ -33,6 +33,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def plain_number(value: float) -> str:
+    """A number as one would type it."""
+    return f"{value:g}" if value != int(value) else f"{value:.0f}"
+
+
 def rate(value: float) -> str:
     """A number of things a minute; small ones with a decimal."""
     return f"{value:.1f}" if 0 < value < 10 else number(value)  # noqa: PLR2004
@@ -172,6 +177,7 @@ OUTCOMES: Final = {
 
 FILTERS: Final[dict[str, Any]] = {
     "number": number,
+    "plain_number": plain_number,
     "span": span,
     "moment": moment,
     "every": every,

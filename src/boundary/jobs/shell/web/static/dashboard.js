@@ -47,8 +47,57 @@ function writeTitles(within) {
 
 // One tree becomes another, and what a person has opened, typed or focused stays
 
+const OPEN = "[data-keep-open][open]";
+
 function isKept(node) {
-  return node.matches("input, textarea, select") || (node.matches("[data-keep-open]") && node.open);
+  return node.matches("input, textarea, select") || node.matches(OPEN);
+}
+
+// Whether a person is in the middle of something there: it is not taken away under their hands.
+function isInUse(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return false;
+  return node.contains(document.activeElement) || node.matches(OPEN) || node.querySelector(OPEN) !== null;
+}
+
+function isBare(node) {
+  return node.nodeType === Node.COMMENT_NODE || (node.nodeType === Node.TEXT_NODE && !node.data.trim());
+}
+
+function isStructure(node) {
+  return node.firstElementChild && [...node.childNodes].every((one) => one.nodeType === Node.ELEMENT_NODE || isBare(one));
+}
+
+// Elements by what they are about (data-key), else by their kind and how many of it came before.
+function named(children) {
+  const seen = new Map(), found = new Map();
+  for (const one of children) {
+    const name = one.dataset.key ?? `${one.nodeName} ${one.getAttribute("class") ?? ""}`;
+    seen.set(name, (seen.get(name) ?? 0) + 1);
+    found.set(`${name} ${seen.get(name)}`, one);
+  }
+  return found;
+}
+
+// The elements are those of the next tree in its order; those in use are not moved, the others around them.
+function arrange(now, next) {
+  const old = named(now.children);
+  let at = now.firstElementChild;
+  for (const [name, node] of named([...next.children])) {
+    const known = old.get(name);
+    const there = known && known.nodeName === node.nodeName ? known : null;
+    if (there) old.delete(name);
+    if (there) become(there, node);
+    if (there && there !== at && isInUse(there)) {
+      while (at !== there) {
+        const passed = at;
+        at = at.nextElementSibling;
+        if (!isInUse(passed)) now.append(passed);
+      }
+    }
+    if (there === at && at) at = at.nextElementSibling;
+    else now.insertBefore(there ?? node, at);
+  }
+  for (const gone of old.values()) if (!isInUse(gone)) gone.remove();
 }
 
 function become(now, next) {
@@ -59,15 +108,17 @@ function become(now, next) {
   for (const { name, value } of next.attributes) {
     if (now.getAttribute(name) !== value) now.setAttribute(name, value);
   }
+  if (isStructure(now) && isStructure(next)) return arrange(now, next);
   const old = [...now.childNodes], fresh = [...next.childNodes];
   fresh.forEach((node, place) => {
     const there = old[place];
     if (!there) now.append(node);
-    else if (there.nodeType !== node.nodeType || there.nodeName !== node.nodeName) there.replaceWith(node);
-    else if (node.nodeType === Node.ELEMENT_NODE) become(there, node);
+    else if (there.nodeType !== node.nodeType || there.nodeName !== node.nodeName) {
+      if (!isInUse(there)) there.replaceWith(node);
+    } else if (node.nodeType === Node.ELEMENT_NODE) become(there, node);
     else if (there.data !== node.data) there.data = node.data;
   });
-  old.slice(fresh.length).forEach((node) => node.remove());
+  for (const node of old.slice(fresh.length)) if (!isInUse(node)) node.remove();
 }
 
 // Live

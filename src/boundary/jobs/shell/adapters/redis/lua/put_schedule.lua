@@ -3,10 +3,11 @@
 -- ARGV[2]  {name, was?, next?}: the tick it stood at, and the one it stands at then
 -- ARGV[3]  the body it had; empty: there was none
 -- ARGV[4]  its body
+-- ARGV[5]  the act, see parts/acting.lua
 -- Returns  1 if it stands as given now
 -- Cost     O(log schedules)
 --@flags allow-oom
---@include core names clock events record lanes log places
+--@include core names clock events record lanes log places acting
 
 local ask = cmsgpack.unpack(ARGV[2])
 local at = tonumber(call('ZSCORE', P .. 'ticks', ask.name) or nil)
@@ -23,4 +24,5 @@ if ask.next then
 else
   call('ZREM', P .. 'ticks', ask.name)
 end
+log_act(ARGV[5], 1, {})
 return 1

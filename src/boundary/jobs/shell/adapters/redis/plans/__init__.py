@@ -59,6 +59,7 @@ _PLANS: dict[type[ops.Operation[Any]], Callable[..., Plan[Any]]] = {
     ops.RemoveSchedule: schedules.remove_schedule,
     ops.Schedules: schedules.list_schedules,
     ops.Fire: schedules.fire,
+    ops.FireNow: schedules.fire_now,
     ops.Cancel: operating.cancel,
     ops.Retry: operating.retry,
     ops.Delete: operating.delete,

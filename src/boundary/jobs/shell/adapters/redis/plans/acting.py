@@ -32,7 +32,7 @@ def _entries(
 
 def _as_one(one: ops.Entry, other: ops.Entry) -> ops.Entry:
     """An act as two partitions tell of it."""
-    whole = one.what in {"pause", "resume"}
+    whole = one.what in ops.ONCE
     return replace(
         one,
         at=min(one.at, other.at),

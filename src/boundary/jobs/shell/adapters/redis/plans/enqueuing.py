@@ -56,7 +56,7 @@ def enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueued
     if not jobs:
         (now,) = yield [Call("time")]
         return ops.Enqueued(now, ())
-    _check_instants(jobs)
+    check_instants(jobs)
     if partitions.count == 1 and all(map(records.is_plain, jobs)):
         # Nearly every enqueue is one, and is put together a third faster without groups.
         (reply,) = yield [Call("enqueue", _arrivals(jobs))]
@@ -112,7 +112,7 @@ def _arrivals(jobs: Sequence[NewJob]) -> tuple[bytes | int, ...]:
     return (len(numbers), *numbers, *arrivals)
 
 
-def _check_instants(jobs: Iterable[NewJob]) -> None:
+def check_instants(jobs: Iterable[NewJob]) -> None:
     for job in jobs:
         if not -LONGEST < (job.run_at or job.delay_ms) < LONGEST:
             raise UsageError(

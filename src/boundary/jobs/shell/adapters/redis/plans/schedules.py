@@ -1,4 +1,4 @@
-"""The plans of `PutSchedule`, `RemoveSchedule`, `Schedules` and `Fire`.
+"""The plans of `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire` and `FireNow`.
 
 What belongs here: schedules as the store keeps them, all in the first partition. What does not:
 which tick is due (`core.schedules`).
@@ -67,13 +67,15 @@ def put_schedule(operation: ops.PutSchedule, partitions: Partitions) -> Plan[boo
         was = None if old is None else old.next_at
         ask = question(name=new.name, next=new.next_at, was=was)
         stored = rows[0][2] if rows else b""
-        (done,) = yield [Call("put_schedule", (ask, stored, _body(new)))]
+        act = records.encode_act(operation.act)
+        (done,) = yield [Call("put_schedule", (ask, stored, _body(new), act))]
         if done:
             return True
 
 
 def remove_schedule(operation: ops.RemoveSchedule, partitions: Partitions) -> Plan[bool]:
-    (gone,) = yield [Call("remove_schedule", (operation.name,))]
+    act = records.encode_act(operation.act)
+    (gone,) = yield [Call("remove_schedule", (operation.name, act))]
     return bool(gone)
 
 
@@ -99,3 +101,11 @@ def fire(operation: ops.Fire, partitions: Partitions) -> Plan[bool]:
     here = b"" if job is None or held else records.admission(job)
     (fired,) = yield [Call("fire", (ask, id, here))]
     return bool(fired)
+
+
+def fire_now(operation: ops.FireNow, partitions: Partitions) -> Plan[ops.Enqueued]:
+    job = operation.job
+    enqueuing.check_instants((job,))
+    args = (records.encode_act(operation.act), records.admission(job))
+    ((now, fresh, seen),) = yield [Call("fire_now", args, partitions.of(job.id))]
+    return ops.Enqueued(now, (bool(fresh),), bool(seen))

@@ -1,4 +1,4 @@
-"""The plans of `PutSchedule`, `RemoveSchedule`, `Schedules` and `Fire`.
+"""The plans of `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire` and `FireNow`.
 
 What belongs here: schedules as rows. What does not: which tick is due (`core.schedules`).
 """
@@ -13,6 +13,7 @@ from boundary.jobs.core import operations as ops
 from boundary.jobs.core.schedules import is_due, with_last
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.shell.adapters.sqlite.plans import enqueuing
+from boundary.jobs.shell.adapters.sqlite.plans.acting import Acting
 from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Plan
 
 
@@ -41,11 +42,13 @@ def put_schedule(operation: ops.PutSchedule, now: Millis) -> Plan[bool]:
     if old != operation.over:
         return old == new
     yield Ask(f"REPLACE INTO schedule ({_SCHEDULE}) VALUES ({_MARKS})", astuple(new))
+    yield from Acting(operation.act, now).log(int(new != old))
     return True
 
 
 def remove_schedule(operation: ops.RemoveSchedule, now: Millis) -> Plan[bool]:
     gone = yield Ask("DELETE FROM schedule WHERE name = ? RETURNING name", (operation.name,))
+    yield from Acting(operation.act, now).log(len(gone))
     return bool(gone)
 
 
@@ -65,3 +68,9 @@ def fire(operation: ops.Fire, now: Millis) -> Plan[bool]:
         )
         yield from enqueuing.enqueue(ops.Enqueue((operation.job,)), now)
     return bool(moved)
+
+
+def fire_now(operation: ops.FireNow, now: Millis) -> Plan[ops.Enqueued]:
+    reply = yield from enqueuing.enqueue(ops.Enqueue((operation.job,)), now)
+    yield from Acting(operation.act, now).log(sum(reply.fresh))
+    return reply
