@@ -83,6 +83,25 @@ def test_a_second_sigterm_ends_all_at_once_and_gives_the_jobs_back(floor: Floor)
     assert {status(floor, job) for job in jobs} == {"pending"}
 
 
+def test_a_process_that_hears_late_hears_both_signals(file_floor: Floor) -> None:
+    """Two that are alike and not heard yet are one: it would go on with its job until it is killed."""
+    job = file_floor.jobs.enqueue("stubborn", {})
+    process = supervisor(file_floor, "--concurrency", "1")
+    eventually("it runs", lambda: starts(file_floor))
+    (busy,) = {line.pid for line in file_floor.lines()}
+    os.kill(busy, signal.SIGSTOP)
+    for count in (1, 2):
+        process.terminate()
+        eventually(
+            "it is passed on",
+            lambda count=count: file_floor.log().count("SIGTERM: every process") == count,
+        )
+    os.kill(busy, signal.SIGCONT)
+    assert process.wait(PATIENCE) == 0, file_floor.log()
+    assert "stopping at once, running jobs go back" in file_floor.log()
+    assert status(file_floor, job) == "pending"
+
+
 def test_a_killed_process_is_followed_by_another(floor: Floor) -> None:
     process = supervisor(floor.short_lease())
     before = children(process)

@@ -185,7 +185,7 @@ class Start(Struct, frozen=True):
 
 
 class Tell(Struct, frozen=True):
-    """Send a child a signal: SIGTERM to leave, again to leave at once, SIGTSTP to claim nothing."""
+    """Send a child a signal: SIGTERM to leave, SIGINT after it to leave at once, SIGTSTP to claim nothing."""
 
     number: int
     signal: signal.Signals
@@ -301,10 +301,12 @@ def _start_what_waits(state: State, now: float) -> State:
 
 
 def _learn_stop(state: State, event: Stop) -> tuple[State, tuple[Effect, ...]]:
+    # Another number, which means the same: of two that are alike, a child that is busy hears one.
+    number = signal.SIGINT if state.stopping else signal.SIGTERM
     effects: list[Effect] = []
     children: list[Child] = []
     for child in sorted(state.children, key=lambda one: one.slot):
-        effects.append(Tell(child.number, signal.SIGTERM))
+        effects.append(Tell(child.number, number))
         grace = 0.0 if state.stopping else child.grace_ms
         kill_at = min(child.kill_at, event.now + grace + LAST_CALL_MS)
         children.append(replace(child, phase="leaving", kill_at=kill_at))
