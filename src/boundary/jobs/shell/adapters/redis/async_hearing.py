@@ -32,6 +32,9 @@ from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.shell.adapters.redis.terms import Command
 from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
 
+NEVER = 3_600.0
+"""Seconds a read waits that something else ends; None is its answer then."""
+
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
 
@@ -98,7 +101,21 @@ class _Token:
         return bool(taken)
 
     async def send(self, seconds: float, patience: float, *then: Command) -> list[Any]:
-        """Wait for a token, then run the commands: one message, and one back. All replies."""
+        """Wait for a token, then run the commands: one message, and one back. All replies.
+
+        Raises:
+            TimeoutError: They did not all come in time; those that come later are nobody's, so the
+                connection is of no more use.
+        """
+        # Not the driver's own timeout, which gives None: so does a wait that brought no token, and
+        # the answers after it would be taken for those of the next call.
+        try:
+            async with asyncio.timeout(seconds + patience):
+                return await self._send(seconds, *then)
+        except TimeoutError as error:
+            raise redis_errors.TimeoutError("no reply in time") from error
+
+    async def _send(self, seconds: float, *then: Command) -> list[Any]:
         made = self.connection
         # 0 would mean for ever.
         wait: Command = ("BZPOPMIN", *self._keys, f"{max(seconds, 0.001):.3f}")
@@ -109,9 +126,7 @@ class _Token:
         replies: list[Any] = []
         for _ in range(1 + len(then)):
             try:
-                replies.append(
-                    await made.read_response(disable_decoding=True, timeout=seconds + patience)
-                )
+                replies.append(await made.read_response(disable_decoding=True, timeout=NEVER))
             except redis_errors.ResponseError as error:
                 replies.append(error)
         return replies
@@ -293,8 +308,8 @@ class AsyncEars:
         made = self._connection
         assert made is not None
         while True:
-            message: Any = await made.read_response(disable_decoding=True, timeout=3_600)
-            if message[0] == b"message":
+            message: Any = await made.read_response(disable_decoding=True, timeout=NEVER)
+            if message is not None and message[0] == b"message":
                 self._dispatch(message[1], message[2])
 
     async def _hang_up(self) -> None:
