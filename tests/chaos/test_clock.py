@@ -24,7 +24,7 @@ from tests.chaos.traffic import Traffic
 from tests.chaos.witness import PATIENCE, card_of, history_of, stop
 from tests.processes.conftest import Floor
 from tests.proof.history import Asked
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 HOUR = 3_600
 EVERY_MS = 200
@@ -99,7 +99,7 @@ def test_clocks_of_workers_and_clients(tmp_path: Path, stack: ExitStack) -> None
     """G12, G11: Redis has its own; nothing begins early or twice, and each tick has its one job."""
     chance = random.Random(seed())
     server = stack.enter_context(Server(patience=PATIENCE))
-    floor = Floor(tmp_path, server.url())
+    floor = Floor(tmp_path, server.url()).short_lease()
     stack.callback(floor.close)
     traffic = Traffic(floor)
     clocks = [Clock(tmp_path, f"clock-{number}") for number in range(4)]
@@ -165,7 +165,7 @@ def test_the_clock_of_the_store(tmp_path: Path, stack: ExitStack, store: str) ->
     if store == "Redis":
         server = stack.enter_context(Server(patience=PATIENCE, environ=environ))
         url, environ = server.url(), {}
-    floor = Floor(tmp_path, url)
+    floor = Floor(tmp_path, url).short_lease()
     stack.callback(floor.close)
     traffic = Traffic(floor)
     floor.jobs.schedule("beat", every=EVERY_MS / 1000, handler="on_loop", args={"seconds": 0})

@@ -19,7 +19,7 @@ from tests.chaos.card import hand_in, scale, seed
 from tests.chaos.traffic import Traffic
 from tests.chaos.witness import PATIENCE, stop
 from tests.processes.conftest import Floor
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.soak
 
@@ -96,7 +96,7 @@ def test_a_full_disk_refuses_jobs_and_loses_none(
         config = (f"dir {disk.folder}", "appendonly yes", f"appendfsync {how}")
         server = stack.enter_context(Server(*config, patience=PATIENCE))
         url = server.url()
-    floor = Floor(tmp_path, url)
+    floor = Floor(tmp_path, url).short_lease()
     stack.callback(floor.close)
     traffic = Traffic(floor)
     staff = [traffic.work() for _ in range(2)]

@@ -21,7 +21,7 @@ from tests.chaos.witness import (
 )
 from tests.processes.conftest import Floor
 from tests.proof.history import Asked, Event
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 WORKERS = 2
 AT_ONCE = "10"

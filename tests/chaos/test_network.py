@@ -35,7 +35,7 @@ class Net:
     """Two workers and two producers at a server, each through a proxy of its own."""
 
     def __init__(self, folder: Path, server: Server, stack: ExitStack) -> None:
-        self.floor = Floor(folder, server.url())
+        self.floor = Floor(folder, server.url()).short_lease()
         stack.callback(self.floor.close)
         self.traffic = Traffic(self.floor)
         self.ways = [

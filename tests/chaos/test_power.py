@@ -20,7 +20,7 @@ from tests.chaos.traffic import Traffic
 from tests.chaos.witness import PATIENCE, card_of, history_of, kill, now, plain, stop
 from tests.processes.conftest import Floor
 from tests.proof.history import Asked, Began, Event, History, RolledBack
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.soak
 
@@ -79,7 +79,7 @@ def test_power_fails_under_sqlite(tmp_path: Path) -> None:
     chance, began = random.Random(seed()), time.monotonic()
     power = Power(tmp_path / "disk", tmp_path / "logs")
     file = power.root / "jobs.db"
-    floor = Floor(tmp_path, f"sqlite:///{file}")
+    floor = Floor(tmp_path, f"sqlite:///{file}").short_lease()
     try:
         traffic, told, cuts = Traffic(floor), Told(), list[Event]()
         floor.jobs.stats()
@@ -233,7 +233,7 @@ def test_a_redis_server_ends_and_comes_back(tmp_path: Path, how: str) -> None:
     flushed, end = HOW[how]
     chance = random.Random(seed())
     supplied = Supplied(Power(tmp_path / "disk", tmp_path / "logs"), flushed)
-    floor = Floor(tmp_path, supplied.server.url())
+    floor = Floor(tmp_path, supplied.server.url()).short_lease()
     try:
         traffic = Traffic(floor)
         staff = [traffic.work() for _ in range(2)]

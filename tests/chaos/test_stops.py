@@ -12,9 +12,9 @@ import pytest
 from tests.chaos.card import hand_in, scale, seed
 from tests.chaos.traffic import Traffic
 from tests.chaos.witness import PATIENCE, card_of, history_of, is_there, now, plain, stop, store_of
-from tests.processes.conftest import LEASE_MS, Floor
+from tests.processes.conftest import SHORT_LEASE_MS, Floor
 from tests.proof.history import Asked, Began, Ended, Event, Fault, History
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.soak
 
@@ -96,7 +96,7 @@ def test_workers_that_stand_still(floor: Floor) -> None:
         victim = chance.choice(staff)
         at = now()
         floor.pause(victim)
-        time.sleep(LEASE_MS / 1000 * chance.uniform(1.2, 2.5))
+        time.sleep(SHORT_LEASE_MS / 1000 * chance.uniform(1.2, 2.5))
         victim.send_signal(signal.SIGCONT)
         traffic.faults.append(Fault("pause", str(victim.pid), at, now()))
         traffic.goes_on(PATIENCE, victim.pid)

@@ -23,7 +23,7 @@ from tests.chaos.witness import history_of, now
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 AT_ONCE = "10"
 TIMEOUT_MS = "500"

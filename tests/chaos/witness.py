@@ -31,7 +31,7 @@ from tests.proof.history import (
     History,
     Kept,
 )
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 MAX_CRASHES = 1_000
 REACH = 1.5 * LEASE_MS

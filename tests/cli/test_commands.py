@@ -18,7 +18,8 @@ import pytest
 from boundary.jobs import Jobs
 from boundary.jobs.shell.cli.act import operator
 from boundary.jobs.shell.cli.app import run
-from tests.worker.conftest import eventually, working
+from tests.waiting import eventually
+from tests.worker.conftest import working
 
 MISSING = "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"
 
@@ -488,7 +489,6 @@ def test_the_demos_picture_fits_its_terminal(tmp_path: Path, width: int, height:
     assert "charge" in shown
 
 
-@pytest.mark.timeout(90)
 def test_the_demo_to_its_end(tmp_path: Path) -> None:
     """Without a terminal: plain lines, real files, nothing left running."""
     done = command(tmp_path, "demo", "--dir", str(tmp_path / "shop"))

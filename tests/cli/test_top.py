@@ -22,7 +22,7 @@ from boundary.jobs.shell.cli.top.brain import State
 from boundary.jobs.shell.cli.top.glimpse import Glimpse
 from devservers.single import Server
 from tests.cli.sitting import Sitting, top
-from tests.worker.conftest import eventually, working
+from tests.waiting import eventually, working
 
 
 @pytest.fixture(params=["sqlite", "redis"])

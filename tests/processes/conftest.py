@@ -10,17 +10,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pytest
 
 from boundary.jobs import Jobs
 from devservers.single import Server
 from tests.processes.moments import EPOCH, epoch
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-LEASE_MS = 1_000
+LEASE_MS = 600_000
+"""Nothing that happens within a test's patience is the lease's or a heartbeat's doing."""
+SHORT_LEASE_MS = 2_000
+"""For what is about a lease that runs out; a worker that is not given a processor for so long loses
+its jobs, as it should."""
 
 
 class Line(NamedTuple):
@@ -52,6 +56,11 @@ class Floor:
         }
         self.jobs = Jobs(self.url)
         self._started: list[subprocess.Popen[bytes]] = []
+
+    def short_lease(self) -> Self:
+        """Its workers hold their jobs for `SHORT_LEASE_MS`."""
+        self.environ["BOUNDARY_JOBS_WORKERS_LEASE"] = str(SHORT_LEASE_MS)
+        return self
 
     def python(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """A Python process of this floor, its output in the log."""
@@ -123,6 +132,7 @@ class Floor:
             if process.stdout is not None:
                 process.stdout.close()
         self.jobs.close()
+        print(self.log())  # pytest shows it if the test failed
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def in_thread(seconds: float, ctx: Context) -> int:
 @jobs.handler
 def stubborn(ctx: Context) -> None:
     note("start", ctx)
-    time.sleep(60)
+    time.sleep(600)
 
 
 @jobs.handler

@@ -21,7 +21,7 @@ from boundary.jobs.testing import FakeClock
 from boundary.jobs.testing.contract.words import new
 from devservers.cluster import Cluster
 from devservers.single import Server
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 PARTITIONS = 3
 JOBS = 300
@@ -45,7 +45,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def door(url: str, clock: FakeClock) -> Iterator[Backend]:
-    settings = RedisSettings(timeout=5_000, partitions=PARTITIONS)
+    settings = RedisSettings(timeout=60_000, partitions=PARTITIONS)
     namespace = f"p{next(_numbers)}"
     backend = RedisStore.of(url, settings, namespace=namespace, clock=clock).blocking()
     yield backend
@@ -101,6 +101,19 @@ def test_jobs_are_spread_claimed_once_and_settled(door: Backend) -> None:
     (counted,) = door.execute(ops.Stats()).counters
     assert (counted.succeeded, counted.duration_ms) == (JOBS, float(JOBS))
     assert len(door.execute(ops.History("send_email", 1_000))) == JOBS
+
+
+def test_outcomes_are_handed_in_and_jobs_claimed_in_one_operation(door: Backend) -> None:
+    """Of a worker whose jobs are in several partitions, and of two workers' two halves."""
+    ids = fill(door)
+    join(door, "w1")
+    held = door.execute(ops.Claim("w1", None, 9, 30_000)).jobs
+    outcomes = tuple(ops.Outcome(one.id, one.token, "succeed", keep_ms=0) for one in held)
+    again = ops.Claim("w1", None, 9, 30_000)
+    settled, claimed = door.execute(ops.SettleAndClaim(ops.Settle("w1", outcomes), again))
+    assert settled.accepted == (True,) * 9
+    assert len({one.id for one in claimed.jobs} & ids) == 9
+    assert not {one.id for one in claimed.jobs} & {one.id for one in held}
 
 
 def test_pages_hold_everything_exactly_once(door: Backend) -> None:
@@ -182,7 +195,7 @@ def test_a_tick_is_fired_by_one_of_many_workers_into_any_partition(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert len(fired) == 40
     assert {partition_of(id, PARTITIONS) for id in fired} == set(range(PARTITIONS))
     stored = door.execute(ops.Search(limit=200)).records

@@ -244,8 +244,9 @@ def _amend(name: str, change: Callable[[Schedule, Millis], Schedule]) -> Flow[Sc
 def _put(name: str, decide: Decide) -> Flow[Schedule | None]:
     """What is decided about the stored one is stored in its place; what stands then."""
     while True:
-        now = yield from ask(Time())
         old = yield from _stored(name)
+        # In this order: no tick that fired before the look lies after this moment.
+        now = yield from ask(Time())
         new = decide(old, now)
         if new is None or new == old or (yield from ask(PutSchedule(new, old))):
             return new

@@ -78,6 +78,7 @@ from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.load import Load
 from boundary.jobs.shell.pulse import Heart, describe_worker
+from boundary.jobs.shell.reports import Reports
 from boundary.jobs.shell.surroundings import Surroundings
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.shell.telemetry.wiring import Telemetry
@@ -181,8 +182,7 @@ class Shift:
         self._broken: BaseException | None = None
         self._left = False
         self._offset: float = worker.clock.now() - self._now()
-        self._reports: dict[bytes, tuple[Record, bytes]] = {}
-        self._reporting = False
+        self._reports = Reports(self._send_report, self._from_thread(self._spawn_made))
         self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -337,6 +337,10 @@ class Shift:
         self._tasks[task] = None
         task.add_done_callback(self._reap)
 
+    def _spawn_made(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Made here, where it runs: one that is never to run is not made."""
+        self._spawn(make())
+
     def _reap(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -392,7 +396,7 @@ class Shift:
         handing_in = {(record.id, record.token) for record, _ in done}
         self._handing_in |= handing_in
         try:
-            await self._flush_reports(ids)
+            await self._reports.flush(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
@@ -530,13 +534,15 @@ class Shift:
             return
         # After a power cut a store may give a job again, under the token it runs under here.
         jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
-        self._arrived(effect, jobs, due)
         if jobs and dispatcher.claims(self._state):
+            # They begin before the dispatcher thinks about it, which takes as long as beginning.
             self._telemetry.watched(claimed.watched)
             self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
             self._executor.add(jobs)
+            self._arrived(effect, jobs, due)
         else:
             # Asked to stop, or to be quiet, since it asked: nothing begins any more.
+            self._arrived(effect, jobs, due)
             self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
@@ -667,6 +673,7 @@ class Shift:
             if claimed is not None:
                 async with self._moving:
                     await self._take_in(mine, effect, claimed)
+                await asyncio.sleep(0)  # they begin, and are counted, before it listens again
                 if not claimed.jobs and any(room == 0 for _, room in effect.limits):
                     # The notice may be of a queue that is full here: leave it to others a while.
                     await asyncio.sleep(PASSED_OVER)
@@ -810,33 +817,9 @@ class Shift:
             whole_process=self._whole_process,
         )
 
-    # Progress
-
-    def _report(self, record: Record, progress: bytes) -> None:
-        """From any thread: the latest progress of a job, to be stored soon."""
-        self._reports[record.id] = (record, progress)
-        if not self._reporting:
-            self._reporting = True
-            self._from_thread(lambda: self._spawn(self._send_reports()))()
-
-    async def _send_reports(self) -> None:
-        try:
-            while self._reports:
-                await self._flush_reports(set(self._reports))
-        finally:
-            self._reporting = False
-
-    async def _flush_reports(self, ids: set[bytes]) -> None:
-        """Progress of these jobs is stored; before their outcomes, or never."""
-        if not self._reports:
-            return
-        sending: list[Coroutine[Any, Any, object]] = []
-        for id in sorted(ids & self._reports.keys()):
-            record, progress = self._reports.pop(id)
-            told = Progressed(self._store_now(), self._incarnation, record, progress)
-            self._telemetry.tell(told)
-            sending.append(self._try(Report(id, record.token, progress)))
-        await asyncio.gather(*sending)
+    async def _send_report(self, record: Record, progress: bytes) -> None:
+        self._telemetry.tell(Progressed(self._store_now(), self._incarnation, record, progress))
+        await self._try(Report(record.id, record.token, progress))
 
     # Parts
 
@@ -856,7 +839,7 @@ class Shift:
             result_limit=self._settings.payload_limit,
             clock=self._worker.clock,
             state=resources,
-            report=self._report,
+            report=self._reports.put,
             collected=self._collected,
             store_now=self._store_now,
             errors=self._telemetry.errors,

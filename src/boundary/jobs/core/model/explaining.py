@@ -6,6 +6,8 @@ What belongs here: the facts that decide when a job runs. What does not: what fo
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from boundary.jobs.core.model import standing
 from boundary.jobs.core.model.state import Holder, State
 from boundary.jobs.core.operations import (
@@ -37,10 +39,8 @@ def explain(state: State, operation: Explain, now: Millis) -> Facts | None:
 def _ahead(state: State, record: Record) -> int:
     if record.status != "pending" or record.due is not None or record.parked:
         return 0
-    for count, id in enumerate(standing.waiting(state, record.queue)):
-        if id == record.id or count == AHEAD:
-            return count
-    return 0
+    before = takewhile(lambda one: one != record.id, standing.waiting(state, record.queue))
+    return len(standing.first(before, AHEAD))
 
 
 def _holding(state: State, name: str, holder: Holder) -> Holding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from boundary.jobs.core import searching
 from boundary.jobs.core.operations.operation import Operation
 from boundary.jobs.core.records import Status
 from boundary.jobs.core.wire import Millis, Record
@@ -50,7 +51,8 @@ class Search(Operation[Page], frozen=True):
     Attributes:
         status: Only these.
         since, until: Created in [since, until).
-        text: Occurs literally in the arguments, metadata, result or errors.
+        text: The arguments, metadata, result or errors mention it: in a text, as a number, as true, false
+            or null (`searching` has the rule).
         limit: 1 to 200.
         scan: 1 or more.
         cursor: From an earlier page with the same conditions.
@@ -67,7 +69,7 @@ class Search(Operation[Page], frozen=True):
     text: str | None = None
     limit: int = 50
     cursor: str | None = None
-    scan: int = 5_000
+    scan: int = 3_000
 
     def matches(self, record: Record) -> bool:
         """Whether the record fulfils every condition but the cursor."""
@@ -77,14 +79,20 @@ class Search(Operation[Page], frozen=True):
             and self.queue in {None, record.queue}
             and (self.since is None or record.created >= self.since)
             and (self.until is None or record.created < self.until)
-            and (self.text is None or _mentions(record, self.text))
+            and self.mentioned_by(record)
         )
 
+    def mentioned_by(self, record: Record) -> bool:
+        """Whether the record holds what `text` stands for, if anything is looked for."""
+        return self.text is None or searching.mentions(record, self.text)
 
-def _mentions(record: Record, text: str) -> bool:
-    """Lone surrogates, which no stored text has, are looked for in vain rather than refused."""
-    sought = text.encode(errors="surrogatepass")
-    return sought in record.payload or sought in record.trail
+    @property
+    def needles(self) -> tuple[bytes, ...]:
+        """Bytes of which a record that fulfils the condition on its text has one, in payload or trail.
+
+        For a store to pass over most jobs by; what is left it asks `mentioned_by`.
+        """
+        return () if self.text is None else searching.sought(self.text).needles
 
 
 def cursor_position(cursor: str | None) -> int | None:

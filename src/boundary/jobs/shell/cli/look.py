@@ -77,7 +77,9 @@ def search(
     status: Annotated[str | None, typer.Option(help="pending, running, completed …")] = None,
     job_type: Annotated[str | None, typer.Option("--type", help="Of this job type.")] = None,
     queue: Annotated[str | None, typer.Option(help="In this queue.")] = None,
-    text: Annotated[str | None, typer.Option(help="In arguments, result or errors.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="In arguments, result or errors; a number too.")
+    ] = None,
     limit: Limit = 20,
     cursor: Annotated[str | None, typer.Option(help="From the page before.")] = None,
     as_json: Json = False,

@@ -28,6 +28,8 @@ from boundary.jobs.shell.adapters.redis.plans.calls import (
 
 SEARCHED: Final = 1_000
 """Jobs one call of a search looks at, so that it holds up no other for long."""
+CANDIDATES: Final = 100
+"""Jobs one call of a search for a text brings, at least, for the text to be looked for in each."""
 
 
 def time(operation: ops.Time, partitions: Partitions) -> Plan[Millis]:
@@ -74,25 +76,26 @@ def search(operation: ops.Search, partitions: Partitions) -> Plan[ops.Page]:
         while one.below > 1 and left > 0 and len(one.found) <= operation.limit:
             args = _conditions(operation, one, min(left, SEARCHED))
             ((ids, data, seqs, down_to, looked),) = yield [Call("search", args, number)]
-            one.found += zip(seqs, decoded(ids, data), strict=True)
+            found = zip(seqs, decoded(ids, data), strict=True)
+            one.found += [row for row in found if operation.mentioned_by(row[1])]
             one.below = down_to + 1
             left -= looked
     return _page(operation, stretches)
 
 
 def _conditions(operation: ops.Search, one: _Stretch, scan: int) -> tuple[bytes, ...]:
+    at_most = operation.limit + 1 - len(one.found)
     ask = question(
         below=one.below,
         scan=scan,
-        limit=operation.limit + 1 - len(one.found),
+        limit=at_most if operation.text is None else max(at_most, CANDIDATES),
         status=None if operation.status is None else records.STATUS[operation.status],
         kind=operation.job_type,
         queue=operation.queue,
         since=operation.since,
         before=operation.until,
     )
-    text = operation.text
-    return (ask,) if text is None else (ask, text.encode(errors="surrogatepass"))
+    return (ask, *operation.needles)
 
 
 def _cursor(cursor: str | None, partitions: Partitions) -> list[int]:
@@ -142,8 +145,7 @@ def dead_letters(operation: ops.DeadLetters, partitions: Partitions) -> Plan[tup
             here += [_set_aside(*row) for row in broken]
             here += decoded(ids, data)
         found += here
-    wanted = {None, operation.queue}
-    shown = [one for one in found if operation.queue is None or one.queue in wanted]
+    shown = [one for one in found if operation.queue in {None, one.queue}]
     return _latest(shown, operation.limit, partitions)
 
 

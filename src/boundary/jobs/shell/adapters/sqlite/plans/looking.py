@@ -6,13 +6,16 @@ What belongs here: jobs found by what they are. What does not: numbers (`statist
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.operations import cursor_position
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.shell.adapters.sqlite import statements as sql
 from boundary.jobs.shell.adapters.sqlite.plans.steps import NOWHERE, Ask, Plan, record, records
+
+CANDIDATES: Final = 100
+"""Jobs one statement of a search for a text brings, at least, for the text to be looked for in each."""
 
 
 def time(operation: ops.Time, now: Millis) -> Plan[Millis]:
@@ -36,16 +39,33 @@ def search(operation: ops.Search, now: Millis) -> Plan[ops.Page]:
     below = cursor_position(operation.cursor)
     stretch, values = _stretch(operation, NOWHERE if below is None else below)
     ((looked, last),) = yield Ask(f"SELECT count(*), min(seq) FROM ({stretch})", values)
-    condition, more = _conditions(operation)
-    rows = yield Ask(
-        f"SELECT {sql.COLUMNS} FROM job WHERE seq IN ({stretch}) {condition} "
-        f"ORDER BY seq DESC LIMIT {operation.limit + 1}",
-        (*values, *more),
-    )
-    found = records(rows)
+    found = yield from _matching(operation, stretch, values)
     if len(found) > operation.limit:
-        return ops.Page(found[:-1], str(found[-1].seq + 1))
+        return ops.Page(found[: operation.limit], str(found[operation.limit].seq + 1))
     return ops.Page(found, str(last) if looked == operation.scan else None)
+
+
+def _matching(
+    operation: ops.Search, stretch: str, values: tuple[Any, ...]
+) -> Plan[tuple[Record, ...]]:
+    """Those of the stretch that match, newest first, as soon as they are one more than asked for."""
+    condition, more = _conditions(operation)
+    found: tuple[Record, ...] = ()
+    at_most, below = operation.limit + 1, NOWHERE
+    if operation.text is not None:
+        at_most = max(at_most, CANDIDATES)
+    while len(found) <= operation.limit:
+        rows = yield Ask(
+            f"SELECT {sql.COLUMNS} FROM job WHERE seq IN ({stretch}) AND seq < ? {condition} "
+            f"ORDER BY seq DESC LIMIT {at_most}",
+            (*values, below, *more),
+        )
+        candidates = records(rows)
+        found += tuple(filter(operation.mentioned_by, candidates))
+        if len(candidates) < at_most:
+            break
+        below = candidates[-1].seq
+    return found
 
 
 def _stretch(operation: ops.Search, below: int) -> tuple[str, tuple[Any, ...]]:
@@ -57,7 +77,6 @@ def _stretch(operation: ops.Search, below: int) -> tuple[str, tuple[Any, ...]]:
 
 
 def _conditions(operation: ops.Search) -> tuple[str, tuple[Any, ...]]:
-    text = None if operation.text is None else operation.text.encode(errors="surrogatepass")
     parts = [
         ("status = ?", operation.status),
         ("job_type = ?", operation.job_type),
@@ -68,9 +87,10 @@ def _conditions(operation: ops.Search) -> tuple[str, tuple[Any, ...]]:
     used = [(clause, value) for clause, value in parts if value is not None]
     clauses = [clause for clause, _ in used]
     values: list[Any] = [value for _, value in used]
-    if text:
-        clauses.append("(instr(payload, ?) OR instr(trail, ?))")
-        values += (text, text)
+    if operation.needles:
+        each = ["instr(payload, ?) OR instr(trail, ?)"] * len(operation.needles)
+        clauses.append(f"({' OR '.join(each)})")
+        values += [one for needle in operation.needles for one in (needle, needle)]
     return "".join(f" AND {clause}" for clause in clauses), tuple(values)
 
 
