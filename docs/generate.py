@@ -17,7 +17,7 @@ from boundary.jobs.core import lifecycle, trails, wire
 from boundary.jobs.shell import config
 from boundary.jobs.shell.adapters.redis.records import STATUSES
 from boundary.jobs.shell.cli.app import COMMANDS, app
-from boundary.jobs.shell.cli.terminal import exit_code
+from boundary.jobs.shell.cli.codes import exit_code
 from boundary.jobs.shell.web.api.endpoint import Endpoint
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.shell.web.guarding import API
