@@ -338,6 +338,8 @@ def _over(case: Case, life: Life, start: int, run: Began) -> float:
     for one in life.events[start:]:
         if isinstance(one, Ended) and one.token == run.token and one.by == run.by:
             return one.at
+    if not case.history.store_told:
+        return run.at  # stopped, which a handler does not write down
     ends = [one.at for one in case.faults.get(run.by, ()) if one.kind in {"kill", "crash"}]
     return min((at for at in ends if at >= run.at), default=case.history.events[-1].at)
 

@@ -45,6 +45,11 @@ def reaching(*events: Event, kept: tuple[Kept, ...] = (DONE,)) -> History:
     return journal(*events, kept=kept)._replace(bounds=Bounds(reach=100.0))
 
 
+def waking(*events: Event, kept: tuple[Kept, ...] = (DONE,)) -> History:
+    """The same, where a worker that stood still may go on for 50 ms."""
+    return journal(*events, kept=kept)._replace(bounds=Bounds(reach=100.0, overlap=50.0))
+
+
 def run(token: int, at: float, by: str = "w", *, how: str = "succeed") -> list[Event]:
     """A whole run of the job."""
     return [
@@ -180,6 +185,22 @@ GOOD = {
         Began("a", 1, "1", 10),
         *run(1, 30)[1:3],
     ),
+    "a journal of a worker that stood still": waking(
+        Asked("a", 0),
+        Began("a", 1, "1", 10),
+        Fault("pause", "1", 12, 200),
+        Began("a", 2, "2", 150),
+        Ended("a", 2, "2", 160, "succeed"),
+        Ended("a", 1, "1", 240, "succeed"),
+        kept=(Kept("a", "completed", 2, crashes=1),),
+    ),
+    "a journal of a worker that began what it held when it woke up": waking(
+        Asked("a", 0),
+        Fault("pause", "1", 12, 200),
+        *run(2, 150, "2")[1:3],
+        Began("a", 1, "1", 210),
+        kept=(Kept("a", "completed", 2, crashes=1),),
+    ),
     "a journal of a failed run": journal(
         Asked("a", 0),
         Began("a", 1, "1", 10),
@@ -259,11 +280,24 @@ BAD = {
         reaching(  # long after
             Asked("a", 0), RolledBack(5, since=5), Began("a", 1, "1", 110), *run(1, 120)[1:3]
         ),
+        waking(  # long after it had woken up
+            Asked("a", 0),
+            Fault("pause", "1", 12, 200),
+            *run(2, 150, "2")[1:3],
+            Began("a", 1, "1", 270),
+        ),
         journal(  # before it began
             Asked("a", 0), Fault("kill", "1", 9), Began("a", 1, "1", 10), Began("a", 2, "2", 20)
         ),
     ],
     "overlap": [
+        waking(  # long after it had woken up
+            Asked("a", 0),
+            Began("a", 1, "1", 10),
+            Fault("pause", "1", 12, 200),
+            Began("a", 2, "2", 150),
+            Ended("a", 1, "1", 260, "succeed"),
+        ),
         told(
             ASKED,
             *run(1, 10, "v")[:2],

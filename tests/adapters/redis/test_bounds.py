@@ -392,3 +392,74 @@ def test_what_is_under_way_when_a_loop_closes_its_door_ends(opened, within):
             await door.close()
 
         asyncio.run(main())
+
+
+def ready(door):
+    """A claim that finds nothing, of a worker who is known."""
+    return door.execute(Claim("w1", None, 1, 30_000, join=True))
+
+
+IDLE = Claim("w1", None, 1, 30_000)
+
+
+def test_a_server_silent_under_a_claim_that_waits(opened, server):
+    """Its late answers are nobody's: the next claim has a connection of its own."""
+
+    async def main():
+        door = opened(server.url()).asynchronous()
+        try:
+            await ready(door)
+            assert await door.claim_when_told(IDLE, 0.1) is None
+            server.pause()
+            try:
+                with pytest.raises(BackendUnavailable, match="no reply in time"):
+                    await door.claim_when_told(IDLE, 0.1)
+            finally:
+                server.resume()
+            assert await door.claim_when_told(IDLE, 0.1) is None
+            await door.execute(Enqueue((new("a"),)))
+            claimed = await door.claim_when_told(IDLE, 2.0)
+            assert [one.id for one in claimed.jobs] == [ident("a")]
+        finally:
+            await door.close()
+
+    asyncio.run(main())
+
+
+def test_a_process_that_stood_still_under_a_claim_that_waits(opened, server):
+    """As by SIGSTOP: when it goes on, the answers are there and it is too late for them."""
+
+    async def main():
+        door = opened(server.url()).asynchronous()
+        try:
+            await ready(door)
+            for number in range(6):
+                asyncio.get_running_loop().call_later(0.05, time.sleep, 0.5 + number / 10)
+                with contextlib.suppress(BackendUnavailable):
+                    assert await door.claim_when_told(IDLE, 0.1) is None
+            await door.execute(Enqueue((new("a"),)))
+            claimed = await door.claim_when_told(IDLE, 2.0)
+            assert [one.id for one in claimed.jobs] == [ident("a")]
+        finally:
+            await door.close()
+
+    asyncio.run(main())
+
+
+def test_a_server_silent_under_one_who_listens_for_work(opened, server):
+    async def main():
+        door = opened(server.url(), partitions=2).asynchronous()
+        try:
+            listener = await door.listen(Interest(Topic.WORK))
+            assert await listener.wait(0.1) is False
+            server.pause()
+            try:
+                with pytest.raises(BackendUnavailable):
+                    await listener.wait(0.1)
+            finally:
+                server.resume()
+            await listener.close()
+        finally:
+            await door.close()
+
+    asyncio.run(main())

@@ -30,6 +30,9 @@ from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.shell.adapters.redis.terms import Command
 from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
 
+NEVER = 3_600.0
+"""Seconds a read waits that something else ends; None is its answer then."""
+
 DEAFENING = (*FAILURES, faults.Closed)
 """What a listener that takes tokens hears no more after."""
 
@@ -316,8 +319,8 @@ class AsyncEars:
         made = self._connection
         assert made is not None
         while True:
-            message: Any = await made.read_response(disable_decoding=True, timeout=3_600)
-            if message[0] == b"message":
+            message: Any = await made.read_response(disable_decoding=True, timeout=NEVER)
+            if message is not None and message[0] == b"message":
                 self._dispatch(message[1], message[2])
 
     async def _hang_up(self) -> None:
