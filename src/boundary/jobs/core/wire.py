@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Annotated, Any, TypeAlias, cast
-from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct, msgpack
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, priority
+from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.records import (
     JSON,
     Attempt,
@@ -476,7 +476,7 @@ def job_of(record: Record) -> Job:
         error = _worker_lost(record)
     expires = None if payload.expires_ms is None else record.created + payload.expires_ms
     return Job(
-        id=UUID(bytes=record.id),
+        id=shown_id(record.id),
         job_type=record.job_type,
         queue=record.queue,
         args=payload.args,
@@ -550,7 +550,7 @@ def _worker_lost(record: Record) -> JobError:
 
 def _unreadable_job(record: Record, problem: Exception) -> Job:
     return Job(
-        id=UUID(bytes=record.id),
+        id=shown_id(record.id),
         job_type=record.job_type,
         queue=record.queue,
         status=record.status,

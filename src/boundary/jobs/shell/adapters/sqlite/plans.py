@@ -97,6 +97,10 @@ def _record(row: Row) -> Record:
 # Places in a lane
 
 
+LAST_PLACE = 2**62
+"""What a hand put behind this (or before its negative) stays there; others share a place, by seq."""
+
+
 class Lanes:
     """Hands out the next free places of lanes, asking for each lane once."""
 
@@ -110,7 +114,7 @@ class Lanes:
         lane = (queue, priority)
         if lane not in self._last:
             ((found,),) = yield Ask(self._probe, lane)
-            self._last[lane] = 0 if found is None else found
+            self._last[lane] = max(-LAST_PLACE, min(found or 0, LAST_PLACE))
 
     def take(self, queue: str, priority: int) -> int:
         """A place behind (or before) all others of a lane that was looked at."""
@@ -286,7 +290,7 @@ def _handed_over(row: Row, worker: str, now: Millis) -> Record:
         now,
         None,
         worker,
-        token + 1,
+        min(token, sql.LAST_TOKEN - 1) + 1,
         retry_count,
         crashes,
         False,
