@@ -37,6 +37,7 @@ class Server:
         binary: which server; the preferred one of this machine if none is named.
         files: text files of its folder, by name, as `aclfile users.acl` wants one.
         patience: seconds it has to answer.
+        environ: variables it has beside those of this process.
     """
 
     scheme = "redis"
@@ -48,11 +49,13 @@ class Server:
         binary: Binary | None = None,
         files: Mapping[str, str] | None = None,
         patience: float = 5.0,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.binary = binary or binaries.any_server()
         self.config = config
         self.files = files or {}
         self.patience = patience
+        self.environ = environ or {}
         self._folder: Folder | None = None
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -182,7 +185,7 @@ class Server:
 
     def _run(self, deadline: float) -> bool:
         said = len(self.log())
-        self._process = spawn(self._command(), self.folder, self.folder / "log")
+        self._process = spawn(self._command(), self.folder, self.folder / "log", self.environ)
         while not self._answers():
             if self._process.poll() is not None:
                 if _TAKEN in self.log()[said:] and time.monotonic() < deadline:

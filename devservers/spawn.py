@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -22,12 +22,21 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
-def spawn(command: Sequence[str | Path], folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    """A process in `folder` that writes to `log`. Where Linux offers it, it dies with this one."""
+def spawn(
+    command: Sequence[str | Path],
+    folder: Path,
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """A process in `folder` that writes to `log`. Where Linux offers it, it dies with this one.
+
+    Args:
+        environ: What it has beside the variables of this process.
+    """
     words = [str(word) for word in command]
     if sys.platform == "linux":
         words = [sys.executable, "-I", "-S", "-c", _WRAPPER, str(os.getpid()), *words]
-    return _nursery(os.getpid()).submit(_start, words, folder, log).result()
+    return _nursery(os.getpid()).submit(_start, words, folder, log, environ or {}).result()
 
 
 @cache
@@ -36,8 +45,15 @@ def _nursery(pid: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"devservers-{pid}")
 
 
-def _start(words: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
+def _start(
+    words: list[str], folder: Path, log: Path, environ: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
-            words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            words,
+            cwd=folder,
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )

@@ -13,7 +13,7 @@ import typer
 
 import boundary.jobs
 from boundary.jobs import JobsError, errors
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import lifecycle, trails, wire
 from boundary.jobs.shell import config
 from boundary.jobs.shell.adapters.redis.records import STATUSES
 from boundary.jobs.shell.cli.app import COMMANDS, app
@@ -309,7 +309,7 @@ def records_page() -> str:
         layout="\n".join(drawing),
         statuses=", ".join(f"{at} {name}" for at, name in enumerate(STATUSES)),
         payload="\n".join(f"| {at} | `{name}` |" for at, name in payload),
-        trail=", ".join(f"`{name}`" for name in wire.Trail.__struct_fields__),
+        trail=", ".join(f"`{name}`" for name in trails.Trail.__struct_fields__),
     )
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,8 +20,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+from rich.console import CONSOLE_SVG_FORMAT, Console
+from rich.terminal_theme import SVG_EXPORT_THEME
 
 from boundary.jobs import Jobs
+from boundary.jobs.shell.cli.top import brain, drawing, glimpse
 from boundary.jobs.web import create_app
 from tests.web import browsing
 
@@ -54,6 +59,7 @@ def main() -> None:
                 jobs.pause("media", by="grace")
                 jobs.resume("media", by="grace")
                 take(address, f"/jobs/{dead.id}")
+                terminal(jobs)
 
 
 @contextlib.contextmanager
@@ -83,6 +89,21 @@ def worker() -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
+
+
+def terminal(jobs: Jobs) -> None:
+    """`boundary-jobs top` with a row selected, as it draws itself."""
+    console = Console(record=True, file=io.StringIO(), width=120, height=34, force_terminal=True)
+    seen = glimpse.look(jobs)
+    found = glimpse.rows(seen)
+    row = next(one for one in found if one.kind == "dead")
+    said = brain.Said("media is served again")
+    state = brain.settled(brain.State(selected=row.place, said=said), seen)
+    console.print(drawing.screen(state, seen, URL, "", console))
+    # Without its fonts from elsewhere: the reader's own monospaced one does.
+    plain = re.sub(r"@font-face \{\{.*?\n    \}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    path = str(FOLDER / "top.svg")
+    console.save_svg(path, title="boundary-jobs top", theme=SVG_EXPORT_THEME, code_format=plain)
 
 
 def take(address: str, job: str) -> None:

@@ -7,7 +7,8 @@ What belongs here: how long, how often, and where to. What does not: the experim
     SOAK=hour    rounds of the short form until an hour is over (SOAK_MINUTES: until so many are)
     SOAK=long    one round of the long form, ten thousand kills and more: a night
 
-Words after the command go to pytest.
+Words after the command go to pytest: make soak SOAK=short ARGS="-k power". What happened stays below
+.soak/, a folder a round; a round that was well keeps its log and cards only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.chaos.scorecard import Failure, Scorecard, cards_in, table
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".soak"
-LIMIT = {"short": 300, "hour": 300, "long": 36_000}
+LIMIT = {"short": 900, "hour": 900, "long": 36_000}
 """Seconds an experiment has that does not say so itself."""
 
 
@@ -60,34 +61,47 @@ def _round(score: Scorecard, length: str, words: list[str]) -> None:
     folder = WORK / f"round-{seed}"
     folder.mkdir(parents=True)
     began = time.monotonic()
-    with (folder / "log").open("wb") as log:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "tests/chaos", "-m", ""),
-                *("-n", "auto", "--dist", "worksteal", f"--timeout={LIMIT[length]}"),
-                *(f"--basetemp={folder / 'tmp'}", f"--junitxml={folder / 'junit.xml'}", *words),
-            ],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "SOAK": "long" if length == "long" else "short",
-                "SOAK_SEED": str(seed),
-                "SOAK_CARDS": str(folder / "cards"),
-            },
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+    code = _experiments(folder, length, seed, words)
     score.add(cards_in(folder / "cards"))
     failed = _outcomes(score, folder / "junit.xml", seed)
-    if done.returncode and not failed:
-        failed = [Failure(test="pytest", seed=seed, text=f"ended with {done.returncode}")]
+    if code and not failed:
+        failed = [Failure(test="pytest", seed=seed, text=f"ended with {code}")]
     score.failures += failed
     if failed:
         print((folder / "log").read_text(errors="replace")[-20_000:])
     else:
         shutil.rmtree(folder / "tmp", ignore_errors=True)
     print(f"round {seed}: {len(failed)} failed, {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _experiments(folder: Path, length: str, seed: int, words: list[str]) -> int:
+    """Every experiment has run; pytest's exit code, 124 if it was not done in time."""
+    limit = LIMIT[length]
+    command = [
+        *(sys.executable, "-m", "pytest", "tests/chaos", "-m", "", "-n", "auto"),
+        *("--dist", "worksteal", f"--timeout={limit}", f"--basetemp={folder / 'tmp'}"),
+        *(f"--junitxml={folder / 'junit.xml'}", *words),
+    ]
+    environ = {
+        **os.environ,
+        "SOAK": "long" if length == "long" else "short",
+        "SOAK_SEED": str(seed),
+        "PATIENCE": os.environ.get("PATIENCE", "5"),
+        "SOAK_CARDS": str(folder / "cards"),
+    }
+    with (folder / "log").open("wb") as log:
+        try:
+            return subprocess.run(
+                command,
+                cwd=ROOT,
+                env=environ,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=2 * limit,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return 124
 
 
 def _outcomes(score: Scorecard, report: Path, seed: int) -> list[Failure]:

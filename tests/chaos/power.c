@@ -58,10 +58,9 @@ static int real_close(int fd) {
     return real(fd);
 }
 
-static void note(int log, char kind, uint64_t offset, const void *bytes, uint64_t length,
-                 int is_content) {
+static void note(int log, char kind, uint64_t offset, const void *bytes, uint64_t length) {
     struct entry head = {MAGIC, (uint64_t)kind, offset, length, now()};
-    struct iovec parts[2] = {{&head, sizeof head}, {(void *)bytes, is_content ? length : 0}};
+    struct iovec parts[2] = {{&head, sizeof head}, {(void *)bytes, length}};
     if (real_writev(log, parts, 2) < 0) abort(); /* a log with holes proves nothing */
 }
 
@@ -90,7 +89,7 @@ static int follow(int fd, int flags) {
     path[length] = 0;
     if (!is_ours(path) || fstat(fd, &file) || !S_ISREG(file.st_mode)) return fd;
     if ((logs[fd] = log_of(&file)) < 0) abort();
-    if (flags & O_TRUNC) note(logs[fd], 'T', 0, NULL, 0, 0);
+    if (flags & O_TRUNC) note(logs[fd], 'T', 0, NULL, 0);
     return fd;
 }
 
@@ -130,7 +129,7 @@ int close(int fd) {
 
 static ssize_t written(int fd, off_t offset, const void *bytes, ssize_t done) {
     int log = log_at(fd);
-    if (log && done > 0) note(log, 'W', (uint64_t)offset, bytes, (uint64_t)done, 1);
+    if (log && done > 0) note(log, 'W', (uint64_t)offset, bytes, (uint64_t)done);
     return done;
 }
 
@@ -167,7 +166,7 @@ PWRITE(pwrite64)
     int name(int fd, off_t length) { \
         REAL("ftruncate64", int, int, off_t); \
         int answer = real(fd, length); \
-        if (!answer && log_at(fd)) note(log_at(fd), 'T', (uint64_t)length, NULL, 0, 0); \
+        if (!answer && log_at(fd)) note(log_at(fd), 'T', (uint64_t)length, NULL, 0); \
         return answer; \
     }
 TRUNCATE(ftruncate)
@@ -179,33 +178,43 @@ TRUNCATE(ftruncate64)
         int log = log_at(fd); \
         struct stat before; \
         if (!log || fstat(log, &before)) return real(fd); \
-        uint64_t began = now(); \
         int answer = real(fd); \
-        if (!answer) note(log, 'S', (uint64_t)before.st_size, NULL, began, 0); \
+        if (!answer) note(log, 'S', (uint64_t)before.st_size, NULL, 0); \
         return answer; \
     }
 FLUSH(fsync)
 FLUSH(fdatasync)
 
-static void forget(const char *path) {
+/* What is done to a file by its name: noted in its log, if it is one of ours. */
+static void note_by_name(const char *path, char kind, uint64_t offset) {
     char whole[PATH_MAX];
     struct stat file;
     if (!realpath(path, whole) || !is_ours(whole) || stat(whole, &file)) return;
     if (!S_ISREG(file.st_mode)) return;
     int log = log_of(&file);
     if (log < 0) abort();
-    note(log, 'U', 0, NULL, 0, 0); /* another file may get the inode */
+    note(log, kind, offset, NULL, 0);
     real_close(log);
 }
 
+#define TRUNCATE_BY_NAME(name) \
+    int name(const char *path, off_t length) { \
+        REAL("truncate64", int, const char *, off_t); \
+        int answer = real(path, length); \
+        if (!answer) note_by_name(path, 'T', (uint64_t)length); \
+        return answer; \
+    }
+TRUNCATE_BY_NAME(truncate)
+TRUNCATE_BY_NAME(truncate64)
+
 int unlink(const char *path) {
     REAL("unlink", int, const char *);
-    forget(path);
+    note_by_name(path, 'U', 0); /* before: another file may get the inode */
     return real(path);
 }
 
 int rename(const char *from, const char *to) {
     REAL("rename", int, const char *, const char *);
-    forget(to);
+    note_by_name(to, 'U', 0);
     return real(from, to);
 }

@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     Attributes:
         place: Where it stands in the log.
         offset: Of a write; the new length; or how far the log was flushed.
-        at: When it was done; of a flush, when it began (ns).
+        at: When it was done (ns).
     """
 
     place: int
@@ -43,13 +43,32 @@ class Found(NamedTuple):
     """What a cut did to a file.
 
     Attributes:
-        flushed: When the last flush of it began (ms), 0 if there was none.
+        flushed: When the last write was done that a flush was of (ms); 0 if there was none.
         gone: Bytes that were written and not flushed, and did not reach the disk.
     """
 
     path: Path
     flushed: float
     gone: int
+
+
+class Written(NamedTuple):
+    """What was done to a file: its content before, what was flushed, what was not."""
+
+    content: bytes
+    lasting: list[Entry]
+    pending: list[Entry]
+
+    def survivors(self, chance: random.Random, torn: Torn) -> list[Entry]:
+        """What happens to be on the disk of that which was not flushed."""
+        return list((_sectors if torn == "sectors" else _tail)(self.pending, chance))
+
+    def image(self, survivors: list[Entry]) -> bytes:
+        """The file with these."""
+        image = bytearray(self.content)
+        for one in (*self.lasting, *survivors):
+            _apply(image, one)
+        return bytes(image)
 
 
 class Power:
@@ -84,38 +103,49 @@ class Power:
             torn: Of what was not flushed, any sectors may be there ("sectors"), or the beginning
                 of it, up to any byte ("tail"), as file systems leave a file that only grows.
         """
-        found = [self._found(path, chance, torn) for path in self._files()]
-        for log in self.logs.iterdir():
-            log.unlink()
+        found = []
+        for path in self._files():
+            if path.name.endswith("-shm"):
+                path.unlink()  # shared memory, which nobody flushes
+            elif written := self._written(path):
+                survivors = written.survivors(chance, torn)
+                path.write_bytes(written.image(survivors))
+                gone = _size(written.pending) - _size(survivors)
+                found.append(Found(path, _last(written.lasting), gone))
+        self._forget()
         return found
 
-    def _found(self, path: Path, chance: random.Random, torn: Torn) -> Found:
-        if path.name.endswith("-shm"):
-            path.unlink()  # shared memory, which nobody flushes
-            return Found(path, 0.0, 0)
+    def looked_at(self) -> list[Found]:
+        """Who wrote is gone, but no power was lost: all writes that were made last."""
+        found = [
+            Found(path, _last([*written.lasting, *written.pending]), 0)
+            for path in self._files()
+            if (written := self._written(path))
+        ]
+        self._forget()
+        return found
+
+    def _forget(self) -> None:
+        for log in self.logs.iterdir():
+            log.unlink()
+
+    def _written(self, path: Path) -> Written | None:
+        """What was done to the file since `on`; None: nobody has opened it."""
         log = self.logs / _log_name(path)
+        if not log.exists():
+            return None
         content, start = self._base.get(log.name, (b"", 0))
-        entries = list(_entries(log.read_bytes())) if log.exists() else []
+        entries = list(_entries(log.read_bytes()))
         ends = [one.place for one in entries if one.kind == "U"]
-        if ends:
+        if ends and ends[-1] >= start:
             content, start = b"", ends[-1] + 1
         entries = [one for one in entries if one.place >= start]
-        if not entries and log.name not in self._base:
-            return Found(path, 0.0, 0)
-        flushes = [one for one in entries if one.kind == "S"]
-        until = max((one.offset for one in flushes), default=start)
-        image = bytearray(content)
-        for one in entries:
-            if one.place < until:
-                _apply(image, one)
-        pending = [one for one in entries if one.place >= until and one.kind in "WT"]
-        written = sum(len(one.content) for one in pending)
-        survivors = list(_sectors(pending, chance) if torn == "sectors" else _tail(pending, chance))
-        for one in survivors:
-            _apply(image, one)
-        path.write_bytes(image)
-        at = max((one.at for one in flushes), default=0) / 1e6
-        return Found(path, at, written - sum(len(one.content) for one in survivors))
+        if ends and not entries:
+            return None  # another file has its inode, and was written by means not seen here
+        until = max((one.offset for one in entries if one.kind == "S"), default=start)
+        changes = [one for one in entries if one.kind in "WT"]
+        lasting = [one for one in changes if one.place < until]
+        return Written(content, lasting, changes[len(lasting) :])
 
     def _files(self) -> list[Path]:
         return sorted(path for path in self.root.rglob("*") if path.is_file())
@@ -137,8 +167,7 @@ def _entries(log: bytes) -> Iterator[Entry]:
         _, kind, offset, length, at = HEAD.unpack_from(log, place)
         end = place + HEAD.size + (length if chr(kind) == "W" else 0)
         if end == len(log) or log[end : end + len(MAGIC)] == MAGIC:
-            began = length if chr(kind) == "S" else at
-            yield Entry(place, chr(kind), offset, log[place + HEAD.size : end], began)
+            yield Entry(place, chr(kind), offset, log[place + HEAD.size : end], at)
             place = end
         else:
             place += len(MAGIC)
@@ -150,6 +179,15 @@ def _apply(image: bytearray, entry: Entry) -> None:
     elif entry.kind == "W":
         image.extend(bytes(max(0, entry.offset - len(image))))
         image[entry.offset : entry.offset + len(entry.content)] = entry.content
+
+
+def _size(entries: list[Entry]) -> int:
+    return sum(len(one.content) for one in entries)
+
+
+def _last(entries: list[Entry]) -> float:
+    """When the last of these writes was done (ms)."""
+    return max((one.at for one in entries if one.kind == "W"), default=0) / 1e6
 
 
 def _sectors(pending: list[Entry], chance: random.Random) -> Iterator[Entry]:
@@ -167,7 +205,7 @@ def _sectors(pending: list[Entry], chance: random.Random) -> Iterator[Entry]:
 
 def _tail(pending: list[Entry], chance: random.Random) -> Iterator[Entry]:
     """Up to a byte, nothing after it."""
-    left = round(sum(len(one.content) for one in pending) * chance.choice((0.0, chance.random())))
+    left = round(_size(pending) * chance.choice((0.0, chance.random())))
     for one in pending:
         content = one.content[:left]
         left -= len(content)

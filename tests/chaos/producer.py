@@ -7,7 +7,8 @@ What belongs here: the life of one producer. What does not: who starts and harms
 A job nobody knows the fate of it enqueues again under the same id, as it would one that found no
 server or no room, until the store says yes or SIGTERM says stop. REPORT has a line of JSON for
 each word: what was asked, and what came of it (`known`: true, false, or null for unknown).
-WEIGHT is how many bytes of metadata a job carries, PAUSE the seconds between two enqueues.
+WEIGHT is how many bytes of metadata a job carries, PAUSE the seconds between two enqueues. A job is
+delayed by one of the seconds in the variable DELAYS, a list.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from uuid import uuid4
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import BackendUnavailable, EnqueueUncertain, StoreFull
+from tests.processes.moments import now
 
 HANDLERS = ("on_loop", "in_thread")
 MANY = 5
@@ -36,6 +38,7 @@ class Producer:
         self.chance = random.Random(seed)
         self.pause = pause
         self.metadata = {"ballast": "x" * weight}
+        self.delays: list[float] = json.loads(os.environ.get("DELAYS", "[0]"))
         self.stopped = False
         self._report = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -53,7 +56,12 @@ class Producer:
 
     def _one(self) -> dict[str, Any]:
         args = {"seconds": round(self.chance.uniform(0.0, 0.03), 4)}
-        return {"job": str(uuid4()), "type": self.chance.choice(HANDLERS), "args": args}
+        return {
+            "job": str(uuid4()),
+            "type": self.chance.choice(HANDLERS),
+            "args": args,
+            "delay": self.chance.choice(self.delays),
+        }
 
     def _enqueue(self, wanted: list[dict[str, Any]]) -> None:
         """All are stored; or it was told to stop, and their fate is written down."""
@@ -78,17 +86,17 @@ class Producer:
     def _ask(self, wanted: list[dict[str, Any]]) -> None:
         if len(wanted) == 1:
             (one,) = wanted
-            self.jobs.enqueue(one["type"], one["args"], job_id=one["job"], metadata=self.metadata)
+            self.jobs.enqueue(one["type"], one["args"], **self._options(one))
         else:
             self.jobs.enqueue_many(
-                self.jobs.draft(
-                    one["type"], one["args"], {"job_id": one["job"], "metadata": self.metadata}
-                )
-                for one in wanted
+                self.jobs.draft(one["type"], one["args"], self._options(one)) for one in wanted
             )
 
+    def _options(self, one: dict[str, Any]) -> dict[str, Any]:
+        return {"job_id": one["job"], "delay": one["delay"], "metadata": self.metadata}
+
     def _say(self, wanted: list[dict[str, Any]], known: bool | None) -> None:
-        at = time.time() * 1000
+        at = now()
         lines = [json.dumps({"at": at, "known": known, **one}) for one in wanted]
         os.write(self._report, "".join(f"{line}\n" for line in lines).encode())
 

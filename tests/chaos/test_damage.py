@@ -34,7 +34,7 @@ from devservers.single import Server
 from tests.chaos.card import Card, hand_in, scale, seed
 from tests.chaos.damage import FOREIGN, RedisHand, Spot, SqliteHand, shown, turned
 from tests.processes.conftest import Floor
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 HOUR = 3_600
 SLOW = 5.0
@@ -224,7 +224,7 @@ def patient_of(tmp_path: Path) -> Iterator[Callable[[str], Patient]]:
     floors: list[Floor] = []
 
     def make(url: str) -> Patient:
-        floor = Floor(tmp_path, url)
+        floor = Floor(tmp_path, url).short_lease()
         floors.append(floor)
         floor.environ["BOUNDARY_JOBS_REDIS_TIMEOUT"] = "1000"
         queues = ("--queues", "default,served", "--concurrency", "20")

@@ -30,7 +30,7 @@ from tests.chaos.traffic import Traffic
 from tests.processes.conftest import Floor
 from tests.proof.checker import check
 from tests.proof.history import Asked, Began, Event, Fault, History, RolledBack
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 
@@ -44,7 +44,7 @@ AFTER_MS = 5_000
 
 def traffic_on(folder: Path, url: str, stack: ExitStack, **redis: Any) -> Traffic:
     """Two workers and two producers, all at work."""
-    floor = Floor(folder, url)
+    floor = Floor(folder, url).short_lease()
     stack.callback(floor.close)
     floor.jobs = Jobs(url, config={"redis": redis})
     traffic = Traffic(floor)

@@ -14,7 +14,7 @@ from devservers.single import Server
 from tests.chaos.card import hand_in, scale
 from tests.chaos.traffic import Traffic
 from tests.processes.conftest import Floor
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 ROOM = 300_000
 """Bytes beyond those in use while all are connected and at work."""
@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def floor(tmp_path: Path, server: Server) -> Iterator[Floor]:
-    made = Floor(tmp_path, server.url())
+    made = Floor(tmp_path, server.url()).short_lease()
     made.environ["BOUNDARY_JOBS_RETENTION_FINISHED"] = KEPT_MS
     made.jobs.stats()
     yield made

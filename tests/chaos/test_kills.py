@@ -21,11 +21,11 @@ from tests.chaos.witness import (
 )
 from tests.processes.conftest import Floor
 from tests.proof.history import Asked, Event
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 WORKERS = 2
 AT_ONCE = "10"
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(36_000)]
+pytestmark = pytest.mark.soak
 
 
 def test_killed_workers(floor: Floor) -> None:

@@ -23,7 +23,7 @@ from tests.chaos.witness import history_of, now
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 AT_ONCE = "10"
 TIMEOUT_MS = "500"
@@ -119,7 +119,7 @@ class Traffic:
             producer.terminate()
         for producer in self.producers:
             assert producer.wait(15) == 0, self.floor.log()
-        eventually(f"nothing is left\n{self.floor.log()}", self._is_empty, patience=patience)
+        eventually(f"nothing is left\n{self.floor.log()}", self.is_empty, patience=patience)
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
@@ -140,9 +140,15 @@ class Traffic:
             if "error" in one:
                 continue
             payload = json.dumps(one["args"], sort_keys=True).encode()
-            first = found.get(one["job"], Asked(one["job"], one["at"], None, payload))
+            due = one["at"] + 1000 * one["delay"]
+            first = found.get(one["job"], Asked(one["job"], one["at"], None, payload, due))
             found[one["job"]] = first._replace(known=one["known"])
         return list(found.values())
+
+    def acknowledged(self) -> list[tuple[Asked, float]]:
+        """Each job that producers wanted, and when the last was said of it."""
+        last = {one["job"]: one["at"] for one in self._said() if "job" in one}
+        return [(one, last[one.job]) for one in self.asked()]
 
     def judged(self, *, pruned: bool = False) -> tuple[History, Verdict]:
         """What happened, and what the checker says of it.
@@ -182,7 +188,8 @@ class Traffic:
     def _said(self) -> list[dict[str, Any]]:
         return [word for one in self._reports for word in one.words()]
 
-    def _is_empty(self) -> bool:
+    def is_empty(self) -> bool:
+        """Nothing waits and nothing runs."""
         try:
             queues = self.floor.jobs.queues()
         except BackendError:

@@ -11,12 +11,14 @@ import json
 import signal
 import subprocess
 import time
+from bisect import bisect
 from collections import Counter
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 from tests.chaos.card import Card
-from tests.processes.conftest import Floor
+from tests.processes.conftest import LEASE_MS, Floor
 from tests.proof.checker import check
 from tests.proof.history import (
     Asked,
@@ -29,9 +31,12 @@ from tests.proof.history import (
     History,
     Kept,
 )
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 MAX_CRASHES = 1_000
+REACH = 1.5 * LEASE_MS
+LOST = "lease lost"
+LEASE_LOST = "the store gave this worker's jobs to others"
 PATIENCE = 60
 """Seconds until something that is to happen must have: the machine may be busy with others."""
 
@@ -74,15 +79,26 @@ def kill(victim: subprocess.Popen[bytes]) -> Fault:
 
 def history_of(floor: Floor, seen: list[Event]) -> History:
     """What the driver saw and did, what handlers wrote, and how the store has it in the end."""
-    events = [*seen, *_journal(floor)]
+    events = [*seen, *_journal(floor), *leases_lost(floor)]
     kept = [_kept(floor, id) for id in {one.job for one in seen if isinstance(one, Asked)}]
     totals = floor.jobs.stats()
     return History(
         sorted(events, key=lambda one: one.at),
         [one for one in kept if one is not None],
         Counted(totals.total_succeeded, totals.total_failed, totals.total_retried),
-        bounds=Bounds(max_crashes=MAX_CRASHES, tolerance=1.0),
+        bounds=Bounds(max_crashes=MAX_CRASHES, tolerance=1.0, reach=REACH),
     )
+
+
+def leases_lost(floor: Floor) -> list[Fault]:
+    """What workers say of leases they could not renew, as on a machine that is busy with others.
+
+    A line of the log does not say whose it is.
+    """
+    lines = (floor.folder / "log").read_text(errors="replace").splitlines()
+    said = [json.loads(line) for line in lines if LEASE_LOST in line and line.startswith("{")]
+    ends = [datetime.fromisoformat(one["time"]).timestamp() * 1000 for one in said]
+    return [Fault(LOST, "*", at - REACH, at) for at in ends]
 
 
 def _journal(floor: Floor) -> list[Event]:
@@ -152,14 +168,15 @@ def store_of(floor: Floor) -> str:
 
 
 def recovery(history: History) -> float | None:
-    """Seconds from a fault to the next job that began anywhere, or again where one was hit.
+    """Seconds from a fault until work went on, at the worst.
 
-    A job that a killed worker ran counts from the kill to its next run: lease, sweep and claim.
+    Of a worker's fault: until the last job that it ran then began again. Of the store's: from its
+    end until some job began.
     """
     faults: dict[str, list[Fault]] = {}
     runs: dict[str, list[Began]] = {}
     for one in history.events:
-        if isinstance(one, Fault):
+        if isinstance(one, Fault) and one.kind != LOST:
             faults.setdefault(one.by, []).append(one)
         elif isinstance(one, Began):
             runs.setdefault(one.job, []).append(one)
@@ -167,7 +184,11 @@ def recovery(history: History) -> float | None:
         then.at - fault.at
         for both in runs.values()
         for first, then in pairwise(both)
-        for fault in (*faults.get(first.by, ()), *faults.get("*", ()))
+        for fault in faults.get(first.by, ())
         if first.at <= fault.at < then.at
     ]
+    starts = sorted(one.at for all in runs.values() for one in all)
+    for fault in faults.get("*", ()):
+        over = max(fault.at, fault.until)
+        waits += [at - over for at in starts[bisect(starts, over) :][:1]]
     return round(max(waits) / 1000, 2) if waits else None

@@ -21,7 +21,7 @@ from devservers.sentinel import Sentinels
 from devservers.single import Server
 from devservers.tls import TlsServer
 from tests.cli.test_commands import TASKS, command
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 Doctor = Callable[..., dict[str, tuple[str, str]]]
@@ -255,7 +255,7 @@ def test_a_url_is_checked_without_the_driver() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.long
 def test_the_demo_on_redis_leaves_nothing(
     redis_url: str, redis_server: Server, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from devservers.sentinel import Sentinels
 from devservers.single import Server
 from devservers.tls import TlsServer
 
-SETTINGS = RedisSettings(timeout=5_000)
+SETTINGS = RedisSettings(timeout=60_000)
 _numbers = count()
 
 

@@ -37,6 +37,8 @@ from boundary.jobs.core.dispatcher import (
     Sweep,
     Tick,
     Weighed,
+    claiming,
+    learning,
     step,
     weighted_order,
 )
@@ -147,7 +149,7 @@ def test_never_holds_more_ahead_than_it_may() -> None:
             day.arrive(most)
             held = max(held, day.state.held)
         day.finish(day.state.held, 0.001)
-    assert BATCH < held <= 10 + dispatcher.HELD_AHEAD
+    assert BATCH < held <= 10 + claiming.HELD_AHEAD
 
 
 def test_jobs_held_but_not_begun_go_back_when_nothing_moves() -> None:
@@ -198,8 +200,8 @@ def test_failures_of_the_store_back_off_and_keep_the_outcomes() -> None:
         waits.append(alarm.at - day.now)
         assert Exchange not in kinds(day.tick())
         assert Exchange in kinds(day.tick(alarm.at - day.now))
-    assert waits[0] == dispatcher.BACKOFF_MS
-    assert waits[-1] == dispatcher.LONGEST_BACKOFF_MS
+    assert waits[0] == learning.BACKOFF_MS
+    assert waits[-1] == learning.LONGEST_BACKOFF_MS
     assert waits == sorted(waits)
 
 
@@ -388,14 +390,14 @@ def test_any_day_ends_with_all_jobs_run_and_within_bounds(
     now, left, alarm = 0.0, False, 0.0
     asking: list[Exchange] = []
     quiet = ["answer", "finish", "wait"] * (4_000)
-    bound = concurrency + dispatcher.HELD_AHEAD
+    bound = concurrency + claiming.HELD_AHEAD
     event: Event = Tick(now)
     for word in [*script, *quiet]:
         state, effects = step(state, event)
         for effect in effects:
             if isinstance(effect, Exchange):
                 asking.append(effect)
-                assert len(asking) <= dispatcher.AT_ONCE
+                assert len(asking) <= claiming.AT_ONCE
             elif isinstance(effect, GiveBack):
                 back = max(state.held - concurrency, 0)
                 store.ready += back
@@ -435,10 +437,10 @@ def test_a_second_exchange_goes_out_while_the_store_has_plenty() -> None:
     day.arrive(10)
     day.finish(10, 0.01)
     day.tick()
-    assert len(day.state.asking) == dispatcher.AT_ONCE
+    assert len(day.state.asking) == claiming.AT_ONCE
     day.arrive(BATCH)
     day.finish(BATCH, 0.01)
-    assert len(day.state.asking) == dispatcher.AT_ONCE
+    assert len(day.state.asking) == claiming.AT_ONCE
     day.arrive(1)
     day.finish(1, 0.01)
     day.tick()
@@ -505,7 +507,7 @@ def test_what_is_under_way_counts_against_the_limit() -> None:
     day.finish(BATCH, 0.01)
     day.arrive(BATCH)
     day.finish(BATCH, 0.01)
-    assert len(day.state.asking) == dispatcher.AT_ONCE
+    assert len(day.state.asking) == claiming.AT_ONCE
     assert sum(of(one)["reports"] for one in day.state.asking) == 2
 
 

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from boundary.jobs.core import model, operations
+from boundary.jobs.core.model import acting
 from boundary.jobs.core.operations import (
     Cancel,
     Claim,
@@ -110,3 +111,33 @@ def test_entries_a_job_left_behind_are_passed_over() -> None:
     state, count = model.step(state, Promote(), T0 + 300)
     assert count == 1
     assert state.due == []
+
+
+def test_the_log_keeps_the_newest_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acting, "AUDIT", 2)
+    changes = [
+        operations.SetPaused(
+            "mail",
+            paused=number % 2 == 0,
+            act=operations.Act(bytes([number] * 16), "ada", "pause", "mail", 60_000),
+        )
+        for number in range(3)
+    ]
+    state = after(*changes)
+    _, kept = model.step(state, operations.Audit(), T0)
+    assert [entry.id[0] for entry in kept] == [2, 1]
+
+
+def test_a_deleted_jobs_aside_goes_with_its_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acting, "AUDIT", 1)
+    first, second = (
+        operations.Act(bytes([number] * 16), "ada", "delete", "it", 60_000) for number in (1, 2)
+    )
+    state = after(
+        Enqueue((JOB, replace(JOB, id=OTHER))),
+        operations.Delete((ID,), first),
+        operations.Delete((OTHER,), second),
+    )
+    assert set(state.asides) == {second.id}
+    _, undone = model.step(state, operations.Undo(first.id, second), T0)
+    assert undone.verdict == "missing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boundary.jobs.core.operations import (
+    Beat,
     Cancel,
     Claim,
     Claimed,
@@ -30,6 +31,7 @@ from boundary.jobs.core.operations import (
     Settled,
     Settling,
     Topic,
+    as_watched,
     notices,
     queue_order,
 )
@@ -89,3 +91,12 @@ def test_a_worker_of_every_queue_serves_the_default_one_first() -> None:
     assert queue_order(["b", "default", "a"]) == ["default", "a", "b"]
     assert queue_order(["b", "a"]) == ["a", "b"]
     assert queue_order([]) == []
+
+
+def test_replies_that_can_say_so_say_that_somebody_watches() -> None:
+    settled, claimed = Settled(1, ()), Claimed(1, ())
+    for one in (Enqueued(1, ()), claimed, settled, Beat(1, alive=True)):
+        assert as_watched(one).watched
+    assert all(one.watched for one in as_watched((settled, claimed)))
+    for reply in (3, (), ((1, 2),), (b"id",), None):
+        assert as_watched(reply) == reply

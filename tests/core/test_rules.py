@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from boundary.jobs import (
     Cancel,
@@ -21,7 +22,7 @@ from boundary.jobs import (
     Snooze,
     UsageError,
 )
-from boundary.jobs.core import lifecycle, outcome, priority, retry, stats, wire
+from boundary.jobs.core import lifecycle, outcome, priority, retry, stats, trails
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer, as_job_error, as_job_result
@@ -243,7 +244,7 @@ def test_where_a_run_leads() -> None:
     assert outcome.failed(ended(), JobError("m", "T"), 5).delay_ms == 5
     dead = outcome.failed(ended(max_retries=0), JobError("m", "T"))
     assert (dead.event, dead.keep_ms) == ("exhaust", 20)
-    assert wire.error_of(dead.trail) == JobError("m", "T")
+    assert trails.error_of(dead.trail) == JobError("m", "T")
 
 
 @pytest.mark.parametrize(
@@ -258,6 +259,55 @@ def test_where_a_run_leads() -> None:
 )
 def test_where_a_handler_steers_it(answer: Steer, event: str) -> None:
     assert outcome.steered(ended(), answer, JobError("m", "T")).event == event
+
+
+def test_a_run_that_costs_its_process_is_a_failed_one_and_a_crash() -> None:
+    error = JobError("the process ended", "WorkerLost")
+    first = outcome.lost(ended(max_retries=5), error, 3)
+    assert (first.event, first.retry_count) == ("fail", 1)
+    again = replace(ended(max_retries=5), record=replace(RECORD, trail=first.trail, retry_count=1))
+    second = outcome.lost(again, error, 3)
+    assert second.event == "fail"
+    third = replace(again, record=replace(RECORD, trail=second.trail, retry_count=2))
+    dead = outcome.lost(third, error, 3)
+    assert (dead.event, dead.keep_ms) == ("exhaust", 20)
+    told = trails.error_of(dead.trail)
+    assert told is not None
+    assert told.message == "the process ended (crash 3; max_crashes is 3)"
+
+
+def test_a_run_broken_off_goes_back_and_is_remembered() -> None:
+    back = outcome.interrupted(ended())
+    assert (back.event, back.delay_ms, back.keep_ms) == ("release", 0, 10)
+    assert trails.runs_of(back.trail)[0][4] == "release"
+    assert outcome.released(RECORD, 5, 40).delay_ms == 40
+
+
+def test_who_begins_too_late_does_not_begin() -> None:
+    payload = ended(expires_ms=900).payload
+    assert not outcome.expired(RECORD, ended().payload)
+    assert not outcome.expired(replace(RECORD, started=None), payload)
+    assert not outcome.expired(replace(RECORD, created=0, started=900), payload)
+    assert outcome.expired(replace(RECORD, created=0, started=901), payload)
+
+
+def test_a_job_nobody_can_run_waits_for_another_worker_and_not_for_ever() -> None:
+    waits = outcome.unhandled(ended(), ("other",), 60_000)
+    assert (waits.event, waits.retry_count) == ("release", RECORD.retry_count)
+    assert 0 < waits.delay_ms <= 15_000
+    later = replace(ended(), record=replace(RECORD, trail=waits.trail), now=2_000 + 60_000)
+    dead = outcome.unhandled(later, (), 60_000)
+    assert (dead.event, dead.keep_ms) == ("exhaust", 20)
+    told = trails.error_of(dead.trail)
+    assert told is not None
+    assert told.type == "NoHandlerError"
+    assert "for 60 s; this one knows none" in told.message
+    assert "knows a, b" in trails.error_of(outcome.unhandled(later, ("a", "b"), 1).trail).message  # type: ignore[union-attr]
+
+
+def test_what_cannot_be_read_is_set_aside_with_its_bytes() -> None:
+    aside = outcome.quarantined(replace(RECORD, trail=b"junk"), 20)
+    assert (aside.event, aside.trail, aside.keep_ms) == ("quarantine", b"junk", 20)
 
 
 def test_a_last_chance_is_the_run_before_too_many_crashes() -> None:

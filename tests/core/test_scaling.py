@@ -169,3 +169,11 @@ def test_how_it_is_written(given: int | str, slots: int, bounds: tuple[int, int]
 def test_what_it_may_not_be(given: int | str) -> None:
     with pytest.raises(UsageError, match=r"auto:2-200.*not"):
         scaling.parsed(given)
+
+
+def test_limits_of_queues_are_checked() -> None:
+    scaling.check_limits({"mail": 1, "reports": scaling.MOST})
+    with pytest.raises(UsageError, match="concurrency of queue 'mail' is from 1 to 100000, not 0"):
+        scaling.check_limits({"mail": 0})
+    with pytest.raises(UsageError, match="queue"):
+        scaling.check_limits({"": 1})

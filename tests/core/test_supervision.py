@@ -207,6 +207,22 @@ def test_what_does_not_start_replaces_nothing() -> None:
     assert started(house.replace()) == [(4, 0)]
 
 
+def test_a_successor_drained_while_it_starts_replaces_nothing_and_is_no_fault() -> None:
+    house = House(1)
+    house.tick()
+    house.ready(1)
+    house.replace(1)
+    effects = house.exited(2, 0)
+    assert said(effects) == ""
+    assert (house.state.waiting, house.state.successor) == ((), None)
+    assert [one.number for one in house.state.children] == [1]
+
+
+def test_signals_without_a_name_are_said_by_number() -> None:
+    assert supervision.signal_name(9) == "SIGKILL"
+    assert supervision.signal_name(150) == "signal 150"
+
+
 def test_asking_twice_to_be_replaced_is_asking_once() -> None:
     house = House(2).opened()
     house.replace(2)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails, wire
 from boundary.jobs.core.operations import AHEAD, Facts, Glimpse, Holding
 from boundary.jobs.core.records import JobError
 from boundary.jobs.core.stats import TYPES_TOLD, encode_worker, worker_note
@@ -18,7 +18,7 @@ NOW = 1_767_225_600_000
 PAYLOAD = wire.encode_payload(Payload(1, {}, 3))
 JOB = Record(1, b"i" * 16, "send", "mail", 2, PAYLOAD, NOW - 60_000, NOW - 60_000)
 BOOM = JobError("no such address\nsecond line", "SMTPError")
-FAILED = wire.failed(b"", 1, NOW - 5_000, BOOM)
+FAILED = trails.failed(b"", 1, NOW - 5_000, BOOM)
 
 
 def worker(name: str = "w1", held: int = 0, **said: Any) -> Holding:
@@ -63,7 +63,7 @@ def asked(*workers: Holding, paused: bool = False, ahead: int = 0, **fields: Any
                 "status": "cancelled",
                 "ending": "cancel",
                 "completed": NOW - 1,
-                "trail": wire.because(b"", "not needed"),
+                "trail": trails.because(b"", "not needed"),
             },
             "cancelled",
             "(not needed)",

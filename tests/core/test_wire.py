@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import msgpack
 from msgspec.structs import replace
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import conversion, trails, wire
 from boundary.jobs.core.job import FailedRun, Job, JobError, Progress, RetryPolicy
 from boundary.jobs.core.records import Attempt
 from boundary.jobs.core.wire import Payload, Record
@@ -67,7 +67,7 @@ class TestGoldenVersion1:
             assert wire.encode_payload(payload).hex() == golden
 
     def test_a_record_of_failed_runs(self) -> None:
-        job = wire.job_of(record(trail=bytes.fromhex(FAILED_TWICE), status="failed"))
+        job = conversion.job_of(record(trail=bytes.fromhex(FAILED_TWICE), status="failed"))
         boom = JobError("boom", "ValueError")
         assert job.errors == (
             FailedRun(1, wire.at(T0), JobError("no route", "OSError", "Traceback")),
@@ -77,10 +77,10 @@ class TestGoldenVersion1:
 
     def test_a_record_with_a_result_and_progress(self) -> None:
         golden = record(trail=bytes.fromhex(RESULT), progress=bytes.fromhex(HALF_WAY))
-        job = wire.job_of(golden)
+        job = conversion.job_of(golden)
         assert job.result == {"message_id": "msg-123"}
         assert job.progress == Progress(0.5, "half way")
-        assert wire.succeeded(b"", job.result).hex() == RESULT
+        assert trails.succeeded(b"", job.result).hex() == RESULT
         assert wire.encode_progress(job.progress).hex() == HALF_WAY
 
     def test_every_field_reaches_the_job(self) -> None:
@@ -97,7 +97,7 @@ class TestGoldenVersion1:
             priority=0,
             updated=T0 + 2,
         )
-        assert wire.job_of(full) == Job(
+        assert conversion.job_of(full) == Job(
             id=ID,
             job_type="send_email",
             queue="mail",
@@ -144,10 +144,10 @@ class TestGrowth:
         trail = msgpack.encode({"span": "abc", "error": ["m", "T", None]})
         bang = JobError("bang", "ValueError")
         for after in (
-            wire.succeeded(trail, 7),
-            wire.failed(trail, 1, T0, bang),
-            wire.because(trail, "why"),
-            wire.unhandled(trail, T0)[0],
+            trails.succeeded(trail, 7),
+            trails.failed(trail, 1, T0, bang),
+            trails.because(trail, "why"),
+            trails.unhandled(trail, T0)[0],
         ):
             assert msgpack.decode(after)["span"] == "abc"
 
@@ -156,43 +156,43 @@ class TestTrail:
     """What runs leave behind."""
 
     def test_a_plain_success_without_a_result_costs_nothing(self) -> None:
-        assert wire.succeeded(b"", None) == b""
+        assert trails.succeeded(b"", None) == b""
 
     def test_success_replaces_the_error_and_keeps_the_failed_runs(self) -> None:
-        trail = wire.because(wire.failed(b"", 1, T0, JobError("m", "T")), "dropped")
-        job = wire.job_of(record(trail=wire.succeeded(trail, None), status="completed"))
+        trail = trails.because(trails.failed(b"", 1, T0, JobError("m", "T")), "dropped")
+        job = conversion.job_of(record(trail=trails.succeeded(trail, None), status="completed"))
         assert (job.error, job.reason, job.result, len(job.errors)) == (None, None, None, 1)
 
     def test_failure_replaces_the_result_and_the_reason(self) -> None:
-        trail = wire.because(wire.succeeded(b"", 5), "once")
-        job = wire.job_of(record(trail=wire.failed(trail, 1, T0, JobError("m", "T"))))
+        trail = trails.because(trails.succeeded(b"", 5), "once")
+        job = conversion.job_of(record(trail=trails.failed(trail, 1, T0, JobError("m", "T"))))
         assert (job.result, job.reason, job.error) == (None, None, JobError("m", "T"))
 
     def test_of_all_failed_runs_the_last_stay(self) -> None:
         trail = b""
         for attempt in range(1, 26):
-            trail = wire.failed(trail, attempt, T0 + attempt, JobError(f"m{attempt}", "T"))
-        errors = wire.job_of(record(trail=trail)).errors
+            trail = trails.failed(trail, attempt, T0 + attempt, JobError(f"m{attempt}", "T"))
+        errors = conversion.job_of(record(trail=trail)).errors
         assert [run.attempt for run in errors] == list(range(16, 26))
 
     def test_what_is_too_long_is_bounded(self) -> None:
         error = JobError("m" * 10**6, "T" * 10**6, "outer" + "s" * 10**6 + "inner")
-        trail = wire.because(wire.failed(b"", 1, T0, error), "r" * 10**6)
-        assert len(trail) < 2 * (3 * wire.MESSAGE_LIMIT + wire.STACK_LIMIT)
-        job = wire.job_of(record(trail=trail))
+        trail = trails.because(trails.failed(b"", 1, T0, error), "r" * 10**6)
+        assert len(trail) < 2 * (3 * trails.MESSAGE_LIMIT + trails.STACK_LIMIT)
+        job = conversion.job_of(record(trail=trail))
         assert job.error is not None
         assert job.error.stacktrace is not None
         assert job.error.message.endswith("m…")
         assert job.error.stacktrace.startswith("…")
         assert job.error.stacktrace.endswith("inner")
-        assert job.reason == "r" * wire.MESSAGE_LIMIT
+        assert job.reason == "r" * trails.MESSAGE_LIMIT
 
     def test_text_that_utf8_cannot_carry_is_escaped(self) -> None:
         """A file name from the system may hold bytes that are no text."""
         odd = "caf\udce9 é"
-        trail = wire.because(wire.failed(b"", 1, T0, JobError(odd, odd, odd)), odd)
+        trail = trails.because(trails.failed(b"", 1, T0, JobError(odd, odd, odd)), odd)
         progress = wire.encode_progress(Progress(0.1, odd))
-        job = wire.job_of(record(trail=trail, progress=progress))
+        job = conversion.job_of(record(trail=trail, progress=progress))
         shown = "caf\\udce9 é"
         assert job.error == JobError(shown, shown, shown)
         assert job.progress == Progress(0.1, shown)
@@ -200,35 +200,38 @@ class TestTrail:
 
     def test_why_the_latest_run_failed(self) -> None:
         error = JobError("m", "T", "stack")
-        assert wire.error_of(wire.failed(b"", 1, T0, error)) == error
-        assert wire.error_of(wire.succeeded(b"", 5)) is None
-        assert wire.error_of(b"") is None
-        assert wire.error_of(b"\xc1") is None
+        assert trails.error_of(trails.failed(b"", 1, T0, error)) == error
+        assert trails.error_of(trails.succeeded(b"", 5)) is None
+        assert trails.error_of(b"") is None
+        assert trails.error_of(b"\xc1") is None
 
     def test_progress_may_have_no_word(self) -> None:
         progress = wire.encode_progress(Progress(1.0))
-        assert wire.job_of(record(progress=progress)).progress == Progress(1.0)
+        assert conversion.job_of(record(progress=progress)).progress == Progress(1.0)
 
     def test_how_long_nobody_could_run_it(self) -> None:
-        trail, waited = wire.unhandled(b"", T0)
+        trail, waited = trails.unhandled(b"", T0)
         assert waited == 0
-        trail, waited = wire.unhandled(trail, T0 + 400)
+        trail, waited = trails.unhandled(trail, T0 + 400)
         assert waited == 400
-        for after in (wire.succeeded(trail, None), wire.failed(trail, 1, T0, JobError("m", "T"))):
-            assert wire.unhandled(after, T0 + 900)[1] == 0
+        for after in (
+            trails.succeeded(trail, None),
+            trails.failed(trail, 1, T0, JobError("m", "T")),
+        ):
+            assert trails.unhandled(after, T0 + 900)[1] == 0
         odd = msgpack.encode({"unhandled_since": "yesterday"})
-        assert wire.unhandled(odd, T0)[1] == 0
+        assert trails.unhandled(odd, T0)[1] == 0
 
     @pytest.mark.parametrize("damaged", [b"\xc1", b"\x93", b"\x91\x01", b"\x81\xa6errors\x07"])
     def test_a_damaged_trail_is_kept_aside(self, damaged: bytes) -> None:
         for after in (
-            wire.succeeded(damaged, 1),
-            wire.failed(damaged, 1, T0, JobError("m", "T")),
-            wire.because(damaged, "why"),
-            wire.unhandled(damaged, T0)[0],
+            trails.succeeded(damaged, 1),
+            trails.failed(damaged, 1, T0, JobError("m", "T")),
+            trails.because(damaged, "why"),
+            trails.unhandled(damaged, T0)[0],
         ):
             assert msgpack.decode(after)["damaged"] == damaged
-            wire.decode_trail(after)
+            trails.decode_trail(after)
 
 
 class TestDamage:
@@ -256,7 +259,7 @@ class TestDamage:
         with pytest.raises(RecordError, match=f"{len(data)} bytes are kept") as caught:
             wire.decode_payload(data)
         assert caught.value.data == data
-        job = wire.job_of(record(payload=data, worker="w1", token=3))
+        job = conversion.job_of(record(payload=data, worker="w1", token=3))
         assert job.error is not None
         assert job.error.type == "RecordError"
         assert (job.id, job.job_type, job.args, job.fencing_token) == (ID, "send_email", {}, 3)
@@ -276,7 +279,7 @@ class TestDamage:
         ],
     )
     def test_a_trail_of_another_shape(self, trail: object) -> None:
-        job = wire.job_of(record(trail=msgpack.encode(trail)))
+        job = conversion.job_of(record(trail=msgpack.encode(trail)))
         assert job.error is not None
         assert job.error.type == "RecordError"
 
@@ -291,18 +294,18 @@ class TestDamage:
             payload=msgpack.encode([1, {}, 3, None, 2**63, 2**63, 2**63]),
             trail=msgpack.encode({"errors": [[1, huge, "m", "T", None]]}),
         )
-        job = wire.job_of(far)
+        job = conversion.job_of(far)
         assert job.created_at.year == 1
         assert job.errors[0].at.year == 9999
         assert job.timeout is not None
         assert job.timeout.days == 999_999_999
-        assert wire.job_of(replace(far, payload=b"")).execute_at == job.execute_at
+        assert conversion.job_of(replace(far, payload=b"")).execute_at == job.execute_at
 
     @given(st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=40))
     def test_no_bytes_at_all_make_it_raise(
         self, payload: bytes, trail: bytes, progress: bytes
     ) -> None:
-        job = wire.job_of(record(payload=payload, trail=trail, progress=progress))
+        job = conversion.job_of(record(payload=payload, trail=trail, progress=progress))
         assert job.id == ID
 
     @given(
@@ -314,11 +317,11 @@ class TestDamage:
         self, place: int, by: bytes, golden: bytes
     ) -> None:
         bent = golden[:place] + by + golden[place + len(by) :]
-        assert wire.job_of(record(payload=bent, trail=bent)).id == ID
-        assert wire.job_of(record(trail=bent, progress=bent)).id == ID
+        assert conversion.job_of(record(payload=bent, trail=bent)).id == ID
+        assert conversion.job_of(record(trail=bent, progress=bent)).id == ID
 
     def test_a_job_that_killed_its_workers_says_so(self) -> None:
-        job = wire.job_of(record(status="failed", ending="crash", crashes=3))
+        job = conversion.job_of(record(status="failed", ending="crash", crashes=3))
         assert job.error is not None
         assert job.error.type == "WorkerLost"
         assert "3 workers" in job.error.message
@@ -462,7 +465,7 @@ class TestRuns:
             completed=T0 + 3_000,
             retry_count=1,
         )
-        assert wire.job_of(done).attempts == (
+        assert conversion.job_of(done).attempts == (
             Attempt(1, "w1", wire.at(T0 - 1_000), wire.at(T0), "fail"),
             Attempt(2, "w2", None, wire.at(T0 + 1_000), "snooze"),
             Attempt(2, "w3", wire.at(T0 + 2_000), wire.at(T0 + 3_000), "succeed"),
@@ -470,15 +473,15 @@ class TestRuns:
 
     def test_trails_of_before_have_none(self) -> None:
         for golden in (FAILED_TWICE, RESULT, ""):
-            job = wire.job_of(record(trail=bytes.fromhex(golden), completed=T0, started=T0))
+            job = conversion.job_of(record(trail=bytes.fromhex(golden), completed=T0, started=T0))
             assert job.attempts == ()
 
     def test_each_kind_of_end_is_added(self) -> None:
         boom = JobError("boom", "ValueError", "Traceback")
-        trail = wire.failed(b"", 1, T0, boom, (1, "w1", T0 - 5, T0, "fail"))
-        trail = wire.ran(trail, (2, "w1", T0 + 5, T0 + 6, "snooze"))
-        trail = wire.because(trail, "enough", (2, "w2", T0 + 7, T0 + 8, "cancel"))
-        job = wire.job_of(record(trail=trail, status="cancelled", completed=T0 + 8))
+        trail = trails.failed(b"", 1, T0, boom, (1, "w1", T0 - 5, T0, "fail"))
+        trail = trails.ran(trail, (2, "w1", T0 + 5, T0 + 6, "snooze"))
+        trail = trails.because(trail, "enough", (2, "w2", T0 + 7, T0 + 8, "cancel"))
+        job = conversion.job_of(record(trail=trail, status="cancelled", completed=T0 + 8))
         assert [(one.number, one.worker, one.outcome) for one in job.attempts] == [
             (1, "w1", "fail"),
             (2, "w1", "snooze"),
@@ -490,18 +493,18 @@ class TestRuns:
     def test_they_are_bounded(self) -> None:
         trail = b""
         for number in range(1, 100):
-            trail = wire.ran(trail, (number, "w", None, T0 + number, "snooze"))
-        attempts = wire.job_of(record(trail=trail)).attempts
+            trail = trails.ran(trail, (number, "w", None, T0 + number, "snooze"))
+        attempts = conversion.job_of(record(trail=trail)).attempts
         assert [one.number for one in attempts] == list(range(80, 100))
 
     def test_an_end_well_costs_the_name_of_the_worker(self) -> None:
-        assert msgpack.decode(wire.succeeded(b"", None, "w1")) == {"by": "w1"}
-        assert msgpack.decode(wire.succeeded(b"", 7, "w1")) == {"result": 7, "by": "w1"}
+        assert msgpack.decode(trails.succeeded(b"", None, "w1")) == {"by": "w1"}
+        assert msgpack.decode(trails.succeeded(b"", 7, "w1")) == {"result": 7, "by": "w1"}
 
     def test_one_who_ended_well_is_forgotten_when_it_runs_again(self) -> None:
         """Not by our life cycle, but a trail may have come from anywhere."""
-        again = wire.failed(wire.succeeded(b"", 7, "w1"), 1, T0, JobError("m", "T"))
-        assert wire.job_of(record(trail=again, completed=T0)).attempts == ()
+        again = trails.failed(trails.succeeded(b"", 7, "w1"), 1, T0, JobError("m", "T"))
+        assert conversion.job_of(record(trail=again, completed=T0)).attempts == ()
 
 
 class TestWholeJobs:
@@ -510,7 +513,10 @@ class TestWholeJobs:
     @given(JOBS)
     def test_a_job_comes_back_equal(self, job: Job) -> None:
         """S69: types included."""
-        assert wire.job_of(wire.record_of(job, {})) == job
+        failed = {(one.attempt, one.at) for one in job.errors}
+        # Of a run that failed both tell; here they are drawn apart.
+        assume(not any((one.number, one.ended_at) in failed for one in job.attempts))
+        assert conversion.job_of(conversion.record_of(job, {})) == job
 
     def test_retention_counts_from_the_end(self) -> None:
         job = Job(
@@ -522,9 +528,11 @@ class TestWholeJobs:
             completed_at=NOON,
         )
         noon = wire.millis(NOON)
-        assert wire.record_of(job, {"completed": 500}).prune_at == noon + 500
-        assert wire.record_of(job, {"failed": 500}).prune_at is None
-        assert wire.record_of(replace(job, completed_at=None), {"completed": 5}).prune_at is None
+        assert conversion.record_of(job, {"completed": 500}).prune_at == noon + 500
+        assert conversion.record_of(job, {"failed": 500}).prune_at is None
+        assert (
+            conversion.record_of(replace(job, completed_at=None), {"completed": 5}).prune_at is None
+        )
 
     def test_the_default_policy_costs_nothing(self) -> None:
         assert wire.retry_fields(RetryPolicy()) is None
@@ -542,4 +550,4 @@ class TestWholeJobs:
     def test_args_that_json_cannot_carry_are_named(self) -> None:
         job = Job(id=ID, job_type="t", args={"x": object()}, created_at=NOON, updated_at=NOON)
         with pytest.raises(SerializationError, match="args"):
-            wire.record_of(job, {})
+            conversion.record_of(job, {})

@@ -24,6 +24,7 @@ from devservers import ports
 from devservers.single import Server
 from devservers.waiting import until
 from tests.deploy.test_files import DEPLOY, HEALTH, UNIT, instructions
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -72,7 +73,6 @@ def default_command() -> list[str]:
     return [PROGRAM, *command]
 
 
-@pytest.mark.timeout(240)
 def test_three_replicas_of_the_default_command_work_together(
     folder: Path, environ: dict[str, str], redis_url: str
 ) -> None:
@@ -111,7 +111,7 @@ def test_the_line_of_the_procfile_is_a_worker(
     with Jobs(redis_url) as jobs:
         job = jobs.enqueue("crunch", {"seconds": 0})
         with running(["sh", "-c", f"exec {lines['worker']}"], folder, environ):
-            assert jobs.result(job.id, timeout=30) == 0
+            assert jobs.result(job.id, timeout=PATIENCE) == 0
             (worker,) = jobs.workers()
     assert worker.concurrency == 3
 
@@ -124,7 +124,7 @@ def test_the_line_of_the_unit_is_a_worker(
     with Jobs(redis_url) as jobs:
         job = jobs.enqueue("crunch", {"seconds": 0})
         with running([PROGRAM, *shlex.split(found[1])], folder, environ):
-            assert jobs.result(job.id, timeout=30) == 0
+            assert jobs.result(job.id, timeout=PATIENCE) == 0
 
 
 def test_the_image_answers_to_its_health_check(

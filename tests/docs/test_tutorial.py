@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.docs.pages import DOCS
+from tests.waiting import PATIENCE
 
 PAGE = (DOCS / "tutorial.md").read_text()
 SOURCES = re.findall(r"^```python\n(# tasks\.py\n.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -76,7 +77,7 @@ class Follower:
                 yield process
             finally:
                 process.send_signal(signal.SIGINT)
-                assert process.wait(20) == 0
+                assert process.wait(PATIENCE) == 0
 
     def looks(self, *words: str) -> Any:
         command = [self.python, "-m", "boundary.jobs", *words, "--json"]

@@ -37,6 +37,7 @@ from boundary.jobs.core.operations import Claim
 from boundary.jobs.shell import ids
 from boundary.jobs.shell.context import Context
 from boundary.jobs.testing.clock import FakeClock
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -265,7 +266,7 @@ def test_result_wakes_at_the_end_and_says_why_there_is_none(jobs: Jobs) -> None:
         jobs.result(uuid4())
     runner = threading.Timer(0.05, lambda: jobs.worker().run_until_empty())
     runner.start()
-    assert jobs.result(str(job.id), timeout=4) == 3
+    assert jobs.result(str(job.id), timeout=PATIENCE) == 3
     runner.join()
 
 
@@ -410,7 +411,7 @@ def test_asyncio_has_the_same_names(jobs: Jobs) -> None:
     async def main() -> None:
         async with jobs:
             job: Job = await handler.aenqueue(1)
-            late = asyncio.create_task(jobs.aio.result(job.id, timeout=4))
+            late = asyncio.create_task(jobs.aio.result(job.id, timeout=PATIENCE))
             await asyncio.sleep(0)
             await jobs.worker().run(burst=True)
             assert await late == 3

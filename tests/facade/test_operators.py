@@ -18,7 +18,8 @@ from boundary.jobs import (
     UsageError,
 )
 from boundary.jobs.testing.clock import FakeClock
-from tests.worker.conftest import eventually, working
+from tests.waiting import PATIENCE, eventually
+from tests.worker.conftest import working
 
 AT_ONCE = RetryPolicy("constant", 0.001, 0.001)
 
@@ -75,7 +76,7 @@ def test_each_run_is_told(living: Jobs) -> None:
 
     job = at_last.enqueue()
     with working(jobs):
-        assert jobs.result(job.id, timeout=10) == "done"
+        assert jobs.result(job.id, timeout=PATIENCE) == "done"
     found = jobs.find(job.id)
     assert found is not None
     assert [(one.number, one.outcome) for one in found.attempts] == [

@@ -13,13 +13,21 @@ import pytest
 from msgspec.structs import replace
 
 from boundary.jobs import CronError, InvalidName, Jobs, ScheduleInfo, UsageError
-from boundary.jobs.core.operations import Claim, Heartbeat, PutSchedule, Schedule
+from boundary.jobs.core.operations import (
+    Claim,
+    Heartbeat,
+    Operation,
+    PutSchedule,
+    Schedule,
+    Schedules,
+)
 from boundary.jobs.shell import ids, schedule_flows
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.pulse import describe_worker
 from boundary.jobs.shell.registry import fires_of
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.testing.clock import FakeClock
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -358,10 +366,10 @@ def test_edits_and_ticks_at_the_same_moment_lose_nothing(url: str, clock: FakeCl
     for thread in (*workers, *editors):
         thread.start()
     for thread in editors:
-        thread.join(30)
+        thread.join(PATIENCE)
     edited.set()
     for thread in workers:
-        thread.join(30)
+        thread.join(PATIENCE)
     one = the(jobs, "n")
     assert (one.queue, one.priority, one.misfire_cap) == ("q", "high", 9)
     assert sum(fired) == jobs.queue_stats("default").size + jobs.queue_stats("q").size > 0
@@ -387,15 +395,21 @@ def _fire(jobs: Jobs, clock: FakeClock, edited: threading.Event, fired: list[boo
 
 
 class Interrupted:
-    """A backend on which something happens just before the first put."""
+    """A backend on which something happens just before the first operation of a kind."""
 
-    def __init__(self, backend: Any, meanwhile: Callable[[], object]) -> None:
-        self.backend, self.meanwhile, self.puts = backend, meanwhile, 0
+    def __init__(
+        self,
+        backend: Any,
+        meanwhile: Callable[[], object],
+        before: type[Operation[Any]] = PutSchedule,
+    ) -> None:
+        self.backend, self.meanwhile, self.before = backend, meanwhile, before
+        self.seen = 0
 
     def execute(self, operation: Any) -> Any:
-        if isinstance(operation, PutSchedule):
-            self.puts += 1
-            if self.puts == 1:
+        if isinstance(operation, self.before):
+            self.seen += 1
+            if self.seen == 1:
                 self.meanwhile()
         return self.backend.execute(operation)
 
@@ -409,13 +423,34 @@ def test_whoever_was_slower_decides_again(jobs: Jobs) -> None:
         door: Any = Interrupted(backend, meanwhile)
         return drive(
             schedule_flows.edit_schedule("n", {"misfire": "skip"}), door, Voice()
-        ), door.puts
+        ), door.seen
 
     one, puts = edited_while(lambda: jobs.edit_schedule("n", queue="q"))
     assert one is not None
     assert (one.misfire, one.queue, puts) == ("skip", "q", 2)
     assert edited_while(lambda: jobs.unschedule("n")) == (None, 1)
     assert jobs.schedules() == []
+    backend.close()
+
+
+def test_a_tick_that_fires_while_a_resume_looks_does_not_fire_again(
+    jobs: Jobs, clock: FakeClock
+) -> None:
+    """Its job may be done and forgotten by then: a second one of the same id would be new."""
+    backend = jobs.store.blocking()
+    made = jobs.schedule("n", handler="h", every=60)
+    assert made.next_at is not None
+
+    def meanwhile() -> None:
+        clock.advance(60)
+        (due,) = backend.execute(Claim("w", ("none",), 0, 1_000, join=True)).ticks
+        assert [backend.execute(fire) for fire in fires_of(due, clock.now())] == [True]
+        jobs.pause_schedule("n")
+
+    door: Any = Interrupted(backend, meanwhile, Schedules)
+    woken = drive(schedule_flows.resume_schedule("n"), door, Voice())
+    assert woken is not None
+    assert woken.next_at == made.next_at + timedelta(seconds=60)
     backend.close()
 
 

@@ -17,7 +17,8 @@ from boundary.jobs import Job, Jobs
 from boundary.jobs.core.job import complete_job, create_job, start_job
 from boundary.jobs.shell.config import load
 from boundary.jobs.shell.seed import JobsSystem
-from tests.worker.conftest import eventually, working
+from tests.waiting import PATIENCE, eventually
+from tests.worker.conftest import working
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = """
@@ -76,9 +77,9 @@ def test_promotion_can_be_switched_off(url: str) -> None:
 
         job = works.using(delay=0.01).enqueue()
         with working(jobs):
-            jobs.result(works.enqueue().id, timeout=5)
+            jobs.result(works.enqueue().id, timeout=PATIENCE)
             later = works.using(delay=0.02).enqueue()
-            jobs.result(works.enqueue().id, timeout=5)
+            jobs.result(works.enqueue().id, timeout=PATIENCE)
         for one in (job, later):
             found = jobs.find(one.id)
             assert found is not None
@@ -122,7 +123,7 @@ def test_the_loop_survives_any_error_of_one_job(url: str) -> None:
 
         with working(jobs):
             breaks.enqueue()
-            assert jobs.result(works.enqueue().id, timeout=5) == "still here"
+            assert jobs.result(works.enqueue().id, timeout=PATIENCE) == "still here"
         assert jobs.settings.workers.poll_interval == 1_000
 
 
@@ -134,7 +135,7 @@ def test_many_workers_in_parallel_and_all_of_them_stop(url: str) -> None:
         @jobs.handler
         def meets() -> None:
             now.append(threading.get_ident())
-            gate.wait(10)
+            gate.wait(PATIENCE)
 
         for _ in range(5):
             meets.enqueue()
@@ -146,7 +147,7 @@ def test_many_workers_in_parallel_and_all_of_them_stop(url: str) -> None:
             working(jobs, concurrency=1),
         ):
             eventually("all five run at once", lambda: len(set(now)) == 5)
-            gate.wait(10)
+            gate.wait(PATIENCE)
         assert jobs.stats().total_succeeded == 5
         assert jobs.workers() == []
 

@@ -192,7 +192,7 @@ def test_a_pool_is_used_by_many_threads_within_its_limit(
     from concurrent.futures import ThreadPoolExecutor
 
     before = connections(redis_server)
-    pool: Pool = redis_jobs.create_redis_pool(at(redis_server, max_total=2, timeout=5_000))
+    pool: Pool = redis_jobs.create_redis_pool(at(redis_server, max_total=2, timeout=60_000))
     stats = redis_jobs.create_redis_job_stats(pool)
     with ThreadPoolExecutor(8) as threads:
         assert len(list(threads.map(lambda _: stats.job_stats(), range(100)))) == 100

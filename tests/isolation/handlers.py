@@ -146,7 +146,7 @@ def deaf(path: str) -> None:
 
 def heeds(path: str, ctx: Context) -> None:
     Path(path).write_text(str(os.getpid()))
-    if ctx.cancelled.wait(20):
+    if ctx.cancelled.wait(600):
         Path(path).write_text("heeded")
 
 
@@ -154,7 +154,7 @@ async def heeds_async(path: str) -> None:
     note = Path(path).write_text
     note(str(os.getpid()))
     try:
-        await asyncio.sleep(20)
+        await asyncio.sleep(600)
     finally:
         note("heeded")
 
@@ -163,15 +163,15 @@ def unwinds(path: str) -> None:
     """Blocking, and without a context: SIGTERM is all it can hear."""
     try:
         Path(path).write_text(str(os.getpid()))
-        time.sleep(20)
+        time.sleep(600)
     finally:
         Path(path).write_text("heeded")
 
 
 def extends(ctx: Context) -> str:
     for _ in range(6):
-        ctx.extend(0.4)
-        time.sleep(0.1)
+        ctx.extend(1.5)
+        time.sleep(0.4)
     return "made it"
 
 
@@ -200,10 +200,10 @@ def starts_a_child(path: str) -> None:
     """A process of its own that would outlive it."""
     child = os.fork()
     if child == 0:
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     Path(path).write_text(f"{os.getpid()} {child}")
-    time.sleep(60)
+    time.sleep(600)
 
 
 def descriptors() -> dict[str, str]:
@@ -226,4 +226,4 @@ def babbles() -> None:
             os.write(number, b"\x00\x00\x00\x03abc" * 10)
         except OSError:
             continue
-    time.sleep(30)
+    time.sleep(600)

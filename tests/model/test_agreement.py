@@ -542,7 +542,7 @@ def server() -> Iterator[None]:
         yield
 
 
-pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 120)
+pytestmark = pytest.mark.timeout(7_200 if THOROUGH else 300)
 
 TestMemory = OnMemory.TestCase
 TestMemory.settings = PROFILE

@@ -10,15 +10,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pytest
 
 from boundary.jobs import Jobs
 from devservers.single import Server
+from tests.processes.moments import EPOCH, epoch
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-LEASE_MS = 1_000
+LEASE_MS = 600_000
+"""Nothing that happens within a test's patience is the lease's or a heartbeat's doing."""
+SHORT_LEASE_MS = 2_000
+"""For what is about a lease that runs out; a worker that is not given a processor for so long loses
+its jobs, as it should."""
 
 
 class Line(NamedTuple):
@@ -45,10 +51,16 @@ class Floor:
             "BOUNDARY_JOBS_WORKERS_LEASE": str(LEASE_MS),
             "BOUNDARY_JOBS_WORKERS_MAX_CRASHES": "1000",
             "JOURNAL": str(self.journal),
+            EPOCH: repr(epoch()),
             "PYTHONPATH": str(ROOT),
         }
         self.jobs = Jobs(self.url)
         self._started: list[subprocess.Popen[bytes]] = []
+
+    def short_lease(self) -> Self:
+        """Its workers hold their jobs for `SHORT_LEASE_MS`."""
+        self.environ["BOUNDARY_JOBS_WORKERS_LEASE"] = str(SHORT_LEASE_MS)
+        return self
 
     def python(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """A Python process of this floor, its output in the log."""
@@ -90,6 +102,23 @@ class Floor:
             file.execute("ROLLBACK")
         return True
 
+    def pause(self, worker: subprocess.Popen[bytes]) -> None:
+        """SIGSTOP, at a moment when the process does not hold the file.
+
+        One that is stopped within a write keeps SQLite's lock, and nobody else writes until it
+        goes on or is killed: a lock of the kernel, which no timeout of ours can take away.
+        """
+
+        def paused() -> bool:
+            worker.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
+            if self.is_writable():
+                return True
+            worker.send_signal(signal.SIGCONT)
+            return False
+
+        eventually("the worker is stopped between two transactions", paused, patience=60)
+
     def log(self) -> str:
         """What the processes said, its end."""
         return (self.folder / "log").read_text(errors="replace")[-40_000:]
@@ -103,6 +132,7 @@ class Floor:
             if process.stdout is not None:
                 process.stdout.close()
         self.jobs.close()
+        print(self.log())  # pytest shows it if the test failed
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import os
 import time
 
 from boundary.jobs import Context, Jobs
+from tests.processes.moments import now
 
 jobs = Jobs()
 _journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -15,8 +16,7 @@ _journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 def note(phase: str, ctx: Context) -> None:
     """One line, whole, whatever happens next."""
-    moment = time.time() * 1000
-    line = f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()} {moment:.3f}\n"
+    line = f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()} {now():.3f}\n"
     os.write(_journal, line.encode())
 
 
@@ -39,7 +39,7 @@ def in_thread(seconds: float, ctx: Context) -> int:
 @jobs.handler
 def stubborn(ctx: Context) -> None:
     note("start", ctx)
-    time.sleep(60)
+    time.sleep(600)
 
 
 @jobs.handler

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import socket
-import time
 import urllib.error
 import urllib.request
 from uuid import uuid4
@@ -14,17 +15,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from devservers.single import Server
 from tests.processes.conftest import Floor
-from tests.worker.conftest import eventually
-
-PATIENCE = 20.0
+from tests.waiting import PATIENCE, eventually
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """One that no system gives to who asks for any, so that it is still free when it is used."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
-def ask(port: int, path: str, timeout: float = 5.0) -> tuple[int, str]:
+def ask(port: int, path: str, timeout: float = PATIENCE) -> tuple[int, str]:
     """The status and the text; 0 while nobody listens."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as reply:
@@ -49,7 +51,7 @@ def value(text: str, name: str, **labels: str) -> float:
 def test_a_worker_tells_how_it_is_and_what_it_did(floor: Floor) -> None:
     port = free_port()
     worker = floor.worker("--health-port", str(port))
-    eventually("it is ready", lambda: ask(port, "/ready")[0] == 200, PATIENCE)
+    eventually("it is ready", lambda: ask(port, "/ready")[0] == 200)
     assert ask(port, "/live") == (200, "alive\n")
     status, text = ask(port, "/nothing")
     assert (status, text) == (404, "there are /live, /ready and /metrics\n")
@@ -64,8 +66,13 @@ def test_a_worker_tells_how_it_is_and_what_it_did(floor: Floor) -> None:
         text = ask(port, "/metrics")[1]
         return value(text, "boundary_jobs_runs_total") >= 21
 
-    eventually("all are counted", done, PATIENCE)
-    time.sleep(5.1)  # what is shown of the store may be five seconds old
+    eventually("all are counted", done)
+
+    def waited() -> float:
+        text = ask(port, "/metrics")[1]
+        return value(text, "boundary_jobs_queue_oldest_seconds", queue="later")
+
+    eventually("what is shown of the store has followed", lambda: waited() >= 5)
     text = ask(port, "/metrics")[1]
     loop = {"job_type": "on_loop", "queue": "default"}
     assert value(text, "boundary_jobs_runs_total", **loop, outcome="succeeded") == 20
@@ -75,7 +82,6 @@ def test_a_worker_tells_how_it_is_and_what_it_did(floor: Floor) -> None:
     assert value(text, "boundary_jobs_run_seconds_bucket", **loop, le="0.01") == 0
     assert value(text, "boundary_jobs_wait_seconds_count", **loop) == 20
     assert value(text, "boundary_jobs_queue_jobs", queue="later", state="ready") == 1
-    assert value(text, "boundary_jobs_queue_oldest_seconds", queue="later") >= 5
     assert value(text, "boundary_jobs_queue_paused", queue="later") == 1
     assert value(text, "boundary_jobs_in_flight") == 0
     assert value(text, "boundary_jobs_store_up") == 1
@@ -90,14 +96,12 @@ def test_a_worker_tells_how_it_is_and_what_it_did(floor: Floor) -> None:
 def test_it_answers_while_a_handler_blocks_the_loop(floor: Floor) -> None:
     port = free_port()
     floor.worker("--health-port", str(port), "--concurrency", "2")
-    eventually("it is ready", lambda: ask(port, "/ready")[0] == 200, PATIENCE)
-    floor.jobs.enqueue("hogs", {"seconds": 4})
-    eventually("it runs", floor.lines, PATIENCE)
-    began = time.monotonic()
+    eventually("it is ready", lambda: ask(port, "/ready")[0] == 200)
+    floor.jobs.enqueue("hogs", {"seconds": 600})
+    eventually("it runs", floor.lines)
     for path in ("/live", "/ready", "/metrics"):
         assert ask(port, path)[0] == 200
     assert value(ask(port, "/metrics")[1], "boundary_jobs_in_flight") == 1
-    assert time.monotonic() - began < 2
     assert [line.phase for line in floor.lines()] == ["start"]
 
 
@@ -114,7 +118,7 @@ def test_a_port_in_use_is_an_error_at_the_start(floor: Floor) -> None:
 def test_the_environment_gives_the_port(floor: Floor) -> None:
     port = free_port()
     floor.worker(BOUNDARY_JOBS_WORKERS_HEALTH_PORT=str(port))
-    eventually("it is ready", lambda: ask(port, "/ready")[0] == 200, PATIENCE)
+    eventually("it is ready", lambda: ask(port, "/ready")[0] == 200)
 
 
 def test_it_is_not_ready_while_the_store_is_away(tmp_path) -> None:
@@ -124,16 +128,16 @@ def test_it_is_not_ready_while_the_store_is_away(tmp_path) -> None:
     floor = Floor(tmp_path, url)
     try:
         floor.worker("--health-port", str(port))
-        eventually("it lives", lambda: ask(port, "/live")[0] == 200, PATIENCE)
+        eventually("it lives", lambda: ask(port, "/live")[0] == 200)
         status, text = ask(port, "/ready")
         assert (status, text) == (503, "not ready: the store has not taken a heartbeat yet\n")
 
         def failed() -> float:
-            text = ask(port, "/metrics", 10)[1]
+            text = ask(port, "/metrics")[1]
             assert value(text, "boundary_jobs_store_up") == 0
             return value(text, "boundary_jobs_store_errors_total", operation="Heartbeat")
 
-        eventually("a heartbeat failed", failed, PATIENCE)
+        eventually("a heartbeat failed", failed)
         assert ask(port, "/ready")[0] == 503
     finally:
         floor.close()

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.isolation.test_cells import is_gone
 from tests.processes.conftest import Floor
 from tests.processes.test_processes import started
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, Stopwatch, eventually
 
 
 def worker(floor: Floor, *options: str, **environ: str) -> subprocess.Popen[bytes]:
@@ -26,13 +25,13 @@ def worker(floor: Floor, *options: str, **environ: str) -> subprocess.Popen[byte
 def test_processes_end_with_a_worker_that_is_killed(floor: Floor, name: str) -> None:
     """Also while native code keeps them from hearing of it; the job runs again elsewhere."""
     job = floor.jobs.enqueue(name, {"seconds": 60.0} if name == "naps" else {})
-    first = worker(floor)
+    first = worker(floor.short_lease())
     started(floor)
     (line,) = floor.lines()
     assert line.pid != first.pid
     first.kill()
     first.wait()
-    eventually("its process is gone", lambda: is_gone(line.pid), 5)
+    eventually("its process is gone", lambda: is_gone(line.pid))
     worker(floor)
     started(floor, 2)
     found = floor.jobs.find(job.id)
@@ -54,7 +53,7 @@ def test_ctrl_c_is_for_the_worker(floor: Floor) -> None:
     try:
         started(floor)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(10) == 0, floor.log()
+        assert process.wait(PATIENCE) == 0, floor.log()
     finally:
         process.kill()
     found = floor.jobs.find(job.id)
@@ -68,10 +67,10 @@ def test_a_run_that_does_not_end_is_released_within_the_timeout(floor: Floor) ->
     process = worker(floor, BOUNDARY_JOBS_WORKERS_SHUTDOWN_TIMEOUT="500")
     started(floor)
     (line,) = floor.lines()
-    asked = time.monotonic()
+    asked = Stopwatch()
     process.terminate()
-    assert process.wait(10) == 0, floor.log()
-    assert time.monotonic() - asked < 1.5
+    assert process.wait(PATIENCE) == 0, floor.log()
+    assert asked.took() < 1.5
     assert is_gone(line.pid)
     assert floor.lines() == [line], "it claimed again what it had released"
     found = floor.jobs.find(job.id)
@@ -82,15 +81,15 @@ def test_a_run_that_does_not_end_is_released_within_the_timeout(floor: Floor) ->
 def test_its_handler_may_enqueue(floor: Floor) -> None:
     job = floor.jobs.enqueue("chains", {})
     worker(floor)
-    other = floor.jobs.result(job.id, timeout=20)
-    assert floor.jobs.result(other, timeout=20) is None
+    other = floor.jobs.result(job.id, timeout=PATIENCE)
+    assert floor.jobs.result(other, timeout=PATIENCE) is None
 
 
 def test_an_idle_worker_stops_at_once(floor: Floor) -> None:
     process = worker(floor)
     job = floor.jobs.enqueue("naps", {"seconds": 0.0})
-    floor.jobs.result(job.id, timeout=20)
-    asked = time.monotonic()
+    floor.jobs.result(job.id, timeout=PATIENCE)
+    asked = Stopwatch()
     process.terminate()
-    assert process.wait(10) == 0, floor.log()
-    assert time.monotonic() - asked < 1.0
+    assert process.wait(PATIENCE) == 0, floor.log()
+    assert asked.took() < 1.0

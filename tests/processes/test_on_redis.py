@@ -14,7 +14,7 @@ import pytest
 from boundary.jobs import Jobs
 from devservers.single import Server
 from tests.processes.conftest import Floor
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.long
 
@@ -56,16 +56,17 @@ def monitor(port: int) -> Iterator[Monitor]:
 
 def test_an_idle_worker_sends_few_commands(redis_floor: Floor, server: Server) -> None:
     """At most six a second, at the defaults: it is woken, it does not poll."""
-    redis_floor.environ["BOUNDARY_JOBS_WORKERS_LEASE"] = "30000"
+    redis_floor.environ["BOUNDARY_JOBS_WORKERS_LEASE"] = "30000"  # the default
     worker = redis_floor.worker()
-    eventually("the worker is there", redis_floor.jobs.workers, patience=20)
-    time.sleep(1.0)
+    eventually("the worker is there", redis_floor.jobs.workers)
+    idle = redis_floor.jobs.enqueue("on_loop", {"seconds": 0.0})
+    redis_floor.jobs.result(idle.id, timeout=PATIENCE)
     with monitor(server.port) as ears:
         said = ears.commands(5.0)
     assert "BZPOPMIN" in said
     assert len(said) <= MOST * 5, said
     worker.terminate()
-    assert worker.wait(10) == 0
+    assert worker.wait(PATIENCE) == 0
 
 
 def test_a_cycle_of_a_hundred_jobs_is_one_round_trip(server: Server) -> None:
@@ -92,19 +93,13 @@ def test_jobs_outlive_a_server_that_is_killed(tmp_path: Path) -> None:
         try:
             worker = floor.worker("--concurrency", "2")
             jobs = [floor.jobs.enqueue("on_loop", {"seconds": 0.2}) for _ in range(12)]
-            eventually(
-                "some are done", lambda: floor.jobs.stats().total_succeeded >= 2, patience=20
-            )
+            eventually("some are done", lambda: floor.jobs.stats().total_succeeded >= 2)
             server.kill()
             time.sleep(0.5)
             server.restart()
-            eventually(
-                f"all are completed\n{floor.log()}",
-                lambda: _succeeded(floor) == len(jobs),
-                patience=30,
-            )
+            eventually("all are completed", lambda: _succeeded(floor) == len(jobs))
             worker.terminate()
-            assert worker.wait(10) == 0, floor.log()
+            assert worker.wait(PATIENCE) == 0, floor.log()
             assert all(_status(floor, str(job.id)) == "completed" for job in jobs)
         finally:
             floor.close()
@@ -116,17 +111,15 @@ def test_a_worker_told_to_be_quiet_while_the_server_is_away_waits_for_it(tmp_pat
         floor = Floor(tmp_path, server.url())
         try:
             worker = floor.worker()
-            eventually("it waits", lambda: "waiting for the store" in floor.log(), patience=20)
+            eventually("it waits", lambda: "waiting for the store" in floor.log())
             worker.send_signal(signal.SIGTSTP)
             eventually("it was told", lambda: "claiming no more jobs" in floor.log())
             server.restart()
             eventually(
-                f"it is quiet\n{floor.log()}",
-                lambda: [one.status for one in floor.jobs.workers()] == ["quiet"],
-                patience=20,
+                "it is quiet", lambda: [one.status for one in floor.jobs.workers()] == ["quiet"]
             )
             worker.terminate()
-            assert worker.wait(10) == 0, floor.log()
+            assert worker.wait(PATIENCE) == 0, floor.log()
         finally:
             floor.close()
 
@@ -140,7 +133,6 @@ def _status(floor: Floor, job: str) -> str | None:
     return None if found is None else found.status
 
 
-@pytest.mark.timeout(120)
 def test_a_claim_whose_answer_is_lost_leaves_nothing_behind(tmp_path: Path) -> None:
     """A worker whose server does not answer for a while goes on as its heir; all jobs run once."""
     with Server() as server:
@@ -159,13 +151,9 @@ def test_a_claim_whose_answer_is_lost_leaves_nothing_behind(tmp_path: Path) -> N
                 time.sleep(2.6)
                 server.resume()
                 time.sleep(0.5)
-            eventually(
-                f"all are completed\n{floor.log()}",
-                lambda: _succeeded(floor) == count,
-                patience=15,
-            )
+            eventually("all are completed", lambda: _succeeded(floor) == count)
             worker.terminate()
-            assert worker.wait(10) == 0, floor.log()
+            assert worker.wait(PATIENCE) == 0, floor.log()
             assert floor.jobs.stats().total_failed == 0
         finally:
             floor.close()

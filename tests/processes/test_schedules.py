@@ -9,7 +9,7 @@ from uuid import UUID
 from boundary.jobs.core.wire import millis
 from boundary.jobs.shell import ids
 from tests.processes.conftest import Floor
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 KILLS = 6
 EVERY_MS = 40
@@ -28,14 +28,11 @@ def test_every_tick_has_its_one_job_though_workers_are_killed(floor: Floor) -> N
         misfire_cap=1_000,
     )
     assert made.next_at is not None
+    floor.short_lease()
     staff = [floor.worker(), floor.worker()]
     for _ in range(KILLS):
         before = jobs.stats().total_succeeded
-        eventually(
-            f"ticks go on\n{floor.log()}",
-            lambda count=before: jobs.stats().total_succeeded > count + 5,
-            patience=20,
-        )
+        eventually("ticks go on", lambda count=before: jobs.stats().total_succeeded > count + 5)
         victim = staff.pop(chance.randrange(2))
         victim.send_signal(signal.SIGKILL)
         victim.wait()
@@ -46,13 +43,9 @@ def test_every_tick_has_its_one_job_though_workers_are_killed(floor: Floor) -> N
     last = asleep.last_job.int >> 80  # a tick's id begins with its instant
     ticks = range(millis(made.next_at), last + 1, EVERY_MS)
     expected = {str(UUID(bytes=ids.of_tick("beat", tick))) for tick in ticks}
-    eventually(
-        f"every tick's job has run\n{floor.log()}",
-        lambda: jobs.stats().total_succeeded >= len(expected),
-        patience=20,
-    )
+    eventually("every tick's job has run", lambda: jobs.stats().total_succeeded >= len(expected))
     for worker in staff:
         worker.terminate()
-        worker.wait(10)
+        worker.wait(PATIENCE)
     assert {line.job for line in floor.lines() if line.phase == "end"} == expected
     assert jobs.stats().total_succeeded == len(expected)

@@ -241,6 +241,8 @@ def _is_ghost(case: Case, life: Life, place: int, run: Began) -> bool:
     """
     if case.bounds.overlap is None:
         return False
+    if not case.history.store_told:
+        return _stood_still(case, life, place, run)
     if life.claims(place, run) > 1:
         return True  # which of its lives, or which side of a power cut, it belongs to is not known
     since = life.events[life.given(place, run) : place]
@@ -249,6 +251,16 @@ def _is_ghost(case: Case, life: Life, place: int, run: Began) -> bool:
     return any(
         one.kind in {"pause", "block"} and one.at <= run.at <= one.until + case.bounds.overlap
         for one in case.hit(run.by, since[0].at, run.at)
+    )
+
+
+def _stood_still(case: Case, life: Life, place: int, run: Began) -> bool:
+    """The same, by a journal: its successor had begun before, and it had just woken up."""
+    assert case.bounds.overlap is not None
+    succeeded = any(isinstance(one, Began) and one.token > run.token for one in life.events[:place])
+    return succeeded and any(
+        one.kind == "pause" and one.at <= run.at <= one.until + case.bounds.overlap
+        for one in case.faults.get(run.by, ())
     )
 
 
@@ -263,6 +275,10 @@ def _explained(case: Case, life: Life, first: tuple[int, Began], then: tuple[int
         return True
     if any(isinstance(one, RolledBack) for one in life.events[life.given(start, before) : start]):
         return True
+    if not case.history.store_told and any(
+        0 <= before.at - cut.at <= _reach(case) for cut in case.cuts
+    ):
+        return True  # claimed before the cut, and begun soon after
     if after.token <= before.token:
         return False
     if any(_lets_go(case, one, before, between) for one in between):
@@ -270,7 +286,7 @@ def _explained(case: Case, life: Life, first: tuple[int, Began], then: tuple[int
     if case.history.store_told:
         return False
     again = any(isinstance(one, Ended) and one.how in AGAIN for one in between)
-    return again or bool(case.hit(before.by, before.at, after.at))
+    return again or bool(case.hit(before.by, before.at - _reach(case), after.at))
 
 
 def _lets_go(case: Case, event: Event, run: Began, between: list[Event]) -> bool:

@@ -206,7 +206,8 @@ class Bounds(NamedTuple):
         tolerance: How far (ms) clocks of different witnesses may be apart.
         overlap: How long a run may go on beside its successor, once its worker runs and its lease
             is over; None: nobody asks.
-        reach: How long before a lease ended the fault may lie that ended it.
+        reach: How long before a lease ended the fault may lie that ended it; where the store does
+            not tell of leases, how long before a run began.
     """
 
     max_crashes: int = 3

@@ -40,6 +40,11 @@ def journal(*events: Event, kept: tuple[Kept, ...] = (DONE,)) -> History:
     return History(list(events), list(kept))
 
 
+def reaching(*events: Event, kept: tuple[Kept, ...] = (DONE,)) -> History:
+    """The same, where leases are 100 ms long."""
+    return journal(*events, kept=kept)._replace(bounds=Bounds(reach=100.0))
+
+
 def run(token: int, at: float, by: str = "w", *, how: str = "succeed") -> list[Event]:
     """A whole run of the job."""
     return [
@@ -161,6 +166,20 @@ GOOD = {
         Ended("a", 2, "2", 21, "succeed"),
         kept=(Kept("a", "completed", 2, crashes=1),),
     ),
+    "a journal of a run whose lease a server that was away had ended": reaching(
+        Asked("a", 0),
+        Fault("killed", "*", 2, 8),
+        Began("a", 1, "1", 100),
+        Began("a", 2, "2", 120),
+        Ended("a", 2, "2", 121, "succeed"),
+        kept=(Kept("a", "completed", 2, crashes=1),),
+    ),
+    "a journal of a run that was claimed before a power cut": reaching(
+        Asked("a", 0),
+        RolledBack(9, since=9),
+        Began("a", 1, "1", 10),
+        *run(1, 30)[1:3],
+    ),
     "a journal of a failed run": journal(
         Asked("a", 0),
         Began("a", 1, "1", 10),
@@ -230,6 +249,15 @@ BAD = {
         journal(Asked("a", 0), Began("a", 1, "1", 10), Began("a", 2, "2", 20)),
         journal(  # somebody else was killed
             Asked("a", 0), Began("a", 1, "1", 10), Fault("kill", "2", 11), Began("a", 2, "2", 20)
+        ),
+        reaching(  # long after
+            Asked("a", 0),
+            Fault("killed", "*", 2, 8),
+            Began("a", 1, "1", 110),
+            Began("a", 2, "2", 120),
+        ),
+        reaching(  # long after
+            Asked("a", 0), RolledBack(5, since=5), Began("a", 1, "1", 110), *run(1, 120)[1:3]
         ),
         journal(  # before it began
             Asked("a", 0), Fault("kill", "1", 9), Began("a", 1, "1", 10), Began("a", 2, "2", 20)

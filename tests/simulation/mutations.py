@@ -15,6 +15,15 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, model, operations, outcome, retry
 from boundary.jobs.core.dispatcher import Arrived
+from boundary.jobs.core.model import (
+    claiming,
+    duties,
+    enqueuing,
+    leases,
+    operating,
+    settling,
+    standing,
+)
 from boundary.jobs.shell import shift as shift_module
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.shift import Shift
@@ -58,7 +67,7 @@ def _bug(says: str) -> Callable[[Bug], Bug]:
 @_bug("settle checks neither worker nor token")
 def no_token_check() -> AbstractContextManager[None]:
     """The deliberately broken copy: whoever says so settles."""
-    accept = model._accept
+    accept = settling._accept
 
     def broken(state: Any, holder: Any, result: Any, now: int) -> bool:
         record = state.jobs.get(result.id)
@@ -67,58 +76,58 @@ def no_token_check() -> AbstractContextManager[None]:
         fresh = replace(result, token=record.token)
         return accept(state, state.workers[record.worker], fresh, now)
 
-    return _patched(model, "_accept", broken)
+    return _patched(settling, "_accept", broken)
 
 
 @_bug("settle checks the worker and not the token")
 def no_token() -> AbstractContextManager[None]:
-    accept = model._accept
+    accept = settling._accept
 
     def broken(state: Any, holder: Any, result: Any, now: int) -> bool:
         if holder is None or result.id not in holder.held:
             return False
         return accept(state, holder, replace(result, token=state.jobs[result.id].token), now)
 
-    return _patched(model, "_accept", broken)
+    return _patched(settling, "_accept", broken)
 
 
 @_bug("a token is not new with each claim")
 def same_token() -> AbstractContextManager[None]:
-    hand_over = model._hand_over
+    hand_over = claiming.hand_over
 
     def broken(state: Any, id: bytes, worker: str, now: int) -> Any:
         record = hand_over(state, id, worker, now)
         record = state.jobs[id] = replace(record, token=1)
         return record
 
-    return _patched(model, "_hand_over", broken)
+    return _patched(claiming, "hand_over", broken)
 
 
 @_bug("a claim leaves the job in its queue")
 def claimed_twice() -> AbstractContextManager[None]:
-    hand_over = model._hand_over
+    hand_over = claiming.hand_over
 
     def broken(state: Any, id: bytes, worker: str, now: int) -> Any:
         record = hand_over(state, id, worker, now)
-        model._lanes(state, record.queue)[record.priority][id] = None
+        standing._lanes(state, record.queue)[record.priority][id] = None
         return record
 
-    return _patched(model, "_hand_over", broken)
+    return _patched(claiming, "hand_over", broken)
 
 
 @_bug("an id that is known makes a second job")
 def no_dedup() -> AbstractContextManager[None]:
-    admit = model._admit
+    admit = enqueuing.admit
 
     def broken(state: Any, job: Any, now: int) -> bool:
         known = state.jobs.get(job.id)
         if known is not None:
-            model._delete_one(state, job.id)
+            operating.delete_one(state, job.id)
             admit(state, job, now)
             return False
         return admit(state, job, now)
 
-    return _patched(model, "_admit", broken)
+    return _patched(enqueuing, "admit", broken)
 
 
 @_bug("a tick fires for whoever asks")
@@ -128,7 +137,7 @@ def fired_twice() -> AbstractContextManager[None]:
         if entry is None:
             return False
         state.schedules[entry.name] = replace(entry, next_at=operation.next_at)
-        model._admit(state, operation.job, now)
+        enqueuing.admit(state, operation.job, now)
         return True
 
     return _arm(operations.Fire, broken)
@@ -139,7 +148,7 @@ def fired_twice() -> AbstractContextManager[None]:
 
 @_bug("a heartbeat makes a lost worker known again, which does not watch the time itself")
 def heartbeat_joins() -> AbstractContextManager[None]:
-    heartbeat = model._heartbeat
+    heartbeat = leases.heartbeat
 
     def broken(state: Any, operation: Any, now: int) -> Any:
         return heartbeat(state, replace(operation, join=True), now)
@@ -155,7 +164,7 @@ def heartbeat_joins() -> AbstractContextManager[None]:
 
 @_bug("a heartbeat does not renew the lease")
 def heartbeat_in_vain() -> AbstractContextManager[None]:
-    heartbeat = model._heartbeat
+    heartbeat = leases.heartbeat
 
     def broken(state: Any, operation: Any, now: int) -> Any:
         return heartbeat(state, replace(operation, lease_ms=0), now)
@@ -165,7 +174,7 @@ def heartbeat_in_vain() -> AbstractContextManager[None]:
 
 @_bug("reclaim does not look at the lease")
 def reclaims_all() -> AbstractContextManager[None]:
-    reclaim = model._reclaim
+    reclaim = duties.reclaim
 
     def broken(state: Any, operation: Any, now: int) -> Any:
         for holder in state.workers.values():
@@ -177,29 +186,29 @@ def reclaims_all() -> AbstractContextManager[None]:
 
 @_bug("reclaim gives the worker a moment less")
 def reclaims_early() -> AbstractContextManager[None]:
-    reclaim = model._reclaim
+    reclaim = duties.reclaim
     return _arm(operations.Reclaim, lambda state, one, now: reclaim(state, one, now + 250))
 
 
 @_bug("reclaim counts no crash")
 def no_crashes() -> AbstractContextManager[None]:
-    take_back = model._take_back
+    take_back = duties._take_back
 
     def broken(state: Any, record: Any, operation: Any, now: int) -> None:
         take_back(state, replace(record, crashes=0), operation, now)
 
-    return _patched(model, "_take_back", broken)
+    return _patched(duties, "_take_back", broken)
 
 
 @_bug("reclaim lifts a job and does not put it back")
 def reclaimed_to_nowhere() -> AbstractContextManager[None]:
-    take_back = model._take_back
+    take_back = duties._take_back
 
     def broken(state: Any, record: Any, operation: Any, now: int) -> None:
         take_back(state, record, operation, now)
-        model._lift(state, state.jobs.get(record.id, record))
+        standing.lift(state, state.jobs.get(record.id, record))
 
-    return _patched(model, "_take_back", broken)
+    return _patched(duties, "_take_back", broken)
 
 
 # Waiting
@@ -207,13 +216,13 @@ def reclaimed_to_nowhere() -> AbstractContextManager[None]:
 
 @_bug("promote comes early")
 def promotes_early() -> AbstractContextManager[None]:
-    promote = model._promote_due
-    return _patched(model, "_promote_due", lambda state, most, now: promote(state, most, now + 200))
+    promote = duties.promote_due
+    return _patched(duties, "promote_due", lambda state, most, now: promote(state, most, now + 200))
 
 
 @_bug("promote removes first and pushes in another step")
 def remove_then_push() -> AbstractContextManager[None]:
-    promote = model._promote_due
+    promote = duties.promote_due
     limbo: list[tuple[Any, bytes]] = []
 
     def broken(state: Any, most: int, now: int) -> int:
@@ -221,29 +230,29 @@ def remove_then_push() -> AbstractContextManager[None]:
         for owner, id in limbo:
             record = state.jobs.get(id)
             if owner is state and record is not None and record.status == "pending":
-                model._ready(state, record)
+                standing.ready(state, record)
         limbo.clear()
         waiting = [one for one in state.jobs.values() if one.due is not None and one.due <= now]
         count = promote(state, most, now)
         for record in waiting:
-            model._lift(state, record)
+            standing.lift(state, record)
             limbo.append((state, record.id))
         return count
 
-    return _patched(model, "_promote_due", broken)
+    return _patched(duties, "promote_due", broken)
 
 
 @_bug("a delay is forgotten at enqueue")
 def no_delay() -> AbstractContextManager[None]:
-    admit = model._admit
+    admit = enqueuing.admit
     return _patched(
-        model, "_admit", lambda state, job, now: admit(state, replace(job, delay_ms=0), now)
+        enqueuing, "admit", lambda state, job, now: admit(state, replace(job, delay_ms=0), now)
     )
 
 
 @_bug("a snoozed job waits nowhere")
 def snoozed_away() -> AbstractContextManager[None]:
-    wait = model._wait
+    wait = standing.wait
 
     def broken(state: Any, record: Any, due: int) -> None:
         if record.status == "pending" and record.token:
@@ -251,14 +260,14 @@ def snoozed_away() -> AbstractContextManager[None]:
         else:
             wait(state, record, due)
 
-    return _patched(model, "_wait", broken)
+    return _patched(standing, "wait", broken)
 
 
 @_bug("a retry does not wait")
 def retries_at_once() -> AbstractContextManager[None]:
-    accept = model._accept
+    accept = settling._accept
     return _patched(
-        model,
+        settling,
         "_accept",
         lambda state, holder, one, now: accept(state, holder, replace(one, delay_ms=0), now),
     )
@@ -279,40 +288,40 @@ def cancel_ignored() -> AbstractContextManager[None]:
 
 @_bug("a cancelled job stays in its queue")
 def cancelled_in_place() -> AbstractContextManager[None]:
-    cancel_one = model._cancel_one
+    cancel_one = operating._cancel_one
 
     def broken(state: Any, id: bytes, keep: int | None, now: int) -> Any:
         record = state.jobs.get(id)
         verdict = cancel_one(state, id, keep, now)
         if verdict == "done" and id in state.jobs:
-            model._lanes(state, record.queue)[record.priority][id] = None
+            standing._lanes(state, record.queue)[record.priority][id] = None
         return verdict
 
-    return _patched(model, "_cancel_one", broken)
+    return _patched(operating, "_cancel_one", broken)
 
 
 @_bug("what is refused is counted all the same")
 def counted_twice() -> AbstractContextManager[None]:
-    accept = model._accept
+    accept = settling._accept
 
     def broken(state: Any, holder: Any, result: Any, now: int) -> bool:
         taken = accept(state, holder, result, now)
         record = state.jobs.get(result.id)
         if not taken and record is not None:
-            model._count(state, record, result.event, now)
+            standing.count(state, record, result.event, now)
         return taken
 
-    return _patched(model, "_accept", broken)
+    return _patched(settling, "_accept", broken)
 
 
 @_bug("prune takes what is not finished")
 def prunes_all() -> AbstractContextManager[None]:
-    prune = model._prune
+    prune = duties.prune
 
     def broken(state: Any, operation: Any, now: int) -> int:
         for record in list(state.jobs.values()):
             if record.status == "retrying":
-                model._delete_one(state, record.id)
+                operating.delete_one(state, record.id)
         return prune(state, operation, now)
 
     return _arm(operations.Prune, broken)
@@ -320,7 +329,7 @@ def prunes_all() -> AbstractContextManager[None]:
 
 @_bug("a script reads the payload and writes it anew")
 def payload_rewritten() -> AbstractContextManager[None]:
-    hand_over = model._hand_over
+    hand_over = claiming.hand_over
 
     def broken(state: Any, id: bytes, worker: str, now: int) -> Any:
         record = hand_over(state, id, worker, now)
@@ -328,7 +337,7 @@ def payload_rewritten() -> AbstractContextManager[None]:
         record = state.jobs[id] = replace(record, payload=changed)
         return record
 
-    return _patched(model, "_hand_over", broken)
+    return _patched(claiming, "hand_over", broken)
 
 
 # Another name
@@ -336,7 +345,7 @@ def payload_rewritten() -> AbstractContextManager[None]:
 
 @_bug("the heir gets none of the jobs")
 def heir_without_jobs() -> AbstractContextManager[None]:
-    inherit = model._inherit
+    inherit = leases.inherit
     return _arm(
         operations.Inherit,
         lambda state, one, now: inherit(state, replace(one, known=()), now),
@@ -345,7 +354,7 @@ def heir_without_jobs() -> AbstractContextManager[None]:
 
 @_bug("the heir gets jobs by id, whatever their token")
 def heir_by_id() -> AbstractContextManager[None]:
-    inherit = model._inherit
+    inherit = leases.inherit
 
     def broken(state: Any, operation: Any, now: int) -> Any:
         ids = {id for id, _ in operation.known}

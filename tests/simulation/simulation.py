@@ -17,7 +17,8 @@ from uuid import UUID
 
 from boundary.jobs.core import lifecycle, model
 from boundary.jobs.core.operations import Enqueue, Prune, Reclaim, RemoveSchedule, SetPaused
-from boundary.jobs.core.wire import NewJob, decode_trail
+from boundary.jobs.core.trails import decode_trail
+from boundary.jobs.core.wire import NewJob
 from boundary.jobs.errors import BackendError, JobsError
 from tests.proof.checker import Verdict, Violation, check
 from tests.proof.history import Asked, Bounds, Counted, Fault, History, Kept

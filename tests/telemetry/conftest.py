@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from boundary.jobs import Jobs
-
-PATIENCE = 15.0
-
-
-def eventually(what: str, predicate: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """The predicate's first true value; fails, saying what was waited for, after `patience`."""
-    end = time.monotonic() + patience
-    while not (value := predicate()):
-        if time.monotonic() > end:
-            pytest.fail(f"waited {patience:g} s in vain: {what}")
-        time.sleep(0.005)
-    return value
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])

@@ -9,7 +9,7 @@ import pytest
 
 from boundary.jobs import Discard, Event, Jobs, UsageError
 from boundary.jobs.shell.telemetry import hooks
-from tests.telemetry.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 def test_a_reporter_gets_the_event_and_what_was_raised(jobs: Jobs) -> None:
@@ -81,7 +81,7 @@ def test_a_hook_that_fails_or_hangs_is_no_jobs_trouble(jobs: Jobs, caplog) -> No
     began = time.monotonic()
     jobs.worker().run_until_empty()
     assert time.monotonic() - began < 10
-    assert jobs.result(job.id, timeout=5) == "done"
+    assert jobs.result(job.id, timeout=PATIENCE) == "done"
     release.set()
     eventually("it is logged", lambda: "the reporter is broken" in caplog.text)
 

@@ -26,10 +26,17 @@ def jobs() -> JobsKit:
     return JobsKit()
 
 
+def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A run of its own, without the other plugins of ours that take a second to import."""
+    others = ("schemathesis", "hypothesispytest", "pytest_cov", "anyio", "xdist")
+    without = [option for name in others for option in ("-p", f"no:{name}")]
+    command = [sys.executable, "-m", "pytest", "-q", *without, *options]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+
+
 def test_the_suite_of_the_example_shop_passes() -> None:
     shop = ROOT / "examples" / "shop_with_tests"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    done = subprocess.run(command, cwd=shop, check=False, capture_output=True, text=True)
+    done = run_pytest(shop, "-p", "no:cacheprovider", "-p", "no:randomly")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "13 passed" in done.stdout
     assert not list(shop.glob("*.db*")), "a test reached the real store"
@@ -41,18 +48,7 @@ def test_a_run_of_pytest_without_it_does_not_load_the_library(tmp_path: Path) ->
         "    assert 'boundary.jobs_pytest' in sys.modules\n"
         "    assert 'boundary.jobs' not in sys.modules\n"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-c",
-        "/dev/null",
-        "-W",
-        "error",
-        str(tmp_path),
-    ]
-    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    done = run_pytest(tmp_path, "-c", "/dev/null", "-W", "error", str(tmp_path))
     assert done.returncode == 0, done.stdout
 
 
@@ -62,16 +58,14 @@ def test_a_fixture_of_the_users_own_goes_first_and_the_plugin_can_be_off(tmp_pat
         "def test_it(jobs):\n    assert jobs == 'mine'\n"
     )
     for options in ([], ["-p", "no:boundary_jobs"]):
-        command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", *options, str(tmp_path)]
-        done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+        done = run_pytest(tmp_path, "-c", "/dev/null", *options, str(tmp_path))
         assert done.returncode == 0, done.stdout
 
 
 def test_a_setting_that_is_wrong_says_so_where_it_is_used(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\nboundary_jobs = json:dumps\n")
     (tmp_path / "test_it.py").write_text("def test_it():\n    pass\n")
-    command = [sys.executable, "-m", "pytest", "-q", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    done = run_pytest(tmp_path, str(tmp_path))
     assert done.returncode != 0
     assert "json has no Jobs called dumps" in done.stdout
 
@@ -462,3 +456,44 @@ def test_at_least_once_leaves_failures_as_they_are() -> None:
 
     work.enqueue()
     assert [job.status for job in jobs.run_for(minutes=1)] == ["retrying", "failed"]
+
+
+def test_at_least_once_lets_planned_mishaps_happen_too() -> None:
+    jobs = JobsKit(at_least_once=True)
+
+    @jobs.handler(max_retries=0)
+    def work() -> None: ...
+
+    jobs.fail_next(work, ValueError("as planned"))
+    job = work.enqueue()
+    jobs.drain()
+    found = jobs.find(job.id)
+    assert found is not None
+    assert found.error is not None
+    assert (found.status, found.error.message) == ("failed", "as planned")
+
+
+def test_at_least_once_hides_no_harm_from_the_check() -> None:
+    """Each of its histories is what it says, not that and one run more."""
+    jobs = JobsKit(at_least_once=True)
+    done: list[int] = []
+
+    @jobs.handler
+    def adds() -> None:
+        done.append(1)
+
+    with pytest.raises(AssertionError, match="adds is not idempotent"):
+        jobs.check_idempotent(adds.job(), snapshot=lambda: len(done), reset=done.clear)
+
+
+def test_a_check_may_try_one_point_alone(jobs: JobsKit) -> None:
+    @jobs.handler
+    def sets() -> None:
+        one = 1
+        two = one + 1
+        assert two
+
+    report = jobs.check_idempotent(sets.job(), snapshot=lambda: None, most=1)
+    assert (report.points, report.tried) == (3, (1,))
+    with pytest.raises(UsageError, match="most"):
+        jobs.check_idempotent(sets.job(), snapshot=lambda: None, most=0)

@@ -1,11 +1,10 @@
-"""What worker tests share: a running worker, and waiting for a predicate."""
+"""What worker tests share: a running worker."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,7 @@ import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.shell import loops
-
-PATIENCE = 10.0
-
-
-def eventually(what: str, predicate: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """The predicate's first true value; fails, saying what was waited for, after `patience`."""
-    end = time.monotonic() + patience
-    while not (value := predicate()):
-        if time.monotonic() > end:
-            pytest.fail(f"waited {patience:g} s in vain: {what}")
-        time.sleep(0.002)
-    return value
+from tests.waiting import PATIENCE
 
 
 @contextlib.contextmanager
@@ -59,6 +47,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def jobs(url: str) -> Iterator[Jobs]:
-    """Jobs on a fresh store, with short leases and polls."""
-    with Jobs(url, config={"workers": {"lease": 2_000, "max_unhandled": 400}}) as made:
+    """Jobs on a fresh store; a heartbeat is minutes away, so nothing is learnt by one."""
+    with Jobs(url, config={"workers": {"lease": 600_000, "max_unhandled": 400}}) as made:
         yield made

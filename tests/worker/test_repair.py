@@ -16,7 +16,8 @@ import pytest
 
 from boundary.jobs import Jobs, RetryPolicy, Snooze
 from boundary.jobs.core.operations import Repair
-from tests.worker.conftest import eventually, working
+from tests.waiting import eventually
+from tests.worker.conftest import working
 
 TOTAL = 6_000
 _numbers = itertools.count()
@@ -32,7 +33,6 @@ def jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Jobs]:
         yield made
 
 
-@pytest.mark.timeout(90)
 def test_a_repair_while_workers_go_on(jobs: Jobs) -> None:
     ran: Counter[int] = Counter()
 

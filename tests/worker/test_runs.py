@@ -29,7 +29,8 @@ from boundary.jobs import (
 )
 from boundary.jobs.core.operations import Enqueue
 from boundary.jobs.core.wire import NewJob
-from tests.worker.conftest import eventually, working
+from tests.waiting import PATIENCE, Stopwatch, eventually
+from tests.worker.conftest import working
 
 QUICK = RetryPolicy(strategy="constant", initial_delay=0.02, jitter=False)
 
@@ -59,8 +60,8 @@ def test_async_and_blocking_handlers_return_their_results(jobs: Jobs) -> None:
 
     first, second = on_the_loop.enqueue(a=4), in_a_thread.enqueue(a=5)
     jobs.worker().run_until_empty()
-    assert jobs.result(first.id, timeout=1) == {"twice": 8}
-    assert jobs.result(second.id, timeout=1) == [5, False]
+    assert jobs.result(first.id, timeout=PATIENCE) == {"twice": 8}
+    assert jobs.result(second.id, timeout=PATIENCE) == [5, False]
 
 
 def test_the_run_is_visible_while_it_goes_on(jobs: Jobs) -> None:
@@ -70,7 +71,7 @@ def test_the_run_is_visible_while_it_goes_on(jobs: Jobs) -> None:
     @jobs.handler
     def slow(ctx: Context) -> None:
         ctx.progress(0.5, "half way")
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         ctx.progress(1.0, "done")
 
     with working(jobs):
@@ -101,7 +102,7 @@ def test_a_failed_job_runs_again_by_itself_when_its_delay_is_over(jobs: Jobs) ->
 
     with working(jobs):
         job = shaky.enqueue()
-        assert jobs.result(job.id, timeout=5) == "at last"
+        assert jobs.result(job.id, timeout=PATIENCE) == "at last"
     assert [late - early >= 0.149 for early, late in itertools.pairwise(runs)] == [True] * 2
     found = jobs.find(job.id)
     assert found is not None
@@ -110,7 +111,7 @@ def test_a_failed_job_runs_again_by_itself_when_its_delay_is_over(jobs: Jobs) ->
 
 
 def test_after_its_last_retry_it_is_a_dead_letter_once(jobs: Jobs) -> None:
-    """S58, T1: three retries are four runs; then the dead letter queue, with the error kept."""
+    """S5, S58, T1: three retries are four runs; then the dead letter queue, with the error kept."""
     runs: list[int] = []
 
     @jobs.handler(max_retries=3, retry=QUICK)
@@ -148,7 +149,7 @@ def test_max_retries_zero_is_never_again(jobs: Jobs) -> None:
 def test_retry_with_a_delay_of_its_own(jobs: Jobs) -> None:
     runs: list[float] = []
 
-    @jobs.handler
+    @jobs.handler(retry=RetryPolicy(initial_delay=600, max_delay=600))
     def again() -> str:
         runs.append(time.monotonic())
         if len(runs) == 1:
@@ -156,8 +157,8 @@ def test_retry_with_a_delay_of_its_own(jobs: Jobs) -> None:
         return "ok"
 
     with working(jobs):
-        assert jobs.result(again.enqueue().id, timeout=5) == "ok"
-    assert 0.09 <= runs[1] - runs[0] < 0.9
+        assert jobs.result(again.enqueue().id, timeout=PATIENCE) == "ok"
+    assert runs[1] - runs[0] >= 0.09
 
 
 def test_a_snooze_is_no_attempt(jobs: Jobs) -> None:
@@ -172,7 +173,7 @@ def test_a_snooze_is_no_attempt(jobs: Jobs) -> None:
 
     with working(jobs):
         job = jobs.enqueue("later", {}, max_retries=0)
-        assert jobs.result(job.id, timeout=5) == "awake"
+        assert jobs.result(job.id, timeout=PATIENCE) == "awake"
     assert attempts == [1, 1, 1, 1]
     assert jobs.queue_stats("default").retried_total == 0
 
@@ -320,14 +321,12 @@ def test_an_async_handler_past_its_timeout_is_cancelled(jobs: Jobs) -> None:
     @jobs.handler(timeout=0.1, max_retries=0)
     async def stuck() -> None:
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(600)
         finally:
             unwound.set()
 
     job = stuck.enqueue()
-    begun = time.monotonic()
     jobs.worker().run_until_empty()
-    assert time.monotonic() - begun < 5
     done = ended(jobs, job)
     assert done.error is not None
     assert done.error.type == "TimeoutError"
@@ -341,7 +340,7 @@ def test_a_blocking_handler_past_its_timeout_loses_its_slot(jobs: Jobs) -> None:
 
     @jobs.handler(timeout=0.1, max_retries=0)
     def stuck() -> None:
-        let_go.wait(30)
+        let_go.wait(2 * PATIENCE)
 
     @jobs.handler
     def fine() -> str:
@@ -349,10 +348,10 @@ def test_a_blocking_handler_past_its_timeout_loses_its_slot(jobs: Jobs) -> None:
 
     bad, good = stuck.enqueue(), fine.enqueue()
     with working(jobs, concurrency=1):
-        assert jobs.result(good.id, timeout=5) == "fine"
+        assert jobs.result(good.id, timeout=PATIENCE) == "fine"
         done = ended(jobs, bad)
         let_go.set()
-        assert jobs.result(fine.enqueue().id, timeout=5) == "fine"
+        assert jobs.result(fine.enqueue().id, timeout=PATIENCE) == "fine"
     assert done.error is not None
     assert done.error.type == "TimeoutError"
 
@@ -377,7 +376,7 @@ def test_a_handler_that_swallows_its_cancellation_fails_with_that(jobs: Jobs) ->
     @jobs.handler(timeout=0.05, max_retries=0)
     async def deaf() -> str:
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(600)
         except asyncio.CancelledError:
             return "as if nothing had happened"
         return "never"
@@ -412,20 +411,20 @@ def test_a_handler_that_will_not_stop_is_left_behind(jobs: Jobs) -> None:
 
     bad, good = stubborn.enqueue(), fine.enqueue()
     with working(jobs, concurrency=1):
-        assert jobs.result(good.id, timeout=6) == "fine"
+        assert jobs.result(good.id, timeout=PATIENCE) == "fine"
         assert ended(jobs, bad).status == "failed"
         let_go.set()
 
 
 def test_more_time_on_request(jobs: Jobs) -> None:
-    @jobs.handler(timeout=0.2, max_retries=0)
+    @jobs.handler(timeout=1.0, max_retries=0)
     async def patient(ctx: Context) -> str:
-        for _ in range(5):
-            ctx.extend(0.2)
-            await asyncio.sleep(0.1)
+        for _ in range(4):
+            ctx.extend(1.0)
+            await asyncio.sleep(0.3)
         return "made it"
 
-    job = jobs.enqueue("patient", {}, timeout=0.2, max_retries=0)
+    job = jobs.enqueue("patient", {}, timeout=1.0, max_retries=0)
     jobs.worker().run_until_empty()
     assert jobs.result(job.id) == "made it"
 
@@ -457,16 +456,16 @@ def test_cancel_of_a_running_job_within_a_second(jobs: Jobs, kind: str) -> None:
     @jobs.handler
     def in_thread(ctx: Context) -> None:
         begun.set()
-        ctx.cancelled.wait(30)
+        ctx.cancelled.wait(2 * PATIENCE)
 
     with working(jobs):
         job = jobs.enqueue("on_loop" if kind == "loop" else "in_thread", {})
-        assert begun.wait(5)
-        asked = time.monotonic()
+        assert begun.wait(PATIENCE)
+        asked = Stopwatch()
         jobs.cancel(job.id)
         with pytest.raises(JobCancelled):
-            jobs.result(job.id, timeout=5)
-        assert time.monotonic() - asked < 1.0
+            jobs.result(job.id, timeout=PATIENCE)
+        assert asked.took() < 1.0
 
 
 def test_a_job_without_a_handler_is_handed_on_and_then_dead(jobs: Jobs) -> None:
@@ -477,13 +476,14 @@ def test_a_job_without_a_handler_is_handed_on_and_then_dead(jobs: Jobs) -> None:
         return "ran"
 
     with working(jobs):
+        began = time.monotonic()
         lost = jobs.enqueue("unheard_of", {})
-        assert jobs.result(known.enqueue().id, timeout=5) == "ran"
+        assert jobs.result(known.enqueue().id, timeout=PATIENCE) == "ran"
         waiting = jobs.find(lost.id)
         assert waiting is not None
-        assert waiting.status in {"pending", "running"}
+        assert waiting.status in {"pending", "running"} or time.monotonic() - began > 0.4
         with pytest.raises(JobFailed, match="unheard_of") as caught:
-            jobs.result(lost.id, timeout=5)
+            jobs.result(lost.id, timeout=PATIENCE)
     assert caught.value.error_type == "NoHandlerError"
     assert [one.id for one in jobs.failed()] == [lost.id]
 

@@ -12,7 +12,8 @@ import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.shell import process, watch
-from tests.worker.conftest import eventually, working
+from tests.waiting import PATIENCE, eventually
+from tests.worker.conftest import working
 
 
 def test_handlers_left_behind_are_named_until_they_end(
@@ -58,7 +59,7 @@ def test_streams_and_signals_of_a_program_are_its_own(
     with working(jobs), caplog.at_level(logging.ERROR, "boundary.jobs"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
-            assert jobs.result(fine.enqueue().id, timeout=5) == "fine"
+            assert jobs.result(fine.enqueue().id, timeout=PATIENCE) == "fine"
             threading.Event().wait(3 * watch.LOOK)
             assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
         finally:
@@ -66,14 +67,18 @@ def test_streams_and_signals_of_a_program_are_its_own(
     assert not caplog.records
 
 
-def test_a_closed_stream_is_open_again_and_leads_nowhere() -> None:
-    """In a fork, for these are this process's own streams."""
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_closed_stream_is_open_again_and_leads_nowhere(*, taken: bool) -> None:
+    """In a fork, for these are this process's own streams. SQLite may have taken the number."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.close(1)
+            if taken:
+                assert os.open(os.devnull, os.O_RDONLY) == 1
             process.keep_streams_open()
+            os.write(1, b"nowhere")
             sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
             sys.stdout.close()
             process.keep_streams_open()

@@ -159,8 +159,9 @@ class AsyncBackend(Protocol):
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
         """At the next notice of work in its queues, what the claim brings.
 
-        Notices count from the first call on. A store may make the claim in the same breath, so
-        that an idle worker has its job with one message.
+        The first call does not wait for one, if the store keeps no notices for who is not there
+        yet: what came before it is found. A store may make the claim in the same breath, so that an
+        idle worker has its job with one message.
 
         Returns:
             None: no notice came within `timeout` seconds, and no job.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +12,7 @@ from boundary.jobs.shell.adapters.redis.store import RedisStore
 from boundary.jobs.shell.config import RedisSettings
 from devservers.proxy import Proxy
 from devservers.single import Server
+from tests.waiting import Stopwatch
 
 _numbers = itertools.count()
 
@@ -53,9 +53,9 @@ def within() -> Callable[[float], object]:
 
     @contextmanager
     def limit(seconds: float) -> Iterator[None]:
-        start = time.monotonic()
+        watch = Stopwatch()
         yield
-        took = time.monotonic() - start
+        took = watch.took()
         assert took < seconds, f"it took {took:.2f} s"
 
     return limit

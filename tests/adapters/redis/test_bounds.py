@@ -20,7 +20,7 @@ from boundary.jobs.testing.contract.words import ident, new
 from devservers.proxy import Proxy
 from devservers.sentinel import Sentinels
 from devservers.single import Server
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 LIMIT = 1.0
 """The timeout of `opened`, and half a second."""
@@ -235,7 +235,7 @@ def test_much_at_once_for_a_server_that_stands_still(opened, within, server):
         server.pause()
         try:
             with within(1.5), pytest.raises(EnqueueUncertain):
-                await asyncio.wait_for(door.execute(large()), 10)
+                await asyncio.wait_for(door.execute(large()), PATIENCE)
         finally:
             server.resume()
         assert await door.execute(Time()) > 0
@@ -256,7 +256,7 @@ def test_much_that_is_cancelled_on_its_way_disturbs_no_other(opened, server):
     """What cannot be repeated keeps its answer, too."""
 
     async def main():
-        door = opened(server.url(), timeout=5_000).asynchronous()
+        door = opened(server.url(), timeout=60_000).asynchronous()
         await door.execute(one("a"))
         server.pause()
         claiming = asyncio.ensure_future(door.execute(Claim("w1", None, 1, 30_000, join=True)))
@@ -314,7 +314,7 @@ def test_an_ear_for_work_goes_where_the_master_is(opened):
                 except BackendError:
                     return False
 
-            eventually("it hears of work again", heard, patience=15)
+            eventually("it hears of work again", heard)
 
         async def on_a_loop() -> None:
             door = store.asynchronous()

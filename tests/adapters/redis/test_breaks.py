@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import gc
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +25,7 @@ from devservers.proxy import Proxy
 from devservers.sentinel import Sentinels
 from devservers.tls import TlsServer
 from devservers.waiting import until
+from tests.waiting import PATIENCE, Stopwatch
 
 
 def one(name):
@@ -152,7 +153,7 @@ def test_all_sentinels_away(opened, within):
 def test_a_certificate_we_do_not_trust_is_refused_at_once(opened, within):
     with TlsServer() as server:
         for files in ("", f"?ssl_ca_certs={server.authority.wrong_ca}"):
-            store = opened(f"rediss://localhost:{server.port}{files}", timeout=5_000)
+            store = opened(f"rediss://localhost:{server.port}{files}", timeout=60_000)
             with (
                 closing(store.blocking()) as door,
                 within(2.0),
@@ -212,7 +213,7 @@ def test_threads_get_connections_in_the_order_they_came(opened, server):
         threads = [threading.Thread(target=work, args=(n,)) for n in range(10)]
         for n, thread in enumerate(threads):
             thread.start()
-            until(lambda n=n: len(pool._waiters) == n + 1, "it waits", 5)
+            until(lambda n=n: len(pool._waiters) == n + 1, "it waits", PATIENCE)
         pool.give(used)
         again = pool.take(20)  # who comes last does not come first
         assert got == list(range(10))
@@ -227,15 +228,16 @@ def test_no_thread_waits_much_longer_than_its_share(opened, redis_server):
     with Proxy(redis_server.port) as proxy, ThreadPoolExecutor(12) as pool:
         proxy.latency(0.01)
         url = f"redis://127.0.0.1:{proxy.port}"
-        with closing(opened(url, timeout=5_000, max_total=2).blocking()) as door:
+        with closing(opened(url, timeout=60_000, max_total=2).blocking()) as door:
             door.execute(Time())
             end = time.monotonic() + 1.5
 
             def work(_):
                 waits = []
-                while (began := time.monotonic()) < end:
+                while time.monotonic() < end:
+                    began = Stopwatch()
                     door.execute(Time())
-                    waits.append(time.monotonic() - began)
+                    waits.append(began.took())
                 return waits
 
             waits = list(pool.map(work, range(12)))
@@ -285,7 +287,7 @@ def test_a_door_that_is_closed_while_it_connects_tells_its_callers(opened, withi
     """They are not cancelled: nobody cancelled them."""
 
     async def main(port):
-        door = opened(f"redis://127.0.0.1:{port}", timeout=5_000).asynchronous()
+        door = opened(f"redis://127.0.0.1:{port}", timeout=60_000).asynchronous()
         calls = [asyncio.ensure_future(door.execute(Time())) for _ in range(3)]
         await asyncio.sleep(0.1)
         with within(1.0):
@@ -325,7 +327,7 @@ def test_an_ear_over_tls_is_closed_with_its_loop(opened):
                 await ear.close()
             await door.close()
 
-        for _ in range(20):
+        for _ in range(8):
             asyncio.run(main())
         gc.collect()
 
@@ -333,12 +335,17 @@ def test_an_ear_over_tls_is_closed_with_its_loop(opened):
 # Ctrl-C
 
 
+def press_ctrl_c() -> None:
+    """As a terminal does: a signal, which ends what the main thread waits for."""
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
 def test_ctrl_c_takes_no_answer_from_the_next_call(opened, server):
-    with closing(opened(server.url(), timeout=5_000).blocking()) as door:
+    with closing(opened(server.url(), timeout=60_000).blocking()) as door:
         door.execute(Enqueue((new("a"), new("b"))))
         for call in (Find((ident("a"),)), one("c")):
             server.pause()
-            interrupt = threading.Timer(0.2, _thread.interrupt_main)
+            interrupt = threading.Timer(0.2, press_ctrl_c)
             interrupt.start()
             try:
                 with pytest.raises(KeyboardInterrupt):
@@ -351,13 +358,13 @@ def test_ctrl_c_takes_no_answer_from_the_next_call(opened, server):
 
 
 def test_ctrl_c_ends_hearing_for_nobody_else(opened, server):
-    with closing(opened(server.url(), timeout=5_000).blocking()) as door:
+    with closing(opened(server.url(), timeout=60_000).blocking()) as door:
         door.execute(Time())
         with (
             door.listen(Interest(Topic.RESULT)) as first,
             door.listen(Interest(Topic.RESULT)) as second,
         ):
-            interrupt = threading.Timer(0.2, _thread.interrupt_main)
+            interrupt = threading.Timer(0.2, press_ctrl_c)
             interrupt.start()
             with pytest.raises(KeyboardInterrupt):
                 first.wait(10)
@@ -367,7 +374,7 @@ def test_ctrl_c_ends_hearing_for_nobody_else(opened, server):
                 heard = pool.submit(second.wait, 5)
                 time.sleep(0.3)
                 server.call("PUBLISH", *notice(door))
-                assert heard.result(6)
+                assert heard.result(PATIENCE)
 
 
 def notice(door):
@@ -384,6 +391,7 @@ from boundary.jobs.core.operations import Enqueue, Find, Interest, Time, Topic
 from boundary.jobs.shell.adapters.redis.store import RedisStore
 from boundary.jobs.shell.config import RedisSettings
 from boundary.jobs.testing.contract.words import ident, new
+from tests.waiting import PATIENCE, Stopwatch
 
 settings = RedisSettings(max_total=2)  # so that there is always one who waits
 door = RedisStore.of(sys.argv[1], settings, namespace=sys.argv[2]).blocking()

@@ -40,6 +40,7 @@ from boundary.jobs.errors import (
 from boundary.jobs.testing.contract.words import ident, new
 from devservers import binaries, ports, wire
 from devservers.single import Server
+from tests.waiting import PATIENCE
 
 
 def one(name, **fields):
@@ -151,7 +152,7 @@ def greeter(answer):
         yield listening.getsockname()[1]
         with suppress(OSError):
             listening.shutdown(socket.SHUT_RDWR)
-        thread.join(2)
+        thread.join(PATIENCE)
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,15 @@ from msgspec.structs import replace
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.ports import Backend
-from boundary.jobs.shell.adapters.redis import RedisStore, plans
+from boundary.jobs.shell.adapters.redis import RedisStore
 from boundary.jobs.shell.adapters.redis.keys import partition_of
+from boundary.jobs.shell.adapters.redis.plans import enqueuing, schedules
 from boundary.jobs.shell.config import RedisSettings
 from boundary.jobs.testing import FakeClock
 from boundary.jobs.testing.contract.words import new
 from devservers.cluster import Cluster
 from devservers.single import Server
-from tests.worker.conftest import eventually
+from tests.waiting import PATIENCE, eventually
 
 PARTITIONS = 3
 JOBS = 300
@@ -44,7 +45,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def door(url: str, clock: FakeClock) -> Iterator[Backend]:
-    settings = RedisSettings(timeout=5_000, partitions=PARTITIONS)
+    settings = RedisSettings(timeout=60_000, partitions=PARTITIONS)
     namespace = f"p{next(_numbers)}"
     backend = RedisStore.of(url, settings, namespace=namespace, clock=clock).blocking()
     yield backend
@@ -181,7 +182,7 @@ def test_a_tick_is_fired_by_one_of_many_workers_into_any_partition(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert len(fired) == 40
     assert {partition_of(id, PARTITIONS) for id in fired} == set(range(PARTITIONS))
     stored = door.execute(ops.Search(limit=200)).records
@@ -212,10 +213,10 @@ def test_a_worker_that_dies_firing_into_another_partition_holds_the_tick_for_a_w
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(plans, "_enqueue", dies)
+        patch.setattr(enqueuing, "enqueue", dies)
         with pytest.raises(KeyboardInterrupt):
             door.execute(fire)
-    clock.advance((plans.HOLD_MS - 1) / 1000)
+    clock.advance((schedules.HOLD_MS - 1) / 1000)
     assert door.execute(fire) is False
     clock.advance(0.001)
     assert door.execute(fire) is True

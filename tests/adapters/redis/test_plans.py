@@ -14,6 +14,8 @@ from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.adapters.redis import keys, plans, records, scripts
+from boundary.jobs.shell.adapters.redis.plans import enqueuing
+from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.testing.contract.words import ident, new
 
 NOW = 1_767_225_600_000
@@ -64,16 +66,16 @@ OPERATIONS: list[ops.Operation[Any]] = [
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: type(one).__name__)
 def test_an_operation_begins_with_one_call_in_one_partition(operation) -> None:
-    (call,) = next(plans.plan(operation, plans.Partitions()))
+    (call,) = next(plans.plan(operation, Partitions()))
     assert call.partition == 0
     assert call.script in scripts.names()
 
 
 def test_calls_to_several_partitions_go_out_together() -> None:
-    calls = next(plans.plan(ops.Stats(), plans.Partitions(3)))
+    calls = next(plans.plan(ops.Stats(), Partitions(3)))
     assert [call.partition for call in calls] == [0, 1, 2]
     jobs = tuple(new(f"j{number}") for number in range(50))
-    calls = next(plans.plan(ops.Enqueue(jobs), plans.Partitions(3)))
+    calls = next(plans.plan(ops.Enqueue(jobs), Partitions(3)))
     assert {call.partition for call in calls} == {0, 1, 2}
     assert {keys.partition_of(job.id, 3) for job in jobs} == {0, 1, 2}
 
@@ -81,14 +83,14 @@ def test_calls_to_several_partitions_go_out_together() -> None:
 @pytest.mark.parametrize("far", [2**53, -(2**53), 2**60])
 def test_an_instant_no_script_can_hold_is_refused(far) -> None:
     with pytest.raises(UsageError, match="further away"):
-        next(plans.plan(ops.Enqueue((new("a", run_at=far),)), plans.Partitions()))
+        next(plans.plan(ops.Enqueue((new("a", run_at=far),)), Partitions()))
 
 
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=6), st.data())
 def test_merged_enqueues_are_told_apart(sizes, data) -> None:
     names = iter(range(10_000))
     given_ = [ops.Enqueue(tuple(new(f"{next(names)}") for _ in range(size))) for size in sizes]
-    parts = plans.merged(given_)
+    parts = enqueuing.merged(given_)
     assert all(len(part.jobs) <= ops.ENQUEUE_BATCH for part in parts)
     assert [job for part in parts for job in part.jobs] == [
         job for one in given_ for job in one.jobs
@@ -97,7 +99,7 @@ def test_merged_enqueues_are_told_apart(sizes, data) -> None:
     replies = [
         ops.Enqueued(NOW, tuple(known.get(job.id, True) for job in part.jobs)) for part in parts
     ]
-    for one, reply in zip(given_, plans.shared(given_, replies), strict=True):
+    for one, reply in zip(given_, enqueuing.shared(given_, replies), strict=True):
         assert reply.fresh == tuple(known.get(job.id, True) for job in one.jobs)
 
 
@@ -170,7 +172,7 @@ GOLDEN_SCHEDULE = (
 
 def test_schedules_of_the_first_format_are_read() -> None:
     stored = bytes.fromhex(GOLDEN_SCHEDULE)
-    asking = plans.plan(ops.Schedules(), plans.Partitions())
+    asking = plans.plan(ops.Schedules(), Partitions())
     next(asking)
     with pytest.raises(StopIteration) as end:
         asking.send([[[b"old", str(NOW).encode(), stored, None]]])

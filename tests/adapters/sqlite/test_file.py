@@ -36,7 +36,7 @@ from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import NewJob, Payload, encode_payload
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend, notices, opening, statements
 from boundary.jobs.testing import FakeClock
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 PAYLOAD = encode_payload(Payload(1, {"to": "a@b.c"}, 3))
 

@@ -32,7 +32,7 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend
 from boundary.jobs.testing import FakeClock
-from tests.worker.conftest import eventually
+from tests.waiting import eventually
 
 NO_TEXT = "\udc80"
 """What UTF-8, and so SQLite, cannot hold."""

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct, msgpack
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import lifecycle, trails, wire
 from boundary.jobs.core.happenings import (
     Admitted,
     Cancelled,
@@ -225,12 +225,12 @@ def _ended_otherwise(record: Record, outcome: Outcome, at: Millis, worker: str) 
 
 
 def _error(trail: bytes) -> tuple[str, str] | None:
-    error = wire.error_of(trail)
+    error = trails.error_of(trail)
     return None if error is None else (_short(error.message), _short(error.type))
 
 
 def _reason(trail: bytes) -> str | None:
-    reason = wire.reason_of(trail)
+    reason = trails.reason_of(trail)
     return None if reason is None else _short(reason)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, retry, wire
+from boundary.jobs.core import lifecycle, retry, trails, wire
 from boundary.jobs.core.causes import fingerprint
 from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.records import JSON, JobError
@@ -53,7 +53,7 @@ class Run(Struct, frozen=True, gc=False):
         """When it ended; a worker's idea of the store's time may lag behind its claim."""
         return max(self.now, self.record.started or self.now)
 
-    def row(self, event: str) -> wire.RunRow:
+    def row(self, event: str) -> trails.RunRow:
         """The run as its job remembers it, ended with this event."""
         record = self.record
         return record.retry_count + 1, record.worker, record.started, self.ended, event
@@ -72,7 +72,7 @@ def waited(record: Record) -> int:
     """
     since = max(record.created, record.execute_at or 0)
     if record.trail:
-        runs = wire.runs_of(record.trail)
+        runs = trails.runs_of(record.trail)
         if runs and runs[-1][4] in lifecycle.DEAD:
             return 0
         since = max([since, *[ended for *_, ended, _ in runs[-1:]]])
@@ -85,7 +85,7 @@ def succeeded(record: Record, result: JSON, keep_ms: int, duration_ms: float) ->
         record.id,
         record.token,
         "succeed",
-        wire.succeeded(record.trail, result, record.worker),
+        trails.succeeded(record.trail, result, record.worker),
         record.retry_count,
         0,
         keep_ms,
@@ -104,7 +104,7 @@ def failed(run: Run, error: JobError, after_ms: int | None = None) -> Outcome:
     number = record.retry_count + 1
     exhausted = retry.next_step(record.retry_count, payload.max_retries) == "exhausted"
     row = run.row("exhaust" if exhausted else "fail")
-    trail = wire.failed(record.trail, number, run.ended, error, row)
+    trail = trails.failed(record.trail, number, run.ended, error, row)
     if exhausted:
         return Outcome(
             record.id,
@@ -139,7 +139,7 @@ def lost(run: Run, error: JobError, max_crashes: int) -> Outcome:
     job is a dead letter after its last retry, or at `max_crashes`, whichever comes first.
     """
     record = run.record
-    trail, times = wire.lost(record.trail, record.retry_count)
+    trail, times = trails.lost(record.trail, record.retry_count)
     run = replace(run, record=replace(record, trail=trail))
     if record.crashes + times < max_crashes:
         return failed(run, error)
@@ -149,7 +149,7 @@ def lost(run: Run, error: JobError, max_crashes: int) -> Outcome:
         record.id,
         record.token,
         "exhaust",
-        wire.failed(trail, record.retry_count + 1, run.now, error),
+        trails.failed(trail, record.retry_count + 1, run.now, error),
         record.retry_count,
         keep_ms=run.keep.dead,
         duration_ms=run.duration_ms,
@@ -167,19 +167,19 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
                 record.id,
                 record.token,
                 "snooze",
-                wire.ran(record.trail, run.row("snooze")),
+                trails.ran(record.trail, run.row("snooze")),
                 record.retry_count,
                 answer.delay_ms,
                 run.keep_ms,
             )
         case Discard():
             row = run.row("discard")
-            trail = wire.failed(record.trail, record.retry_count + 1, run.ended, error, row)
+            trail = trails.failed(record.trail, record.retry_count + 1, run.ended, error, row)
             return Outcome(
                 record.id,
                 record.token,
                 "discard",
-                wire.because(trail, answer.reason),
+                trails.because(trail, answer.reason),
                 record.retry_count,
                 0,
                 run.keep_ms,
@@ -194,7 +194,7 @@ def steered(run: Run, answer: Steer, error: JobError) -> Outcome:
 
 def cancelled(record: Record, keep_ms: int, reason: str, run: Run | None = None) -> Outcome:
     """The job is cancelled, for `reason`; `run`: if it had begun."""
-    trail = wire.because(record.trail, reason, None if run is None else run.row("cancel"))
+    trail = trails.because(record.trail, reason, None if run is None else run.row("cancel"))
     return Outcome(record.id, record.token, "cancel", trail, record.retry_count, 0, keep_ms)
 
 
@@ -208,7 +208,7 @@ def released(record: Record, keep_ms: int, delay_ms: int = 0) -> Outcome:
 def interrupted(run: Run) -> Outcome:
     """The run was broken off because its worker stops; another one begins anew, and soon."""
     done = released(run.record, run.keep_ms)
-    return replace(done, trail=wire.ran(done.trail, run.row("release")))
+    return replace(done, trail=trails.ran(done.trail, run.row("release")))
 
 
 def on_last_chance(record: Record, max_crashes: int) -> bool:
@@ -235,7 +235,7 @@ def unhandled(run: Run, known: tuple[str, ...], longest_ms: int) -> Outcome:
         known: The job types this worker has handlers for.
     """
     record = run.record
-    trail, waited = wire.unhandled(record.trail, run.now)
+    trail, waited = trails.unhandled(record.trail, run.now)
     if waited >= longest_ms:
         error = JobError(
             f"no worker has had a handler for job type {record.job_type!r} for "
@@ -247,7 +247,7 @@ def unhandled(run: Run, known: tuple[str, ...], longest_ms: int) -> Outcome:
             record.id,
             record.token,
             "exhaust",
-            wire.failed(trail, record.retry_count + 1, run.now, error),
+            trails.failed(trail, record.retry_count + 1, run.now, error),
             record.retry_count,
             keep_ms=run.keep.dead,
             cause=fingerprint(record.job_type, error),

@@ -242,7 +242,7 @@ def _learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             hearing = [one for one in state.children if one.phase in {"loaded", "ready"}]
             told = tuple(Tell(one.number, signal.SIGTSTP) for one in hearing)
             return replace(state, quiet=True), (Say("info", "claiming no more jobs"), *told)
-        case Stop():
+        case _:
             return _learn_stop(state, event)
 
 

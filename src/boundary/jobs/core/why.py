@@ -14,7 +14,7 @@ from uuid import UUID
 
 from msgspec import MsgspecError, Struct
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import conversion, wire
 from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.operations import AHEAD, Facts, Glimpse, Holding
 from boundary.jobs.core.records import Job, JobError, Status
@@ -126,7 +126,7 @@ class _Answer(Struct, frozen=True):
 
 def why(facts: Facts) -> Why:
     """The first reason that holds, in the order in which it would have to be mended."""
-    job = wire.job_of(facts.record)
+    job = conversion.job_of(facts.record)
     answer = _answer(facts, job)
     return Why(
         job_id=job.id,

@@ -550,7 +550,8 @@ class Jobs:
         Args:
             since: Created at or after this instant, and before
             until: this one; both aware.
-            text: Occurs in the arguments, metadata, result or errors.
+            text: The arguments, metadata, result or errors mention it: in a text, or as a number,
+                ``true``, ``false`` or ``null`` of that value.
             limit: 1 to 200.
             cursor: From the page before, with the same conditions.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import conversion, wire
 from boundary.jobs.core.records import Progress
 from boundary.jobs.errors import UsageError
 
@@ -114,7 +114,7 @@ class Context:
     def job(self) -> Job:
         """The job as it was claimed."""
         if self._job is None:
-            self._job = wire.job_of(self._record)
+            self._job = conversion.job_of(self._record)
         return self._job
 
     @property

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from boundary.jobs.core.names import shown_id
 from boundary.jobs.shell import stacks
-from boundary.jobs.shell.executor import stack_of
+from boundary.jobs.shell.running import stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from boundary.jobs.shell.executor import Run
+    from boundary.jobs.shell.running import Run
 
 
 def report(worker: str, runs: Iterable[Run], now: float) -> str:

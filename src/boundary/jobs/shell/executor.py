@@ -1,21 +1,18 @@
 """Runs jobs: from a claimed record to its outcome.
 
-What belongs here: slots, handing a job to its handler on the loop or in a thread, deadlines,
-asking a run to stop, and making sure that whatever a handler does ends in one outcome. What does
-not: talking to the store (the worker), deciding how much to claim (`core.dispatcher`) or what an
-end leads to (`core.outcome`).
+What belongs here: slots, handing a job to its handler on the loop or in a thread, asking a run to
+stop, and making sure that whatever a handler does ends in one outcome. What does not: which one
+(`endings`), when a run's time is over (`deadlines`), talking to the store (the worker), deciding
+how much to claim (`core.dispatcher`).
 
 The way of a job: `add` → `_fill` finds a free slot → `_begin` decodes it and finds its handler →
-`_serve` (async, or in a process of its own) or a thread (sync) calls it → `_returned` or `_raised`
-makes the outcome → `_finish` puts it where the worker collects it.
+`_serve` (async, or in a process of its own) or a thread (sync) calls it → `endings` makes the
+outcome → `_finish` puts it where the worker collects it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import heapq
-import itertools
 import logging
 import os
 import threading
@@ -24,16 +21,17 @@ from typing import TYPE_CHECKING, Any
 
 from boundary.jobs.core import outcome, wire
 from boundary.jobs.core.names import shown_id
-from boundary.jobs.core.records import JobError, Progress
-from boundary.jobs.core.steering import Steer, as_job_result
+from boundary.jobs.core.records import Progress
 from boundary.jobs.errors import RecordError
-from boundary.jobs.shell import process, stacks
+from boundary.jobs.shell import process
+from boundary.jobs.shell.bridging import Bridged, call_bridged, resolve, wrapped_in
 from boundary.jobs.shell.context import Context
-from boundary.jobs.shell.failure import describe
+from boundary.jobs.shell.deadlines import Deadlines
+from boundary.jobs.shell.endings import Endings
 from boundary.jobs.shell.isolation.cells import Cells
-from boundary.jobs.shell.isolation.keeper import CellLost, CellUnavailable
 from boundary.jobs.shell.logs import labels
 from boundary.jobs.shell.process import LINEAGE
+from boundary.jobs.shell.running import GRACE, LAST_GRACE, Run, patience, stack_of
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
@@ -53,69 +51,11 @@ log: logging.Logger = logging.getLogger("boundary.jobs")
 HOG = 0.001
 """Seconds a slot goes on without a turn for the rest of the loop."""
 
-GRACE = 1.0
-"""Seconds between asking a run to stop and giving its slot to another job."""
-
-LAST_GRACE = 0.2
-"""The same at the end of a shutdown, when the process is about to leave."""
-
-START_GRACE = 15.0
-"""Seconds a process may take until it calls the handler, beside the handler's timeout."""
-
-TERM_GRACE = 0.5
-"""Seconds between SIGTERM and SIGKILL for a process that runs a handler."""
-
 KILL_GRACE = 1.0
 """Seconds until its end is believed."""
 
-NO_PROCESS_MS = 5_000
-"""How long a job waits for another chance when no process could be started for it."""
-
-
-class Run:
-    """One run under way.
-
-    Attributes:
-        stop: Why it was asked to stop: "", "timeout", "cancel" or "abandon".
-        ended: Its outcome is in; whatever else it does changes nothing.
-        given_up: Its slot went to another job while it still runs.
-        over: Its handler has returned or raised.
-        thread: The thread its handler is in, if it is in one.
-        started, finished: When, by the loop's time.
-    """
-
-    __slots__ = (
-        "context",
-        "deadline",
-        "ended",
-        "finished",
-        "given_up",
-        "handler",
-        "over",
-        "payload",
-        "record",
-        "started",
-        "stop",
-        "task",
-        "thread",
-    )
-
-    def __init__(
-        self, record: Record, payload: Payload, handler: Handler[..., Any], started: float
-    ) -> None:
-        self.record: Record = record
-        self.payload: Payload = payload
-        self.handler: Handler[..., Any] = handler
-        self.started: float = started
-        self.finished: float = started
-        self.context: Context | None = None
-        self.task: asyncio.Task[None] | None = None
-        self.deadline: float | None = None
-        self.stop: str = ""
-        self.ended: bool = False
-        self.given_up: bool = False
-        self.over: bool = False
-        self.thread: int | None = None
+START_GRACE = 15.0
+"""Seconds a process may take until it calls the handler, beside the handler's timeout."""
 
 
 class Executor:
@@ -157,17 +97,24 @@ class Executor:
         self._concurrency = concurrency
         self._keep = keep
         self._max_unhandled_ms = max_unhandled_ms
-        self._max_crashes = max_crashes
-        self._result_limit = result_limit
-        self._clock = clock
         self._state = state
         self._report = report
         self._collected = collected
-        self._store_now = store_now
-        self._errors = errors
         self._processing = processing
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
+        self._endings = Endings(
+            keep=keep,
+            max_crashes=max_crashes,
+            result_limit=result_limit,
+            clock=clock,
+            time=self._time,
+            store_now=store_now,
+            errors=errors,
+        )
+        self._deadlines = Deadlines(
+            self._loop, lambda run: self._ask_to_stop(run, "timeout", GRACE)
+        )
         self._buffer: deque[Record] = deque()
         self._running: dict[bytes, Run] = {}
         self._idle: deque[asyncio.Future[Run]] = deque()
@@ -175,15 +122,12 @@ class Executor:
         self._slots: dict[asyncio.Task[None], None] = {}
         call_blocking = self._call_blocking if processing is None else self._trace_blocking
         self._threads = threads(self._loop, call_blocking, self._finish)
-        self._bridge = threads(self._loop, _call_bridged, _resolve)
+        self._bridge = threads(self._loop, call_bridged, resolve)
         self._isolates = addresses is not None
         self._cells = Cells(addresses or {}, result_limit)
         self._generation = LINEAGE.forks
         self._whole_process = whole_process
         self._yielded = self._time()
-        self._deadlines: list[tuple[float, int, Run]] = []
-        self._alarm: asyncio.TimerHandle | None = None
-        self._ticket = itertools.count()
         self._outcomes: list[tuple[Record, Outcome]] = []
         self._durations: dict[str, list[float]] = {}
         self._left_behind: list[Run] = []
@@ -299,8 +243,7 @@ class Executor:
         """Slots, threads and processes end; what does not within a moment is left behind."""
         self._threads.close()
         self._bridge.close()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        self._deadlines.close()
         for slot in self._slots:
             slot.cancel()
         if self._slots:
@@ -328,7 +271,7 @@ class Executor:
             self._hand_on(record, payload)
             return None
         if outcome.expired(record, payload):
-            ended = self._ended(record, payload, started)
+            ended = self._endings.ended(record, payload, started)
             self._put(
                 record,
                 outcome.cancelled(record, ended.keep_ms, "expired before it could start"),
@@ -340,7 +283,9 @@ class Executor:
         if payload.timeout_ms is not None:
             # A process may have to start first; the handler's time begins with the handler.
             start = START_GRACE if self._is_isolated(handler) else 0.0
-            self._watch(run, started + start + payload.timeout_ms / 1000)
+            self._deadlines.put(
+                run, started + start + payload.timeout_ms / 1000, len(self._running)
+            )
         if handler.context_parameter is not None or self._registry.middleware:
             run.context = self._context(run)
         return run
@@ -376,7 +321,7 @@ class Executor:
     def extend(self, run: Run, seconds: float) -> None:
         """The run's timeout, if it has one, is so many seconds from now."""
         if seconds > 0:
-            self._watch(run, self._time() + seconds)
+            self._deadlines.put(run, self._time() + seconds, len(self._running))
 
     def report(self, run: Run, fraction: float, message: str | None) -> None:
         """The run's progress is this, if it is one that may be."""
@@ -394,7 +339,7 @@ class Executor:
         self._put(record, outcome.quarantined(record, self._keep.dead), 0.0)
 
     def _hand_on(self, record: Record, payload: Payload) -> None:
-        ended = self._ended(record, payload, self._time())
+        ended = self._endings.ended(record, payload, self._time())
         known = tuple(sorted(self._registry.handlers))
         result = outcome.unhandled(ended, known, self._max_unhandled_ms)
         now = self._time()
@@ -463,13 +408,13 @@ class Executor:
                 value = await self._isolated(run)
             else:
                 value = await run.handler.function(**self._arguments(run))
-            return self._returned(run, value)
+            return self._endings.returned(run, value)
         except asyncio.CancelledError as error:
             if not run.stop and task.cancelling():
                 raise
-            return self._raised(run, error)
+            return self._endings.raised(run, error)
         except BaseException as error:  # noqa: BLE001 - sys.exit in a handler fails its job only
-            return self._raised(run, error)
+            return self._endings.raised(run, error)
         finally:
             run.over = True
             if LINEAGE.forks != self._generation:
@@ -486,9 +431,9 @@ class Executor:
         try:
             if run.stop:
                 raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
-            return self._returned(run, run.handler.function(**self._arguments(run)))
+            return self._endings.returned(run, run.handler.function(**self._arguments(run)))
         except BaseException as error:  # noqa: BLE001 - as above
-            return self._raised(run, error)
+            return self._endings.raised(run, error)
         finally:
             run.over = True
             self._leave_if_forked()
@@ -529,7 +474,7 @@ class Executor:
 
         call: Callable[..., Awaitable[Any]] = innermost
         for middleware in reversed(self._registry.middleware):
-            call = _wrapped(middleware, context, call)
+            call = wrapped_in(middleware, context, call)
         return await call()
 
     async def _in_thread(self, run: Run) -> Any:
@@ -538,80 +483,6 @@ class Executor:
         return await bridged.answer
 
     # How it ended
-
-    def _returned(self, run: Run, value: Any) -> Outcome:
-        if run.stop:
-            return self._stopped(run, self._ended_run(run), None)
-        if value is None:
-            return self._succeeded(run, None)
-        answer = as_job_result(value)
-        if answer is not None and answer.error is not None:
-            return outcome.failed(self._ended_run(run), answer.error)
-        result = value if answer is None else answer.result
-        done = self._succeeded(run, wire.json_value(result, "result"))
-        if len(done.trail) > self._result_limit:
-            return outcome.failed(
-                self._ended_run(run),
-                JobError(
-                    f"the result of {run.record.job_type} takes {len(done.trail):,} bytes, more "
-                    f"than {self._result_limit:,}; store it elsewhere and return where it is",
-                    "PayloadTooLarge",
-                ),
-            )
-        return done
-
-    def _raised(self, run: Run, error: BaseException) -> Outcome:
-        ended = self._ended_run(run)
-        if self._errors is not None and not run.ended:
-            self._errors[run.record.id] = error
-        if run.stop:
-            return self._stopped(run, ended, error)
-        match error:
-            case Steer():
-                return outcome.steered(ended, error, describe(error))
-            case CellLost():
-                return self._lost(run, ended, error)
-            case CellUnavailable():
-                log.error("no process for %s: %s", run.record.job_type, error)
-                return outcome.released(run.record, self._keep.finished, NO_PROCESS_MS)
-            case _:
-                return outcome.failed(ended, describe(error))
-
-    def _lost(self, run: Run, ended: outcome.Run, error: CellLost) -> Outcome:
-        message = f"the process that ran {run.record.job_type} {error}"
-        log.error("%s; other jobs go on", message, extra=labels(run.record))
-        return outcome.lost(ended, JobError(message, "WorkerLost"), self._max_crashes)
-
-    def _stopped(self, run: Run, ended: outcome.Run, error: BaseException | None) -> Outcome:
-        """The outcome of a run that was asked to stop, and did."""
-        if run.stop == "abandon":
-            return outcome.interrupted(ended)
-        if run.stop == "cancel":
-            return outcome.cancelled(run.record, ended.keep_ms, "cancelled while it ran", ended)
-        limit = (run.payload.timeout_ms or 0) / 1000
-        took = ended.duration_ms / 1000
-        if isinstance(error, CellLost):
-            stack, how = None, f"; its process {error}"
-        elif error is not None:
-            stack, how = describe(error).stacktrace, ""
-        else:
-            stack, how = None, "; it went on after it was asked to stop"
-        message = f"{run.record.job_type} ran for {took:.1f} s, its timeout is {limit:g} s{how}"
-        return outcome.failed(ended, JobError(message, "TimeoutError", stack))
-
-    def _succeeded(self, run: Run, result: Any) -> Outcome:
-        run.finished = now = self._time()
-        keep = outcome.kept(run.payload, self._keep)
-        return outcome.succeeded(run.record, result, keep, (now - run.started) * 1000)
-
-    def _ended_run(self, run: Run) -> outcome.Run:
-        run.finished = self._time()
-        return self._ended(run.record, run.payload, run.started)
-
-    def _ended(self, record: Record, payload: Payload, started: float) -> outcome.Run:
-        duration = (self._time() - started) * 1000
-        now, u = self._store_now(), self._clock.u()
-        return outcome.Run(record, payload, now, duration, u, self._keep)
 
     def _finish(self, run: Run, result: Outcome) -> None:
         self._keep_outcome(run, result)
@@ -638,38 +509,6 @@ class Executor:
         self._collected()
 
     # Asking it to stop
-
-    def _watch(self, run: Run, deadline: float) -> None:
-        """The run's timeout is at this moment."""
-        if run.ended:
-            return
-        if run.deadline is None and run.payload.timeout_ms is None:
-            return
-        run.deadline = deadline
-        if len(self._deadlines) > 64 + 4 * len(self._running):
-            self._deadlines = [row for row in self._deadlines if not row[2].ended]
-            heapq.heapify(self._deadlines)
-        heapq.heappush(self._deadlines, (deadline, next(self._ticket), run))
-        self._arm()
-
-    def _arm(self) -> None:
-        """The timer goes off at the first deadline."""
-        first = self._deadlines[0][0]
-        if self._alarm is None or self._alarm.when() > first:
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm = self._loop.call_at(first, self._strike)
-
-    def _strike(self) -> None:
-        """Stop the runs whose time is over."""
-        self._alarm = None
-        now = self._time()
-        while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][2].ended):
-            deadline, _, run = heapq.heappop(self._deadlines)
-            if run.deadline == deadline:
-                self._ask_to_stop(run, "timeout", GRACE)
-        if self._deadlines:
-            self._arm()
 
     def _ask_to_stop(self, run: Run, why: str, grace: float) -> None:
         if run.ended or run.stop:
@@ -699,8 +538,8 @@ class Executor:
             stack or "(no Python code)",
             extra=labels(run.record),
         )
-        ended = self._ended(run.record, run.payload, run.started)
-        result = self._stopped(run, ended, None)
+        ended = self._endings.ended(run.record, run.payload, run.started)
+        result = self._endings.stopped(run, ended, None)
         self._leave_behind(run)
         self._finish(run, result)
 
@@ -712,14 +551,6 @@ class Executor:
             self._threads.give_up()
         elif not run.handler.is_async and not self._is_isolated(run.handler):
             self._bridge.give_up()
-
-
-def patience(run: Run) -> tuple[float, float]:
-    """Seconds a run in a process of its own gets once asked to stop, and then after SIGTERM."""
-    if run.stop in {"", "abandon"}:
-        return 0.0, LAST_GRACE / 2
-    hears = run.handler.is_async or run.handler.context_parameter is not None
-    return (GRACE if hears else 0.0), TERM_GRACE
 
 
 class _Ear:
@@ -743,60 +574,3 @@ class _Ear:
 
     def patience(self) -> tuple[float, float]:
         return patience(self._run)
-
-
-class Bridged:
-    """A blocking handler's call under middleware: the thread answers the slot that waits."""
-
-    __slots__ = ("answer", "arguments", "context", "run")
-
-    def __init__(self, run: Run, arguments: dict[str, Any], answer: asyncio.Future[Any]) -> None:
-        self.run: Run = run
-        self.arguments: dict[str, Any] = arguments
-        self.answer: asyncio.Future[Any] = answer
-        # What middleware set (a span, a logger's fields) is there for the handler too.
-        self.context: contextvars.Context = contextvars.copy_context()
-
-    @property
-    def given_up(self) -> bool:
-        """As of its run."""
-        return self.run.given_up
-
-
-def _call_bridged(item: Bridged) -> tuple[Any, BaseException | None]:
-    item.run.thread = threading.get_ident()
-    try:
-        return item.context.run(item.run.handler.function, **item.arguments), None
-    except BaseException as error:  # noqa: BLE001 - handed on to the middleware
-        return None, error
-
-
-def _resolve(item: Bridged, result: tuple[Any, BaseException | None]) -> None:
-    value, error = result
-    if item.answer.done():
-        return
-    if error is None:
-        item.answer.set_result(value)
-    else:
-        # A future refuses StopIteration; every exception can be the cause of another.
-        if isinstance(error, StopIteration):
-            error = RuntimeError(f"the handler raised {error!r}")
-        item.answer.set_exception(error)
-
-
-def _wrapped(
-    middleware: Callable[..., Awaitable[Any]],
-    context: Context,
-    call: Callable[..., Awaitable[Any]],
-) -> Callable[..., Awaitable[Any]]:
-    async def wrapped(_: Context | None = None) -> Any:
-        return await middleware(context, call)
-
-    return wrapped
-
-
-def stack_of(run: Run) -> str:
-    """Where its handler is just now; empty if that is in no Python code of this process."""
-    if run.thread is not None:
-        return stacks.of_thread(run.thread)
-    return "" if run.task is None else stacks.of_task(run.task)

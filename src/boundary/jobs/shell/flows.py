@@ -20,7 +20,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, stats, wire
+from boundary.jobs.core import conversion, lifecycle, stats, wire
 from boundary.jobs.core.happenings import Admitted, Cancelled, Happening, Retried
 from boundary.jobs.core.names import checked_name, shown_id
 from boundary.jobs.core.operations import (
@@ -152,7 +152,7 @@ def _enqueue_batch(drafts: list[Draft]) -> Flow[list[Job]]:
     found = yield from ask(Find(tuple([drafts[place].new.id for place in again])))
     for place, record in zip(again, found, strict=True):
         if record is not None:
-            jobs[place] = wire.job_of(record)
+            jobs[place] = conversion.job_of(record)
     return jobs
 
 
@@ -167,7 +167,7 @@ def _one(job_id: JobId) -> Flow[Record | None]:
 def find(job_id: JobId) -> Flow[Job | None]:
     """The job, or None."""
     record = yield from _one(job_id)
-    return None if record is None else wire.job_of(record)
+    return None if record is None else conversion.job_of(record)
 
 
 def result(job_id: JobId, timeout: float | timedelta | None) -> Flow[JSON]:
@@ -201,7 +201,7 @@ def _value(job_id: JobId, record: Record | None) -> JSON:
             f"no job {job_id} is stored: it was never enqueued, was deleted, or its result was "
             "not kept so long"
         )
-    job = wire.job_of(record)
+    job = conversion.job_of(record)
     if job.status == "completed":
         return job.result
     name = f"job {job.id} ({job.job_type})"
@@ -307,7 +307,7 @@ def search(
             cursor,
         )
     )
-    return JobPage(tuple([wire.job_of(record) for record in page.records]), page.cursor)
+    return JobPage(tuple([conversion.job_of(record) for record in page.records]), page.cursor)
 
 
 def found(
@@ -338,14 +338,14 @@ def found(
 def failed(limit: int) -> Flow[list[Job]]:
     """The newest dead letters first."""
     records = yield from ask(DeadLetters(checked_limit(limit, None)))
-    return [wire.job_of(record) for record in records]
+    return [conversion.job_of(record) for record in records]
 
 
 def history(job_type: str, limit: int) -> Flow[list[Job]]:
     """The newest finished jobs of a type."""
     name = checked_name("job type", job_type)
     records = yield from ask(History(name, checked_limit(limit, None)))
-    return [wire.job_of(record) for record in records]
+    return [conversion.job_of(record) for record in records]
 
 
 def checked_limit(limit: object, most: int | None, name: str = "limit") -> int:

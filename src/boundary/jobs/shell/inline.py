@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from msgspec.structs import replace
 
-from boundary.jobs.core import happenings, lifecycle, wire
+from boundary.jobs.core import conversion, happenings, lifecycle, wire
 from boundary.jobs.core.operations import (
     Claim,
     Claimed,
@@ -41,7 +41,7 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer
 from boundary.jobs.shell import flows, loops
-from boundary.jobs.shell.executor import Executor, Run
+from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.flows import Flow, Tell, ask
 from boundary.jobs.shell.ids import incarnation
 from boundary.jobs.shell.logs import labels
@@ -160,7 +160,7 @@ def settle(record: Record, ended: Ended, worker: str) -> Flow[Job]:
     if ended.error is not None and not isinstance(ended.error, Steer):
         log.error("%s raised", record.job_type, exc_info=ended.error, extra=labels(record))
     (stored,) = yield from ask(Find((record.id,)))
-    return wire.job_of(stored or _afterwards(record, ended.outcome))
+    return conversion.job_of(stored or _afterwards(record, ended.outcome))
 
 
 def _afterwards(record: Record, outcome: Outcome) -> Record:
@@ -245,7 +245,8 @@ class Desk:
                 ended.set_result(None)
 
         async with self._lifespan() as state:
-            executor = OneRun(
+            errors: dict[bytes, BaseException] = {}
+            executor = Executor(
                 self._registry,
                 concurrency=1,
                 # In the caller's process, whatever a worker would do.
@@ -260,6 +261,7 @@ class Desk:
                 report=report,
                 collected=collected,
                 store_now=self._store_now or _since(record, loop),
+                errors=errors,
                 threads=threads,
             )
             try:
@@ -268,7 +270,7 @@ class Desk:
             finally:
                 await executor.close()
         ((_, outcome),) = executor.collect(1)
-        return Ended(outcome, executor.error, reported[0])
+        return Ended(outcome, errors.get(record.id), reported[0])
 
     def _lifespan(self) -> AbstractAsyncContextManager[Any]:
         lifespan = self._registry.lifespan
@@ -279,20 +281,6 @@ def _since(record: Record, loop: asyncio.AbstractEventLoop) -> Callable[[], Mill
     began = loop.time()
     claimed = record.started or record.updated
     return lambda: claimed + round((loop.time() - began) * 1000)
-
-
-class OneRun(Executor):
-    """An executor that keeps what the handler raised.
-
-    Attributes:
-        error: That, or None.
-    """
-
-    error: BaseException | None = None
-
-    def _raised(self, run: Run, error: BaseException) -> Outcome:
-        self.error = error
-        return super()._raised(run, error)
 
 
 class InCaller(Threads[T, R]):

@@ -22,7 +22,7 @@ class Load:
     def __init__(self) -> None:
         self._at, self._own, self._queued = time.monotonic(), time.process_time(), _queued()
         self._others: dict[int, float] = {}
-        self._cores = _cores()
+        self._cores = cores()
 
     def read(self, expected: float, processes: Iterable[int]) -> float:
         """The share used since the last look; 1: there is no more to have.
@@ -64,7 +64,7 @@ def _used(pid: int) -> float:
         return 0.0
 
 
-def _cores() -> int:
+def cores() -> int:
     """How many this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

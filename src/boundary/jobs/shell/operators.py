@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, wire
+from boundary.jobs.core import conversion, lifecycle, wire
 from boundary.jobs.core import why as reasons
 from boundary.jobs.core.happenings import Retried
 from boundary.jobs.core.names import checked_name, shown_id
@@ -99,7 +99,7 @@ def failure_groups(
         )
     )
     samples = yield from ask(Find(tuple([group.sample for group in groups])))
-    jobs = [None if record is None else wire.job_of(record) for record in samples]
+    jobs = [None if record is None else conversion.job_of(record) for record in samples]
     return [_group(group, job) for group, job in zip(groups, jobs, strict=True)]
 
 
@@ -173,7 +173,7 @@ def retry_failed(
 def _tell_retried(ids: tuple[bytes, ...]) -> Flow[None]:
     records = [one for one in (yield from ask(Find(ids))) if one is not None]
     now = yield from ask(Time())
-    yield Tell(Retried(now, tuple([wire.job_of(one) for one in records])))
+    yield Tell(Retried(now, tuple([conversion.job_of(one) for one in records])))
 
 
 def _delay(number: int, first: int, rate: float) -> int:

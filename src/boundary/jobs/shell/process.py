@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from errno import EBADF
+from pathlib import Path
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
 
@@ -36,16 +38,19 @@ if hasattr(os, "register_at_fork"):
 
 
 def keep_streams_open() -> None:
-    """Standard output and error are open. Two calls of the system, if they are.
+    """Standard output and error can be written to. Two calls of the system, if they can.
 
     A number that is free goes to the next file or connection that is opened, and whatever is
-    printed then goes into that. So a closed stream is opened at once, and leads nowhere.
+    printed then goes into that. So a closed stream is opened at once, and leads nowhere. SQLite may
+    have been quicker: where it would get such a number for a file, it leaves `os.devnull` there, to
+    be read.
     """
-    try:
-        os.get_inheritable(1)
-        os.get_inheritable(2)
-    except OSError:
-        _open_nowhere()
+    for number in (1, 2):
+        try:
+            os.write(number, b"")
+        except OSError as error:
+            if error.errno == EBADF and _is_free(number):
+                _open_nowhere(number)
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is not None and stream.closed:
@@ -53,13 +58,17 @@ def keep_streams_open() -> None:
             log.error("a handler closed sys.%s; it is open again", name)
 
 
-def _open_nowhere() -> None:
-    for number in (1, 2):
-        try:
-            os.get_inheritable(number)
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            if nowhere != number:
-                os.dup2(nowhere, number)
-                os.close(nowhere)
-            log.error("a handler closed standard stream %d; it leads nowhere now", number)  # noqa: TRY400 - the trace says nothing of who did it
+def _is_free(number: int) -> bool:
+    """Nobody has it, or SQLite has put it aside."""
+    try:
+        return os.fstat(number).st_rdev == Path(os.devnull).stat().st_rdev
+    except OSError:
+        return True
+
+
+def _open_nowhere(number: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+    log.error("a handler closed standard stream %d; it leads nowhere now", number)

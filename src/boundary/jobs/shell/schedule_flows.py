@@ -18,9 +18,9 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from boundary.jobs.core import conversion, wire
 from boundary.jobs.core import priority as priorities
 from boundary.jobs.core import schedules as core
-from boundary.jobs.core import wire
 from boundary.jobs.core.names import checked_name, shown_id
 from boundary.jobs.core.operations import (
     MISFIRE_CAP,
@@ -216,7 +216,7 @@ def fire_schedule(name: str, new_id: Callable[[], bytes]) -> Flow[Job | None]:
         return None
     job = NewJob(new_id(), one.job_type, one.queue, one.priority, one.payload)
     now = (yield from ask(Enqueue((job,)))).now
-    return wire.job_of(
+    return conversion.job_of(
         Record(0, job.id, job.job_type, job.queue, job.priority, job.payload, now, now)
     )
 
@@ -244,8 +244,9 @@ def _amend(name: str, change: Callable[[Schedule, Millis], Schedule]) -> Flow[Sc
 def _put(name: str, decide: Decide) -> Flow[Schedule | None]:
     """What is decided about the stored one is stored in its place; what stands then."""
     while True:
-        now = yield from ask(Time())
         old = yield from _stored(name)
+        # In this order: no tick that fired before the look lies after this moment.
+        now = yield from ask(Time())
         new = decide(old, now)
         if new is None or new == old or (yield from ask(PutSchedule(new, old))):
             return new

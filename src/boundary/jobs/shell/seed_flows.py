@@ -16,7 +16,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import lifecycle, outcome, priority, retry, wire
+from boundary.jobs.core import conversion, lifecycle, outcome, priority, retry, trails, wire
 from boundary.jobs.core.happenings import Admitted, Ended, Started
 from boundary.jobs.core.job import JSON, Job, Status
 from boundary.jobs.core.names import checked_name, shown_id
@@ -89,7 +89,7 @@ def enqueue(queue: str, job: Job, execute_at: datetime | None) -> Flow[UUID]:
         checked_name("job type", job.job_type),
         checked_name("queue", queue),
         priority.rank(job.priority),
-        wire.encode_payload(wire.payload_of(job)),
+        wire.encode_payload(conversion.payload_of(job)),
         run_at=None if execute_at is None else as_instant("execute_at", execute_at),
     )
     reply = yield from ask(Enqueue((new,)))
@@ -108,13 +108,13 @@ def dequeue(queue: str, terms: Terms) -> Flow[Job | None]:
         yield from ask(Depart(worker, terms.finished))
         return None
     yield Tell(Started(claimed.now, worker, claimed.jobs), claimed.watched)
-    return replace(wire.job_of(claimed.jobs[0]), status="pending")
+    return replace(conversion.job_of(claimed.jobs[0]), status="pending")
 
 
 def peek(queue: str) -> Flow[Job | None]:
     """The job the next dequeue would give."""
     records = yield from ask(Peek(checked_name("queue", queue)))
-    return wire.job_of(records[0]) if records else None
+    return conversion.job_of(records[0]) if records else None
 
 
 def acknowledge(job: Job, terms: Terms) -> Flow[None]:
@@ -181,7 +181,9 @@ def _put(job: Job, record: Record | None, terms: Terms) -> Flow[None]:
     if record is not None:
         job = replace(job, status=record.status)
     kept: dict[str, int] = {job.status: terms.keep(job)}
-    verdict = yield from ask(Save(wire.record_of(job, kept), terms.lease, job.fingerprint or ""))
+    verdict = yield from ask(
+        Save(conversion.record_of(job, kept), terms.lease, job.fingerprint or "")
+    )
     if verdict == "refused":
         raise LeaseLost(f"job {job.id} was changed by another at this moment; find it again")
 
@@ -205,7 +207,7 @@ def _outcome(job: Job, retry_count: int, terms: Terms) -> Outcome:
         job.id.bytes,
         job.fencing_token,
         _EVENTS[job.status],
-        wire.trail_of(job),
+        conversion.trail_of(job),
         retry_count,
         keep_ms=terms.keep(job),
         duration_ms=max(0.0, ran / timedelta(milliseconds=1)),
@@ -220,7 +222,7 @@ def _settle(job: Job, ended: Outcome) -> Flow[None]:
         raise LeaseLost(_lost(job))
     # A saved job that will be tried again counts that try already.
     before = ended.retry_count - (ended.event == "fail")
-    run = (replace(wire.record_of(job, {}), retry_count=max(0, before)), ended)
+    run = (replace(conversion.record_of(job, {}), retry_count=max(0, before)), ended)
     yield Tell(Ended(settled.now, worker, (run,), (True,), {}), settled.watched)
     yield from ask(Depart(worker, ended.keep_ms))
 
@@ -295,12 +297,12 @@ def _refused(record: Record, status: Status) -> IllegalTransition:
 def _conclude(record: Record, status: Status, result: JSON, terms: Terms, u: float) -> Flow[None]:
     """A running job goes to another status, whoever holds it."""
     now = yield from ask(Time())
-    job = wire.job_of(record)
+    job = conversion.job_of(record)
     count, delay, trail = record.retry_count, 0, record.trail
     if status == "completed":
-        trail = wire.succeeded(trail, wire.json_value(result, "result"))
+        trail = trails.succeeded(trail, wire.json_value(result, "result"))
     elif status in {"failed", "retrying"}:
-        trail = wire.failed(trail, count + 1, now, as_job_error(result))
+        trail = trails.failed(trail, count + 1, now, as_job_error(result))
     if status == "retrying":
         count += 1
         delay = retry.delay_ms(count, job.retry, u)

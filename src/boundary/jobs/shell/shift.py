@@ -77,6 +77,7 @@ from boundary.jobs.shell.firing import REFIRE_MS, Firing
 from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.load import Load
 from boundary.jobs.shell.pulse import Heart, describe_worker
+from boundary.jobs.shell.reports import Reports
 from boundary.jobs.shell.surroundings import Surroundings
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.shell.telemetry.wiring import Telemetry
@@ -89,8 +90,8 @@ if TYPE_CHECKING:
     from boundary.jobs.core.wire import Millis, Record
     from boundary.jobs.ports import AsyncBackend, Clock, Store
     from boundary.jobs.shell.config import Settings
-    from boundary.jobs.shell.executor import Run
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.running import Run
     from boundary.jobs.shell.telemetry.health import Health
 
 R = TypeVar("R")
@@ -180,8 +181,7 @@ class Shift:
         self._broken: BaseException | None = None
         self._left = False
         self._offset: float = worker.clock.now() - self._now()
-        self._reports: dict[bytes, tuple[Record, bytes]] = {}
-        self._reporting = False
+        self._reports = Reports(self._send_report, self._from_thread(self._spawn_made))
         self._firing = Firing(self._fire, self._store_now, lambda: self._tell(Noticed(self._now())))
         self._addresses = addresses(worker.registry.handlers.values())
         self._keep = Keep(settings.retention.finished, settings.retention.dead)
@@ -336,6 +336,10 @@ class Shift:
         self._tasks[task] = None
         task.add_done_callback(self._reap)
 
+    def _spawn_made(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Made here, where it runs: one that is never to run is not made."""
+        self._spawn(make())
+
     def _reap(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -388,7 +392,7 @@ class Shift:
         handing_in = {(record.id, record.token) for record, _ in done}
         self._handing_in |= handing_in
         try:
-            await self._flush_reports(ids)
+            await self._reports.flush(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
             self._executor.put_back(done)
@@ -803,33 +807,9 @@ class Shift:
             whole_process=self._whole_process,
         )
 
-    # Progress
-
-    def _report(self, record: Record, progress: bytes) -> None:
-        """From any thread: the latest progress of a job, to be stored soon."""
-        self._reports[record.id] = (record, progress)
-        if not self._reporting:
-            self._reporting = True
-            self._from_thread(lambda: self._spawn(self._send_reports()))()
-
-    async def _send_reports(self) -> None:
-        try:
-            while self._reports:
-                await self._flush_reports(set(self._reports))
-        finally:
-            self._reporting = False
-
-    async def _flush_reports(self, ids: set[bytes]) -> None:
-        """Progress of these jobs is stored; before their outcomes, or never."""
-        if not self._reports:
-            return
-        sending: list[Coroutine[Any, Any, object]] = []
-        for id in sorted(ids & self._reports.keys()):
-            record, progress = self._reports.pop(id)
-            told = Progressed(self._store_now(), self._incarnation, record, progress)
-            self._telemetry.tell(told)
-            sending.append(self._try(Report(id, record.token, progress)))
-        await asyncio.gather(*sending)
+    async def _send_report(self, record: Record, progress: bytes) -> None:
+        self._telemetry.tell(Progressed(self._store_now(), self._incarnation, record, progress))
+        await self._try(Report(record.id, record.token, progress))
 
     # Parts
 
@@ -849,7 +829,7 @@ class Shift:
             result_limit=self._settings.payload_limit,
             clock=self._worker.clock,
             state=resources,
-            report=self._report,
+            report=self._reports.put,
             collected=self._collected,
             store_now=self._store_now,
             errors=self._telemetry.errors,

@@ -21,15 +21,15 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from boundary.jobs.shell import process, stacks
-from boundary.jobs.shell.executor import stack_of
 from boundary.jobs.shell.logs import labels
+from boundary.jobs.shell.running import stack_of
 from boundary.jobs.shell.signals import HEARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from boundary.jobs.shell.executor import Run
+    from boundary.jobs.shell.running import Run
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
 

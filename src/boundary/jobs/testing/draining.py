@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from boundary.jobs.core import outcome, wire
+from boundary.jobs.core import conversion, outcome
 from boundary.jobs.core.operations import (
     BATCH,
     Claim,
@@ -130,7 +130,7 @@ def _run(bench: Bench, record: Record, worker: str) -> Flow[list[Job]]:
         yield from _give_back(bench, record, worker)
         return []
     if bench.mishaps.died:
-        return [wire.job_of(record)]
+        return [conversion.job_of(record)]
     job = yield from settle(record, ended, worker)
     yield from ask(Depart(worker, None))
     hand_on(ended.error, raising=bench.raising)

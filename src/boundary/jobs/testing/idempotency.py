@@ -49,6 +49,8 @@ def check(
     most: int,
 ) -> Report:
     """As `JobsKit.check_idempotent`."""
+    if most < 1:
+        raise UsageError(f"most is how many points are tried, 1 at least, not {most!r}")
     trial = Trial(kit, mishaps, draft, snapshot, reset)
     expected = trial.state_after(Kill(_NEVER))
     points = mishaps.points
@@ -123,7 +125,7 @@ class Trial:
 def _spread(points: int, most: int) -> tuple[int, ...]:
     if points <= most:
         return tuple(range(1, points + 1))
-    return tuple(sorted({1 + index * (points - 1) // (most - 1) for index in range(most)}))
+    return tuple(sorted({1 + index * (points - 1) // max(most - 1, 1) for index in range(most)}))
 
 
 def _diff(expected: str, state: str) -> str:

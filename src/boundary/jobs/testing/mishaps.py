@@ -49,7 +49,7 @@ class Mishaps:
     """What is to happen to the next runs, by job type.
 
     Attributes:
-        now: What is to happen to the run about to begin, whatever was planned.
+        now: What is to happen to the run about to begin, unless something was planned for it.
         points: How many points the last run that might be killed has passed.
         died: Where its worker died in it, in words; "": it lived.
     """
@@ -64,10 +64,6 @@ class Mishaps:
         """Happens to the next runs of this type, after what was planned before."""
         self._planned.setdefault(job_type, deque()).extend([what] * times)
 
-    def left(self) -> dict[str, int]:
-        """How many of each type have not happened yet."""
-        return {name: len(planned) for name, planned in self._planned.items() if planned}
-
     def instrumented(self, handler: Handler[..., Any]) -> Handler[..., Any]:
         """The same handler, whose runs ask what is to happen to them."""
         made = copy.copy(handler)
@@ -77,7 +73,7 @@ class Mishaps:
     def _next(self, job_type: str) -> Fail | Kill | None:
         now, self.now = self.now, None
         planned = self._planned.get(job_type)
-        return now or (planned.popleft() if planned else None)
+        return planned.popleft() if planned else now
 
     def _blocking(self, handler: Handler[..., Any]) -> Callable[..., Any]:
         function = handler.function

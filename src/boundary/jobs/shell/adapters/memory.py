@@ -166,6 +166,7 @@ class AsyncMemoryBackend:
         """As `ports.AsyncBackend.claim_when_told`."""
         if self._ear is None:
             self._ear = AsyncMemoryListener(self._store, Topic.WORK)
+            return self._store.run(claim)  # what came before it, no ear heard
         return self._store.run(claim) if await self._ear.wait(timeout) else None
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from boundary.jobs.shell.cli.doctor import doctor
 from boundary.jobs.shell.cli.foreign import script
 from boundary.jobs.shell.cli.serving import dashboard
 from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
+from boundary.jobs.shell.cli.top.command import top
 
 app: typer.Typer = typer.Typer(
     name="boundary-jobs",
@@ -38,7 +39,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         look.why,
         look.audit,
         standing.schedules,
-        look.top,
+        top,
         doctor,
         script,
     ),

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from typing import Annotated, cast
 
 import typer
 from rich.console import Group
-from rich.live import Live
-from rich.text import Text
 
 from boundary.jobs.core.records import Status
 from boundary.jobs.shell.cli import tables
@@ -81,7 +77,9 @@ def search(
     status: Annotated[str | None, typer.Option(help="pending, running, completed …")] = None,
     job_type: Annotated[str | None, typer.Option("--type", help="Of this job type.")] = None,
     queue: Annotated[str | None, typer.Option(help="In this queue.")] = None,
-    text: Annotated[str | None, typer.Option(help="In arguments, result or errors.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="In arguments, result or errors; a number too.")
+    ] = None,
     limit: Limit = 20,
     cursor: Annotated[str | None, typer.Option(help="From the page before.")] = None,
     as_json: Json = False,
@@ -139,33 +137,3 @@ def audit(
     terminal.out.print(tables.audit(page.entries))
     if page.cursor is not None:
         terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
-
-
-def top(
-    context: typer.Context,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 1.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
-) -> None:
-    """A live view of queues, workers and the latest dead letters; Ctrl-C leaves."""
-    terminal: Terminal = context.obj
-
-    def view() -> Group:
-        found = jobs.stats()
-        return Group(
-            Text(f"{jobs!r}  {time.strftime('%H:%M:%S')}", style="dim"),
-            tables.queues(found.queues),
-            tables.workers(found.workers),
-            tables.jobs(jobs.failed(5), "Latest dead letters"),
-        )
-
-    with terminal.jobs() as jobs:
-        if once:
-            terminal.out.print(view())
-            return
-        with (
-            contextlib.suppress(KeyboardInterrupt),
-            Live(view(), console=terminal.out, auto_refresh=False, screen=True) as live,
-        ):
-            while True:
-                time.sleep(interval)
-                live.update(view(), refresh=True)

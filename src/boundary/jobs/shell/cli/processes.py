@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import loops
+from boundary.jobs.shell.load import cores
 from boundary.jobs.shell.notify import Notify
 from boundary.jobs.shell.supervisor import Supervisor
 
@@ -91,13 +92,13 @@ def work_as_child(worker: Worker, line: Line, *, burst: bool, health_port: int |
 
 def supervise(command: Sequence[str], processes: int, *, reload: bool) -> int:
     """Keep so many worker processes at work. The exit code."""
-    cores = os.cpu_count() or 1
-    if processes > cores:
+    there = cores()
+    if processes > there:
         log.warning(
             "%d processes on %d cores: more processes than cores only help where handlers wait in "
             "code that holds Python's lock; --concurrency is what lets more jobs wait at once",
             processes,
-            cores,
+            there,
         )
     supervisor = Supervisor(
         command, processes=processes, waits=reload, hangup_stops=sys.stderr.isatty()

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails
 from boundary.jobs.core.happenings import Ended, Started
 from boundary.jobs.shell.logs import labels
 
@@ -88,7 +88,7 @@ class Journal:
 
     def _not_completed(self, record: Record, outcome: Outcome) -> None:
         level, text = _ENDS[outcome.event]
-        error = wire.error_of(outcome.trail)
+        error = trails.error_of(outcome.trail)
         why = "" if error is None else f": {error.type}: {error.message}"
         wait = f" in {_span(outcome.delay_ms)}" if outcome.event in {"fail", "snooze"} else ""
         runs = record.retry_count + 1

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails
 from boundary.jobs.core.events import ENDS
 from boundary.jobs.core.names import shown_id
 
@@ -123,7 +123,7 @@ class Ending:
             return
         from opentelemetry.trace import Status, StatusCode
 
-        error = wire.error_of(outcome.trail)
+        error = trails.error_of(outcome.trail)
         if error is None:
             self._span.set_status(Status(StatusCode.ERROR))
             return

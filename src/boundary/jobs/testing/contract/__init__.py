@@ -26,6 +26,7 @@ from boundary.jobs.testing.contract.duties import DutyCases
 from boundary.jobs.testing.contract.enqueuing import EnqueueCases
 from boundary.jobs.testing.contract.explaining import ExplainCases
 from boundary.jobs.testing.contract.grouping import GroupCases
+from boundary.jobs.testing.contract.leases import LeaseCases
 from boundary.jobs.testing.contract.listening import ListenCases
 from boundary.jobs.testing.contract.looking import LookCases
 from boundary.jobs.testing.contract.operating import OperatorCases
@@ -34,6 +35,7 @@ from boundary.jobs.testing.contract.saving import SaveCases
 from boundary.jobs.testing.contract.schedules import ScheduleCases
 from boundary.jobs.testing.contract.settling import SettleCases
 from boundary.jobs.testing.contract.statistics import StatsCases
+from boundary.jobs.testing.contract.undoing import UndoCases
 from boundary.jobs.testing.contract.watching import WatchCases
 
 __all__ = ["AdapterContract"]
@@ -43,6 +45,7 @@ class AdapterContract(
     EnqueueCases,
     ClaimCases,
     SettleCases,
+    LeaseCases,
     DutyCases,
     ScheduleCases,
     OperatorCases,
@@ -52,6 +55,7 @@ class AdapterContract(
     ExplainCases,
     GroupCases,
     ActCases,
+    UndoCases,
     StatsCases,
     ListenCases,
     WatchCases,

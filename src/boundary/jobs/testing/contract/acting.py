@@ -1,73 +1,32 @@
-"""Acts of operators: `Edit`, `Audit`, `Undo`, and what an `Act` adds to other operations.
+"""What an `Act` adds to an operation, and the log: `Audit`.
 
-What belongs here: cases of the log, and of bringing things back.
+What belongs here: cases of what is told of acts. What does not: taking them back (`undoing`).
 """
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from boundary.jobs.core.operations import (
-    Act,
     Audit,
     Cancel,
-    DeadLetters,
     Delete,
-    Edit,
     Entry,
-    Groups,
-    History,
-    Prune,
-    Purge,
-    Retry,
     SetPaused,
-    Undo,
     Undone,
-    What,
 )
-from boundary.jobs.core.wire import Record
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import Case, on_both_doors
 from boundary.jobs.testing.contract.words import (
-    HOUR,
-    LOW,
-    Asking,
-    claim,
-    claim_one,
-    ended,
+    MINUTE,
+    act,
     enqueue,
-    find,
     ident,
     idents,
-    load,
-    named,
-    run,
-    settle,
-    the,
-    waiting,
+    undo,
 )
-
-MINUTE = 60_000
-
-
-def act(name: str, what: What, target: str = "it", undo_ms: int = MINUTE) -> Act:
-    """Ada's act."""
-    return Act(ident(name), "ada", what, target, undo_ms)
-
-
-def undo(name: str, limit: int = 100) -> Asking[Undone]:
-    """Bob undoes the act."""
-    reply: Undone = yield Undo(ident(name), Act(ident("z-undo"), "bob", "undo", name), limit)
-    return reply
-
-
-def same(one: Record, other: Record) -> bool:
-    """Whether a job is as it was, but for when it changed and its number."""
-    return replace(one, seq=0, updated=0) == replace(other, seq=0, updated=0)
 
 
 class ActCases:
-    """The log, and undoing."""
+    """Who did what, when, to how many."""
 
     @on_both_doors
     def test_nobody_did_anything(self, clock: FakeClock) -> Case:
@@ -92,171 +51,3 @@ class ActCases:
         assert (yield Audit()) == (second, first)
         assert (yield Audit(limit=1)) == (second,)
         assert (yield Audit(before=ident("2"))) == (first,)
-
-    @on_both_doors
-    def test_waiting_jobs_that_were_cancelled_wait_again(self, clock: FakeClock) -> Case:
-        yield from run("retrying", "fail", delay_ms=HOUR, trail=b"t", retry_count=1)
-        yield from enqueue("scheduled", delay_ms=HOUR)
-        yield from enqueue("low", priority=LOW)
-        yield from enqueue("running")
-        yield from claim(1)
-        yield from enqueue("ready")
-        yield from enqueue("parked", parked=True)
-        names = ["retrying", "scheduled", "low", "ready", "parked"]
-        before: dict[str, Record] = {}
-        for name in names:
-            before[name] = yield from the(name)
-        ids = idents("retrying scheduled low running ready parked")
-        yield Cancel(ids, HOUR, act("1", "cancel"))
-        clock.advance(1)
-        assert (yield from undo("1")) == Undone("done", 5)
-        for name in names:
-            assert same((yield from the(name)), before[name]), name
-        assert (yield from waiting()) == "ready low"
-        assert (yield from the("running")).cancelling
-        seen = yield from load()
-        assert (seen.ready, seen.scheduled, seen.running) == (2, 2, 1)
-        assert (yield from undo("1")) == Undone("already")
-        clock.advance(2 * 3_600)
-        assert (yield Prune()) == 0
-        claimed = yield from claim(10, "w2")
-        assert named(claimed.jobs) == "ready retrying scheduled low"
-
-    @on_both_doors
-    def test_deleted_jobs_come_back_but_not_those_that_ran(self, clock: FakeClock) -> Case:
-        yield from run("old", keep_ms=HOUR)
-        clock.advance(1)
-        yield from run("new", keep_ms=HOUR)
-        yield from run("dead", "exhaust", cause="boom")
-        yield from enqueue("running")
-        yield from claim(1)
-        yield from enqueue("ready taken")
-        names = "old dead running ready taken"
-        yield Delete(idents(names), act("1", "delete"))
-        yield from enqueue("taken", queue="mail")
-        assert (yield from undo("1")) == Undone("done", 3, 1)
-        assert (yield from find("running")) is None
-        assert (yield from the("taken")).queue == "mail"
-        assert named((yield History("send_email"))) == "dead new old"
-        assert named((yield DeadLetters())) == "dead"
-        (group,) = yield Groups()
-        assert (group.cause, group.count) == ("boom", 1)
-        assert (yield from waiting()) == "ready"
-        clock.advance(2 * 3_600)
-        assert (yield Prune()) == 2
-
-    @on_both_doors
-    def test_a_purge_is_undone(self, clock: FakeClock) -> Case:
-        yield from enqueue("a b c")
-        yield from enqueue("later", delay_ms=HOUR)
-        for _ in range(2):
-            yield Purge("default", 2, act("1", "purge"))
-        assert (yield from load()).ready == 0
-        assert (yield from undo("1", 3)) == Undone("done", 3, 0, 1)
-        assert (yield from undo("1", 3)) == Undone("done", 1)
-        assert (yield from waiting()) == "a b c"
-        assert (yield from load()).scheduled == 1
-
-    @on_both_doors
-    def test_dead_letters_are_retried_in_a_while_and_it_is_undone(self, clock: FakeClock) -> Case:
-        for name in ("a", "b", "c"):
-            yield from run(name, "exhaust", cause="boom", keep_ms=HOUR)
-        before = yield from the("c")
-        assert (yield Retry(idents("a b c"), (0, 1_000, 2_000), act("1", "retry"))) == (
-            "done",
-            "done",
-            "done",
-        )
-        assert (yield from waiting()) == "a"
-        assert (yield from the("c")).due == clock.now() + 2_000
-        assert (yield Groups()) == ()
-        record = yield from claim_one()
-        assert record.id == ident("a")
-        clock.advance(1)
-        assert named((yield from claim(0)).jobs) == ""
-        assert (yield from waiting()) == "b"
-        assert (yield from undo("1")) == Undone("done", 2, 1)
-        assert same((yield from the("c")), before)
-        assert (yield from waiting()) == ""
-        (group,) = yield Groups()
-        assert (group.cause, group.count) == ("boom", 2)
-        yield from settle(ended(record))
-        assert named((yield History("send_email"))).startswith("a")
-
-    @on_both_doors
-    def test_a_pause_is_undone_and_so_is_its_end(self, clock: FakeClock) -> Case:
-        yield SetPaused("mail", paused=True, act=act("1", "pause", "mail"))
-        assert (yield from undo("1")) == Undone("done", 1)
-        assert not (yield from load("mail")).paused
-        yield SetPaused("mail", paused=True)
-        yield SetPaused("mail", paused=False, act=act("2", "resume", "mail"))
-        assert (yield from undo("2")) == Undone("done", 1)
-        assert (yield from load("mail")).paused
-
-    @on_both_doors
-    def test_not_for_ever(self, clock: FakeClock) -> Case:
-        yield from enqueue("a b")
-        yield Cancel(idents("a"), None, act("1", "cancel"))
-        yield Delete(idents("b"), act("2", "delete", undo_ms=0))
-        assert (yield from undo("2")) == Undone("refused")
-        clock.advance(60)
-        clock.advance(0.001)
-        assert (yield from undo("1")) == Undone("late")
-        yield Prune()
-        assert (yield from undo("1")) == Undone("late")
-        assert (yield from the("a")).status == "cancelled"
-
-    @on_both_doors
-    def test_one_part_without_undo_makes_the_whole_one_for_good(self, clock: FakeClock) -> Case:
-        yield from enqueue("a b")
-        yield Delete(idents("a"), act("1", "delete"))
-        yield Delete(idents("b"), act("1", "delete", undo_ms=0))
-        assert (yield from undo("1")) == Undone("refused")
-        (entry,) = yield Audit()
-        assert (entry.count, entry.undo_until) == (2, None)
-
-    @on_both_doors
-    def test_what_somebody_else_changed_since_stays(self, clock: FakeClock) -> Case:
-        yield from run("a", "exhaust")
-        yield Retry(idents("a"), act=act("1", "retry"))
-        yield Cancel(idents("a"), HOUR)
-        assert (yield from undo("1")) == Undone("done", 0, 1)
-        assert (yield from the("a")).status == "cancelled"
-
-    @on_both_doors
-    def test_a_waiting_job_gets_another_payload_and_keeps_its_place(self, clock: FakeClock) -> Case:
-        yield from enqueue("a b")
-        before = yield from the("a")
-        clock.advance(1)
-        edit = Edit(before.id, before.token, before.updated, b"other", act("1", "edit"))
-        assert (yield edit) == "done"
-        after = yield from the("a")
-        assert after == replace(before, payload=b"other", updated=clock.now())
-        assert (yield from waiting()) == "a b"
-        assert (yield edit) == "refused"
-        assert (yield from undo("1")) == Undone("done", 1)
-        assert (yield from the("a")).payload == before.payload
-        assert (yield Edit(ident("none"), 0, 0, b"")) == "missing"
-
-    @on_both_doors
-    def test_a_dead_letter_gets_another_payload_and_waits(self, clock: FakeClock) -> Case:
-        yield from run("a", "exhaust", cause="boom", retry_count=3)
-        before = yield from the("a")
-        edit = Edit(before.id, before.token, before.updated, b"other", act("1", "edit"))
-        assert (yield edit) == "done"
-        after = yield from the("a")
-        assert (after.status, after.retry_count, after.payload) == ("pending", 0, b"other")
-        assert (yield from waiting()) == "a"
-        assert (yield from undo("1")) == Undone("done", 1)
-        assert same((yield from the("a")), before)
-        assert (yield Groups())[0].cause == "boom"
-
-    @on_both_doors
-    def test_what_runs_or_is_done_is_not_edited(self, clock: FakeClock) -> Case:
-        yield from run("done")
-        yield from enqueue("running")
-        yield from claim()
-        for name in ("done", "running"):
-            record = yield from the(name)
-            assert (yield Edit(record.id, record.token, record.updated, b"")) == "refused"
-            assert (yield from the(name)) == record

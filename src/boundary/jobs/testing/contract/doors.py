@@ -64,7 +64,7 @@ class WaitAndClose(Struct, frozen=True):
 class ClaimWhenTold(Struct, frozen=True):
     """Claim at the next notice of work, or within `timeout` not at all.
 
-    A blocking door has no such call: there it listens, waits and claims.
+    A blocking door has no such call: there it listens, looks, and waits if there is nothing.
     """
 
     claim: Claim
@@ -167,7 +167,8 @@ def _serve(request: Request, here: Backend, there: Backend) -> object:
             return _meanwhile(listener.wait, listener.close)
         case ClaimWhenTold(claim, timeout):
             with here.listen(Interest(Topic.WORK, claim.queues)) as ear:
-                return here.execute(claim) if ear.wait(timeout) else None
+                claimed = here.execute(claim)
+                return here.execute(claim) if not claimed.jobs and ear.wait(timeout) else claimed
         case Watch() | Hear() | HearAndClose():
             return _serve_watcher(request, here)
         case Close(listener):

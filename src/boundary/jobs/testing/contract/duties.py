@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from boundary.jobs.core.conversion import job_of
 from boundary.jobs.core.operations import (
     Cancel,
     DeadLetters,
@@ -22,7 +23,6 @@ from boundary.jobs.core.operations import (
     SetPaused,
     Stats,
 )
-from boundary.jobs.core.wire import job_of
 from boundary.jobs.errors import UsageError
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import Case, on_both_doors

@@ -103,12 +103,21 @@ class ListenCases:
         assert not ((yield ClaimWhenTold(look, SHORT)) or Claimed(0, ())).jobs
         yield Elsewhere(Enqueue((new("a"),)))
         claimed = yield ClaimWhenTold(look, SOON)
-        if claimed is None or not claimed.jobs:
-            # A listener made after the notice does not hear it; then it is there to be claimed.
-            claimed = yield look
+        assert claimed is not None
         assert named(claimed.jobs) == "a"
         assert claimed.jobs[0].worker == "w1"
         assert not ((yield ClaimWhenTold(look, SHORT)) or Claimed(0, ())).jobs
+
+    @on_both_doors
+    def test_who_comes_to_wait_finds_what_came_before(self, clock: FakeClock) -> Case:
+        """Between a worker's last claim and its first wait nothing is lost."""
+        yield Heartbeat("w1", LEASE, b"", join=True)
+        look = Claim("w1", None, 5, LEASE)
+        assert not (yield look).jobs
+        yield Elsewhere(Enqueue((new("a"),)))
+        claimed = yield ClaimWhenTold(look, SOON)
+        assert claimed is not None
+        assert named(claimed.jobs) == "a"
 
     @on_both_doors
     def test_each_topic_is_told_of(self, clock: FakeClock) -> Case:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from boundary.jobs.core import wire
+from boundary.jobs.core import trails
 from boundary.jobs.core.job import JobError
 from boundary.jobs.core.operations import (
     Cancel,
@@ -172,8 +172,8 @@ class LookCases:
         result, error = (yield from claim()).jobs[2:]
         bang = JobError("it broke at zoë", "ValueError")
         yield from settle(
-            ended(result, trail=wire.succeeded(b"", {"to": ["zoë"]})),
-            ended(error, "exhaust", trail=wire.failed(b"", 1, 5, bang)),
+            ended(result, trail=trails.succeeded(b"", {"to": ["zoë"]})),
+            ended(error, "exhaust", trail=trails.failed(b"", 1, 5, bang)),
         )
         assert (yield from walk(text="zoë")) == "error result args"
         assert (yield from walk(text="zoë", status="failed")) == "error"
@@ -181,6 +181,70 @@ class LookCases:
         assert (yield from walk(text="%")) == "other"
         assert (yield from walk(text="z*")) == ""
         assert (yield from walk(text="\udcff")) == ""
+
+    @on_both_doors
+    def test_a_search_finds_numbers_and_words_of_json_by_value(self, clock: FakeClock) -> Case:
+        """However deep they are, and in whatever form they are stored."""
+        numbers = (0, 7, -1, 127, 128, -33, 77_777, 2**31, -(2**40), 2**63 - 1, 2**64 - 1)
+        others = (0.5, 20.0, -19.9, 1e300, 1e-7)
+        for place, value in enumerate((*numbers, *others)):
+            yield from enqueue(f"n{place}", payload=telling(order={"parts": [{"value": value}]}))
+        yield from enqueue("yes", payload=telling(flags=[[True]]))
+        yield from enqueue("no", payload=telling(flags={"deep": {"er": False}}))
+        yield from enqueue("none", payload=telling(to=None))
+        for place, value in enumerate((*numbers, *others)):
+            assert (yield from walk(text=repr(value))) == f"n{place}", value
+        found = {"20": "n12", "2e1": "n12", "77777.0": "n6", "-19.90": "n13", "0.0": "n0"}
+        for text, name in found.items():
+            assert (yield from walk(text=text)) == name, text
+        assert (yield from walk(text="true")) == "yes"
+        assert (yield from walk(text="false")) == "no"
+        assert (yield from walk(text="null")) == "none"
+        for text in ("7777", "+7", "07.", "1e999", "9" * 39, "nan", "-", "True"):
+            assert (yield from walk(text=text)) == "", text
+
+    @on_both_doors
+    def test_a_search_finds_numbers_in_results_metadata_and_errors(self, clock: FakeClock) -> Case:
+        payload = encode_payload(Payload(1, {}, 3, metadata={"order": 4_711}))
+        yield from enqueue("metadata", payload=payload)
+        yield from enqueue("text", payload=telling(to="order 4711, please"))
+        yield from enqueue("result error")
+        result, error = (yield from claim()).jobs[2:]
+        bang = JobError("order 4711 is gone", "KeyError")
+        yield from settle(
+            ended(result, trail=trails.succeeded(b"", [1, [4_711]])),
+            ended(error, "exhaust", trail=trails.failed(b"", 1, 5, bang)),
+        )
+        assert (yield from walk(text="4711")) == "error result text metadata"
+        assert (yield from walk(text="4711", status="completed", limit=1)) == "result"
+
+    @on_both_doors
+    def test_a_search_finds_no_more_than_is_shown(self, clock: FakeClock) -> Case:
+        """Neither what is hidden as a secret, nor how a record is laid down."""
+        hidden = telling(user={"password": "swordfish", "api_key": 4_711, "name": "Ada"})
+        yield from enqueue("hidden", payload=hidden)
+        (record,) = (yield from claim()).jobs
+        bang = JobError("refused: password=swordfish", "ValueError", "secret = 'swordfish'")
+        yield from settle(ended(record, "exhaust", trail=trails.failed(b"", 1, 4_711, bang)))
+        for text in ("Ada", "password", "refused", "ValueError"):
+            assert (yield from walk(text=text)) == "hidden", text
+        for text in ("swordfish", "ordfis", "4711", "errors", "runs"):
+            assert (yield from walk(text=text)) == "", text
+
+    @on_both_doors
+    def test_a_search_by_number_goes_on_past_what_only_looks_like_it(
+        self, clock: FakeClock
+    ) -> Case:
+        """The byte of a small number is in every record."""
+        for number in range(130):
+            yield from enqueue(f"j{number}", payload=telling(shelf=number % 65, of="a" * 5))
+        assert (yield from walk(text="5")) == "j70 j5"
+        page = yield Search(text="5", limit=1)
+        assert named(page.records) == "j70"
+        again = yield Search(text="5", limit=1, cursor=page.cursor)
+        assert named(again.records) == "j5"
+        for scan in (7, 64):
+            assert (yield from walk(text="5", limit=1, scan=scan)) == "j70 j5"
 
     @on_both_doors
     def test_pages_hold_everything_exactly_once(self, clock: FakeClock) -> Case:
@@ -272,7 +336,7 @@ class LookCases:
     @on_both_doors
     def test_history_is_every_end_of_a_type_newest_first(self, clock: FakeClock) -> Case:
         """S114."""
-        trail = wire.succeeded(b"", {"id": 7})
+        trail = trails.succeeded(b"", {"id": 7})
         yield from run("a", trail=trail)
         ends: tuple[Settling, ...] = ("exhaust", "cancel", "discard")
         for name, event in zip("bcd", ends, strict=True):

@@ -1,26 +1,32 @@
-"""What operators ask: `Cancel`, `Retry`, `Delete`, `SetPaused`, `Purge`.
+"""What operators ask: `Cancel`, `Retry`, `Delete`, `Edit`, `SetPaused`, `Purge`.
 
 What belongs here: cases of changes that come from people and doors, not from workers.
 """
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from boundary.jobs.core.operations import (
     Cancel,
     DeadLetters,
     Delete,
+    Edit,
+    Groups,
     Promote,
     Prune,
     Purge,
     Retry,
     SetPaused,
     Stats,
+    Undone,
 )
 from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.doors import Case, on_both_doors
 from boundary.jobs.testing.contract.words import (
     HOUR,
     LOW,
+    act,
     claim,
     claim_one,
     counters,
@@ -31,14 +37,16 @@ from boundary.jobs.testing.contract.words import (
     idents,
     load,
     run,
+    same,
     settle,
     the,
+    undo,
     waiting,
 )
 
 
 class OperatorCases:
-    """Cancel, retry, delete, pause, purge."""
+    """Cancel, retry, delete, edit, pause, purge."""
 
     @on_both_doors
     def test_a_waiting_job_is_cancelled_and_never_runs(self, clock: FakeClock) -> Case:
@@ -203,3 +211,41 @@ class OperatorCases:
             counts.append(count)
         assert counts == [2, 2, 1]
         assert (yield from claim()).jobs == ()
+
+    @on_both_doors
+    def test_a_waiting_job_gets_another_payload_and_keeps_its_place(self, clock: FakeClock) -> Case:
+        yield from enqueue("a b")
+        before = yield from the("a")
+        clock.advance(1)
+        edit = Edit(before.id, before.token, before.updated, b"other", act("1", "edit"))
+        assert (yield edit) == "done"
+        after = yield from the("a")
+        assert after == replace(before, payload=b"other", updated=clock.now())
+        assert (yield from waiting()) == "a b"
+        assert (yield edit) == "refused"
+        assert (yield from undo("1")) == Undone("done", 1)
+        assert (yield from the("a")).payload == before.payload
+        assert (yield Edit(ident("none"), 0, 0, b"")) == "missing"
+
+    @on_both_doors
+    def test_a_dead_letter_gets_another_payload_and_waits(self, clock: FakeClock) -> Case:
+        yield from run("a", "exhaust", cause="boom", retry_count=3)
+        before = yield from the("a")
+        edit = Edit(before.id, before.token, before.updated, b"other", act("1", "edit"))
+        assert (yield edit) == "done"
+        after = yield from the("a")
+        assert (after.status, after.retry_count, after.payload) == ("pending", 0, b"other")
+        assert (yield from waiting()) == "a"
+        assert (yield from undo("1")) == Undone("done", 1)
+        assert same((yield from the("a")), before)
+        assert (yield Groups())[0].cause == "boom"
+
+    @on_both_doors
+    def test_what_runs_or_is_done_is_not_edited(self, clock: FakeClock) -> Case:
+        yield from run("done")
+        yield from enqueue("running")
+        yield from claim()
+        for name in ("done", "running"):
+            record = yield from the(name)
+            assert (yield Edit(record.id, record.token, record.updated, b"")) == "refused"
+            assert (yield from the(name)) == record

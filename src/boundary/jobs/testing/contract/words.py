@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from boundary.jobs.core.operations import (
+    Act,
     Claim,
     Claimed,
     Enqueue,
@@ -24,6 +25,9 @@ from boundary.jobs.core.operations import (
     Settling,
     Snapshot,
     Stats,
+    Undo,
+    Undone,
+    What,
 )
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import NewJob, Payload, Record, encode_payload
@@ -34,6 +38,7 @@ Asking: TypeAlias = Generator[Request, Any, T]
 
 CRITICAL, HIGH, NORMAL, LOW = range(4)
 LEASE = 30_000
+MINUTE = 60_000
 HOUR = 3_600_000
 PAYLOAD = encode_payload(Payload(1, {"to": "user@example.com"}, 3))
 
@@ -132,3 +137,19 @@ def counters(queue: str = "default") -> Asking[Counters]:
     """The counters of a queue, zeros if there are none."""
     snapshot: Snapshot = yield Stats(queue)
     return next(iter(snapshot.counters), Counters(queue))
+
+
+def act(name: str, what: What, target: str = "it", undo_ms: int = MINUTE) -> Act:
+    """Ada's act."""
+    return Act(ident(name), "ada", what, target, undo_ms)
+
+
+def undo(name: str, limit: int = 100) -> Asking[Undone]:
+    """Bob undoes the act."""
+    reply: Undone = yield Undo(ident(name), Act(ident("z-undo"), "bob", "undo", name), limit)
+    return reply
+
+
+def same(one: Record, other: Record) -> bool:
+    """Whether a job is as it was, but for when it changed and its number."""
+    return replace(one, seq=0, updated=0) == replace(other, seq=0, updated=0)

@@ -27,7 +27,8 @@ from boundary.jobs.shell.adapters.redis.hearing import (
     token_keys,
     tuning,
 )
-from boundary.jobs.shell.adapters.redis.plans import Partitions, plan
+from boundary.jobs.shell.adapters.redis.plans import plan
+from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.shell.adapters.redis.terms import Command
 from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
 

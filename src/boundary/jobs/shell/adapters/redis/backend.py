@@ -34,7 +34,7 @@ from boundary.jobs.shell.adapters.redis.asynchronous import AsyncDriver
 from boundary.jobs.shell.adapters.redis.blocking import FORKED, Driver
 from boundary.jobs.shell.adapters.redis.conversation import execute
 from boundary.jobs.shell.adapters.redis.hearing import Ears, TokenListener
-from boundary.jobs.shell.adapters.redis.plans import merged, shared
+from boundary.jobs.shell.adapters.redis.plans.enqueuing import merged, shared
 from boundary.jobs.shell.adapters.redis.terms import Terms
 from boundary.jobs.shell.adapters.redis.watching import RedisWatcher
 

@@ -16,7 +16,8 @@ from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Node, Nodes, shown
-from boundary.jobs.shell.adapters.redis.plans import Call, Partitions, plan
+from boundary.jobs.shell.adapters.redis.plans import plan
+from boundary.jobs.shell.adapters.redis.plans.calls import Call, Partitions
 from boundary.jobs.shell.adapters.redis.scripts import script
 from boundary.jobs.shell.adapters.redis.terms import ENQUEUES, Command, Terms
 from boundary.jobs.shell.clock import SystemClock

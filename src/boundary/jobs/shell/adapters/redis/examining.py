@@ -22,7 +22,7 @@ from boundary.jobs.shell.adapters.redis.conversation import (
     Send,
     locate,
 )
-from boundary.jobs.shell.adapters.redis.plans import Call
+from boundary.jobs.shell.adapters.redis.plans.calls import Call
 from boundary.jobs.shell.adapters.redis.scripts import script
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 

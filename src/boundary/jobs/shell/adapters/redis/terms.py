@@ -12,7 +12,7 @@ from msgspec import Struct
 from boundary.jobs.ports import Clock
 from boundary.jobs.shell.adapters.redis import keys
 from boundary.jobs.shell.adapters.redis.address import Address
-from boundary.jobs.shell.adapters.redis.plans import Call
+from boundary.jobs.shell.adapters.redis.plans.calls import Call
 from boundary.jobs.shell.adapters.redis.records import FORMAT
 from boundary.jobs.shell.adapters.redis.scripts import script
 

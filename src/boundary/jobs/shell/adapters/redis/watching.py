@@ -19,7 +19,8 @@ from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.redis.blocking import FORKED, Driver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate, say
 from boundary.jobs.shell.adapters.redis.hearing import FAILURES, SLICE, events_channel
-from boundary.jobs.shell.adapters.redis.plans import Call, Partitions, watching
+from boundary.jobs.shell.adapters.redis.plans.calls import Call, Partitions
+from boundary.jobs.shell.adapters.redis.plans.watching import somebody_watches
 
 if TYPE_CHECKING:
     from boundary.jobs.shell.adapters.redis.terms import Terms
@@ -38,7 +39,7 @@ MOST: Final = 1_000
 def word(who: bytes, terms: Terms, *, leaving: bool = False) -> list[Call]:
     """Somebody watches, or does so no longer."""
     ttl = 0 if leaving else round(TTL * 1000)
-    return watching(who, ttl, Partitions(terms.partitions))
+    return somebody_watches(who, ttl, Partitions(terms.partitions))
 
 
 class RedisWatcher:

@@ -54,14 +54,13 @@ from boundary.jobs.shell.adapters.sqlite.opening import (
     translated,
 )
 from boundary.jobs.shell.adapters.sqlite.plans import (
-    Ask,
-    Plan,
     is_brief,
     may_be_forgotten,
     only_looks,
     plan,
     seldom_writes,
 )
+from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Plan
 from boundary.jobs.shell.adapters.sqlite.watching import (
     AsyncPipeWatcher,
     EventPipe,
@@ -548,6 +547,7 @@ class AsyncSqliteBackend:
         """As `ports.AsyncBackend.claim_when_told`."""
         if self._ear is None:
             self._ear = await self.listen(Interest(Topic.WORK, claim.queues))
+            return await self.execute(claim)  # what came before it, no ear heard
         return await self.execute(claim) if await self._ear.wait(timeout) else None
 
     async def close(self) -> None:

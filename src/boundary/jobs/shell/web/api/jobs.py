@@ -13,6 +13,7 @@ from boundary.jobs.core.records import Job
 from boundary.jobs.core.redaction import restored
 from boundary.jobs.shell.flows import PAGE
 from boundary.jobs.shell.hands import Action
+from boundary.jobs.shell.shown import shown, shown_why
 from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
 from boundary.jobs.shell.web.api.records import (
     Arguments,
@@ -32,7 +33,6 @@ from boundary.jobs.shell.web.api.records import (
     set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal
-from boundary.jobs.shell.web.shown import shown, shown_why
 
 if TYPE_CHECKING:
     from boundary.jobs.shell.aio import AsyncJobs

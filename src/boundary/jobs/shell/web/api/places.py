@@ -15,6 +15,7 @@ from msgspec import UNSET
 from boundary.jobs.core.stats import JobStats, QueueStats
 from boundary.jobs.shell.operators import UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
+from boundary.jobs.shell.shown import shown, shown_group, shown_schedule
 from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
 from boundary.jobs.shell.web.api.jobs import confirmed
 from boundary.jobs.shell.web.api.records import (
@@ -39,7 +40,6 @@ from boundary.jobs.shell.web.api.records import (
     set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal
-from boundary.jobs.shell.web.shown import shown, shown_group, shown_schedule
 
 EVERY: Final = "all"
 """Stands for every worker."""

@@ -83,7 +83,8 @@ class JobSearch(Query, frozen=True, kw_only=True):
     Attributes:
         since: Created at or after this instant, and before
         until: this one.
-        text: Occurs in the arguments, metadata, result or errors.
+        text: The arguments, metadata, result or errors mention it: in a text, or as a number, true, false or
+            null of that value.
         cursor: From the page before, with the same conditions.
     """
 

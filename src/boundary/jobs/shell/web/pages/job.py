@@ -6,11 +6,11 @@ import asyncio
 from uuid import UUID
 
 from boundary.jobs.core.records import Job
+from boundary.jobs.shell.shown import shown, shown_why
 from boundary.jobs.shell.web.api.endpoint import Ask
 from boundary.jobs.shell.web.api.jobs import not_found
 from boundary.jobs.shell.web.api.records import Nothing
 from boundary.jobs.shell.web.pages.page import View
-from boundary.jobs.shell.web.shown import shown, shown_why
 
 
 async def job_page(ask: Ask[Nothing, None]) -> View:

@@ -15,12 +15,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from boundary.jobs.core.records import Status
 from boundary.jobs.errors import UsageError
+from boundary.jobs.shell.shown import shown, shown_schedule
 from boundary.jobs.shell.web.api.endpoint import Ask
 from boundary.jobs.shell.web.api.records import Cursor, Nothing, Query
 from boundary.jobs.shell.web.pages import charts
 from boundary.jobs.shell.web.pages.overview import by_load
 from boundary.jobs.shell.web.pages.page import Elsewhere, View
-from boundary.jobs.shell.web.shown import shown, shown_schedule
 
 Word: TypeAlias = Annotated[str, Meta(max_length=200)]
 Within: TypeAlias = Literal["1h", "24h", "7d", "30d"]

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats
+from boundary.jobs.shell.shown import shown
 from boundary.jobs.shell.web import attention
 from boundary.jobs.shell.web.api.endpoint import Ask
 from boundary.jobs.shell.web.api.records import Query
 from boundary.jobs.shell.web.pages import charts
 from boundary.jobs.shell.web.pages.depth import Depth
 from boundary.jobs.shell.web.pages.page import View
-from boundary.jobs.shell.web.shown import shown
 
 DAY_MINUTES = 1_440
 MONTH_HOURS = 720

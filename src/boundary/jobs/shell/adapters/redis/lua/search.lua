@@ -2,7 +2,7 @@
 --
 -- ARGV[2]  {below, scan, limit, status?, kind?, queue?, since?, before?}
 --          `below`: only those with a seq below this
--- ARGV[3]  a text that occurs in the payload or the trail, if one is sought
+-- ARGV[3…] bytes of which one occurs in the payload or the trail, if a text is sought
 -- Returns  ids, records, their seqs; the seq down to which it looked (0: all); how many it looked at
 -- Cost     O(scan)
 --@flags no-writes allow-oom
@@ -11,9 +11,14 @@
 local ask = cmsgpack.unpack(ARGV[2])
 local ids, records, seqs, looked = {}, {}, {}, 0
 
-local function mentions(job, text)
-  return string.find(job.static, text, 20 + #job.lane + #job.kind, true)
-    or string.find(job.trail, text, 1, true)
+local function mentions(job)
+  for i = 3, #ARGV do
+    if string.find(job.static, ARGV[i], 20 + #job.lane + #job.kind, true)
+      or string.find(job.trail, ARGV[i], 1, true) then
+      return true
+    end
+  end
+  return #ARGV < 3
 end
 
 local function matches(job)
@@ -22,7 +27,7 @@ local function matches(job)
     and (not ask.queue or queue_of(job.lane) == ask.queue)
     and (not ask.since or job.created >= ask.since)
     and (not ask.before or job.created < ask.before)
-    and (not ARGV[3] or mentions(job, ARGV[3]))
+    and mentions(job)
 end
 
 local function look_at(id, seq)

@@ -1,0 +1,92 @@
+"""The plans of `Promote`, `Reclaim`, `Prune` and `Repair`.
+
+What belongs here: what keeps the file in order. What does not: what can be wrong with a row
+(`sqlite.repairing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from boundary.jobs.core import operations as ops
+from boundary.jobs.core.operations import cursor_position
+from boundary.jobs.core.wire import Millis, Record
+from boundary.jobs.shell.adapters.sqlite import repairing
+from boundary.jobs.shell.adapters.sqlite import statements as sql
+from boundary.jobs.shell.adapters.sqlite.plans import leases
+from boundary.jobs.shell.adapters.sqlite.plans.ending import Ending
+from boundary.jobs.shell.adapters.sqlite.plans.lanes import behind_all
+from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Do, Plan, Row
+
+
+def promote_due(limit: int, now: Millis) -> Plan[int]:
+    """As `Promote`."""
+    rows = yield Ask(sql.DUE, (now, limit))
+    tails = behind_all()
+    placed: list[Row] = []
+    for seq, queue, priority in rows:
+        place = yield from tails.next(queue, priority)
+        placed.append((place, now, seq))
+    if placed:
+        yield Do(sql.PLACE, placed)
+    return len(placed)
+
+
+def promote(operation: ops.Promote, now: Millis) -> Plan[int]:
+    return (yield from promote_due(operation.limit, now))
+
+
+def reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
+    rows = yield Ask(sql.LAPSED, (now,))
+    held: list[Record] = []
+    for (worker,) in rows:
+        held += yield from leases.whole("worker = ?", (worker,))
+    held.sort(key=lambda record: -record.seq)
+    taken, left = held[: operation.limit], held[operation.limit :]
+    yield Do(sql.CRASH, [(record.seq,) for record in taken])
+    ending = Ending(now)
+    for record in taken:
+        hopeless = record.crashes + 1 >= operation.max_crashes and not record.cancelling
+        yield from leases.give_back(
+            ending, record, "crash" if hopeless else "reclaim", operation.keep_ms
+        )
+    yield from ending.write()
+    busy = {record.worker for record in left}
+    gone = [(worker,) for (worker,) in rows if worker not in busy]
+    yield Do("DELETE FROM worker WHERE worker = ?", gone)
+    return tuple([record.id for record in taken])
+
+
+def prune(operation: ops.Prune, now: Millis) -> Plan[int]:
+    yield Ask(sql.FORGET_MINUTES, (ops.Series(ops.SERIES).since(now),))
+    yield Ask(sql.FORGET_HOURS, (ops.Series(ops.HOURS, hourly=True).since(now),))
+    yield Ask("DELETE FROM aside WHERE until < ?", (now,))
+    return len((yield Ask(sql.PRUNE, (now, operation.limit))))
+
+
+def repair(operation: ops.Repair, now: Millis) -> Plan[ops.Repaired]:
+    after = cursor_position(operation.cursor) or 0
+    rows = yield Ask(sql.STRETCH, (after, operation.limit))
+    if not rows:
+        return ops.Repaired(0)
+    first, last = rows[0][0], rows[-1][0]
+    amiss: list[tuple[ops.Amiss, int]] = []
+    for kind, (condition, remedies) in repairing.FAULTS.items():
+        count = yield from _amiss(condition, remedies, (first, last, now), mend=operation.mend)
+        if count:
+            amiss.append((kind, count))
+    cursor = str(last) if len(rows) == operation.limit else None
+    return ops.Repaired(len(rows), tuple(amiss), cursor)
+
+
+def _amiss(
+    condition: str, remedies: Sequence[str], values: tuple[int, int, Millis], *, mend: bool
+) -> Plan[int]:
+    """How many jobs of the stretch this is true of; it was, if that is to be mended."""
+    # Each statement is given all three values, so each has to name them.
+    where = f"seq BETWEEN ?1 AND ?2 AND ?3 IS NOT NULL AND ({condition})"
+    ((count,),) = yield Ask(f"SELECT count(*) FROM job WHERE {where}", values)
+    if count and mend:
+        for remedy in remedies:
+            yield Ask(remedy.format(where=where), values)
+    return int(count)
