@@ -1,6 +1,6 @@
 """Runs the scenarios, medians of several rounds, and prints one report.
 
-python -m benchmarks [--store redis|sqlite|all] [--peers all|none|celery,rq] [--rounds 3] [--quick]
+python -m benchmarks [--store redis|sqlite|worker|all] [--peers all|none|celery,rq] [--rounds 3] [--quick]
                      [--brief] [--full] [--aof] [--server KIND] [--json FILE] [--markdown FILE]
 """
 
@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import environments, ours, redis_suite, report, sqlite_suite
+from benchmarks import environments, ours, redis_suite, report, sqlite_suite, worker_suite
 from devservers import binaries
 
 
 def main() -> None:
     """Parse the arguments, run, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--store", choices=("redis", "sqlite", "all"), default="all")
+    parser.add_argument("--store", choices=("redis", "sqlite", "worker", "all"), default="all")
     parser.add_argument("--peers", default="all", help="all, none, or names with commas between")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; medians are shown")
     parser.add_argument("--quick", action="store_true", help="a tenth of the jobs")
@@ -58,7 +58,10 @@ def main() -> None:
     if options.store in {"sqlite", "all"}:
         beside = options.peers == "all" or "huey" in options.peers
         found["sqlite"] = sqlite_suite.run(options.rounds, scale, peers=beside)
-        text += report.sqlite(found["sqlite"])
+        text += report.sqlite(found["sqlite"]) + "\n"
+    if options.store in {"worker", "all"}:
+        found["worker"] = worker_suite.run(options.rounds, scale)
+        text += report.worker(found["worker"])
     print(text)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")

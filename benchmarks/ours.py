@@ -23,7 +23,7 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 def _jobs(url: str) -> Jobs:
     """A fresh door that knows the benchmark's handlers."""
     made = Jobs(url)
-    for name in ("noop", "noop_blocking", "stamp"):
+    for name in ("noop", "noop_blocking", "brief", "stamp"):
         made.handler(getattr(tasks, name).function)
     return made
 
@@ -165,7 +165,7 @@ def idle(url: str, seconds: float) -> dict[str, float]:
         before = _cpu_seconds(process.pid)
         time.sleep(seconds)
         used = _cpu_seconds(process.pid) - before
-        return {"idle_cpu_percent": 100 * used / seconds, "idle_rss_mb": _rss_mb(process.pid)}
+        return {"idle_cpu_percent": 100 * used / seconds, "idle_rss_mb": rss_mb(process.pid)}
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -173,7 +173,8 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 
-def _rss_mb(pid: int) -> float:
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 

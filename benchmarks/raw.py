@@ -38,6 +38,25 @@ def insert_after_idle(path: Path, count: int) -> float:
     return 1000 * statistics.median(taken)
 
 
+def insert_and_take_after_idle(path: Path, count: int) -> float:
+    """Milliseconds of such an INSERT, flushed, and an UPDATE of its row, not flushed, p50.
+
+    What enqueue and claim are at least where each is a transaction of its own.
+    """
+    one, other = _opened(path), sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA synchronous=NORMAL")
+    taken: list[float] = []
+    for number in range(1, count + 1):
+        time.sleep(0.02)
+        began = time.perf_counter()
+        one.execute(INSERT, (PAYLOAD,))
+        other.execute("UPDATE job SET payload = x'' WHERE seq = ?", (number,))
+        taken.append(time.perf_counter() - began)
+    one.close()
+    other.close()
+    return 1000 * statistics.median(taken)
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")

@@ -108,6 +108,16 @@ def redis(found: Row) -> str:
     return "\n".join(parts) + "\n"
 
 
+def worker(rows: list[Row]) -> str:
+    """The report of the worker suite, with what was to be reached."""
+    lines = [
+        [row["figure"], *(f"{row[key]:,.2f}" for key in ("median", "min", "max")), row["asked"]]
+        for row in rows
+    ]
+    head = ["figure", "median", "min", "max", "to reach"]
+    return "## A worker in production\n\n" + table(head, lines) + "\n"
+
+
 def sqlite(rows: list[Row]) -> str:
     """The report of the SQLite suite."""
     lines = [

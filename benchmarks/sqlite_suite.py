@@ -34,9 +34,11 @@ def one_round(scale: float, *, peers: bool) -> dict[str, float]:
         single, many = max(int(2_000 * scale), 200), max(int(100_000 * scale), 5_000)
         tries = max(int(200 * scale), 50)
         idle = "raw: INSERT commit after 20 ms idle, p50 ms"
+        both = "raw: INSERT commit and UPDATE commit after 20 ms idle, p50 ms"
         figures = {
             "raw: INSERT commits/s": raw.insert_commits(fresh(), single),
             idle: raw.insert_after_idle(fresh(), tries),
+            both: raw.insert_and_take_after_idle(fresh(), tries),
         }
         figures |= _ours(lambda: f"sqlite:///{fresh()}", single, many, scale)
         if peers:
@@ -46,6 +48,9 @@ def one_round(scale: float, *, peers: bool) -> dict[str, float]:
         figures["SQLite: one enqueue / bare INSERT commit (time)"] = ratio
         start = figures["SQLite: start_p50_ms, within a process"]
         figures["SQLite: start within a process / bare INSERT commit, idle"] = start / figures[idle]
+        figures["SQLite: start within a process / bare INSERT and UPDATE, idle"] = (
+            start / figures[both]
+        )
         return figures
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 
@@ -20,6 +21,12 @@ async def noop(to: str, subject: str, body: str) -> None:
 @jobs.handler
 def noop_blocking(to: str, subject: str, body: str) -> None:
     """The same in a thread."""
+
+
+@jobs.handler
+async def brief(to: str, subject: str, body: str) -> None:
+    """Awaits a millisecond, as an answer from nearby takes."""
+    await asyncio.sleep(0.001)
 
 
 @jobs.handler

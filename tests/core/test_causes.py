@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec.structs import replace
 
 from boundary.jobs.core.causes import fingerprint, frames
-from boundary.jobs.core.records import JobError
+from boundary.jobs.core.records import Job, JobError
 
 
 def failing(number: int) -> None:
@@ -64,3 +68,19 @@ def test_what_no_code_did_is_named() -> None:
 
 def test_a_hostile_name_is_no_trouble() -> None:
     assert len(fingerprint("send", JobError("m", "\ud800|\n", "File"))) == 16
+
+
+def test_a_job_that_failed_knows_its_cause() -> None:
+    error = error_of(lambda: failing(1))
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    job = Job(
+        id=UUID(int=1),
+        job_type="send",
+        queue="mail",
+        status="failed",
+        error=error,
+        created_at=now,
+        updated_at=now,
+    )
+    assert job.fingerprint == fingerprint("send", error)
+    assert replace(job, status="retrying").fingerprint is None

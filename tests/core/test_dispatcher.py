@@ -25,6 +25,7 @@ from boundary.jobs.core.dispatcher import (
     Failed,
     Finished,
     GiveBack,
+    Joined,
     Leave,
     Noticed,
     Quieted,
@@ -263,7 +264,10 @@ def test_losing_the_lease_drops_everything_and_goes_on() -> None:
     effects = day.send(Disowned(day.now))
     assert Renew in kinds(effects)
     assert day.state.held == 0
-    assert exchange(effects).slots == 10
+    assert Exchange not in kinds(effects), "the store does not know it yet"
+    assert Exchange not in kinds(day.send(Noticed(day.now)))
+    assert dispatcher.idle_claim(day.state, 0.5) is None
+    assert exchange(day.send(Joined(day.now))).slots == 10
 
 
 def test_a_burst_leaves_when_nothing_is_ready_and_nothing_runs() -> None:

@@ -141,3 +141,7 @@ def test_a_deleted_jobs_aside_goes_with_its_act(monkeypatch: pytest.MonkeyPatch)
     assert set(state.asides) == {second.id}
     _, undone = model.step(state, operations.Undo(first.id, second), T0)
     assert undone.verdict == "missing"
+
+
+def test_who_watches_is_no_part_of_a_state() -> None:
+    assert model.step(model.State(), operations.Announce((b"frame",)), T0) == (model.State(), False)

@@ -27,7 +27,7 @@ from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer, as_job_error, as_job_result
 from boundary.jobs.core.storetime import store_now
-from boundary.jobs.core.wire import Payload, Record
+from boundary.jobs.core.wire import Payload, Record, ready_since
 
 ROOT = Path(__file__).parents[2]
 SEED_STEPS = {
@@ -259,6 +259,20 @@ def test_where_a_run_leads() -> None:
 )
 def test_where_a_handler_steers_it(answer: Steer, event: str) -> None:
     assert outcome.steered(ended(), answer, JobError("m", "T")).event == event
+
+
+def test_a_run_was_waited_for_since_it_was_wanted() -> None:
+    """Since it came in, or its instant, or the end of the run before; of a second life unknown."""
+    assert outcome.waited(RECORD) == 1_000
+    assert outcome.waited(replace(RECORD, execute_at=600)) == 400
+    assert outcome.waited(replace(RECORD, execute_at=1_600)) == 0
+    assert outcome.waited(replace(RECORD, started=None)) == 0
+    after = trails.ran(b"", (1, "w", 100, 900, "release"))
+    assert outcome.waited(replace(RECORD, trail=after)) == 100
+    assert outcome.waited(replace(RECORD, trail=trails.because(b"", "later"))) == 1_000
+    dead = trails.ran(b"", (1, "w", 100, 900, "exhaust"))
+    assert outcome.waited(replace(RECORD, trail=dead)) == 0
+    assert ready_since(replace(RECORD, created=5, execute_at=9)) == 9
 
 
 def test_a_run_that_costs_its_process_is_a_failed_one_and_a_crash() -> None:

@@ -255,3 +255,19 @@ def test_what_was_put_at_run_time_and_is_then_declared_is_codes() -> None:
     stored = schedules.declared_over(OLD, OLD)
     assert (schedules.origin(OLD), schedules.origin(stored)) == ("run time", "code")
     assert stored.next_at == OLD.next_at
+
+
+def test_a_schedule_that_begins_now_ticks_first_by_its_expression_or_after_its_interval() -> None:
+    assert schedules.first_tick(None, 5_000, "UTC", 1_000) == 6_000
+    assert schedules.first_tick("* * * * *", None, "UTC", 61_000) == 120_000
+    with pytest.raises(CronError):
+        schedules.first_tick("61 * * * *", None, "UTC", 0)
+
+
+@pytest.mark.parametrize(
+    ("misfire", "cap"), [("maybe", 1), ("all", 0), ("all", True), ("all", 1_001)]
+)
+def test_policies_are_checked(misfire: Any, cap: Any) -> None:
+    assert schedules.checked_misfire("all", 1_000) == ("all", 1_000)
+    with pytest.raises(UsageError, match="misfire"):
+        schedules.checked_misfire(misfire, cap)

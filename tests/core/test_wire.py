@@ -205,6 +205,26 @@ class TestTrail:
         assert trails.error_of(b"") is None
         assert trails.error_of(b"\xc1") is None
 
+    def test_why_the_latest_run_was_put_off(self) -> None:
+        assert trails.reason_of(trails.because(b"", "not yet")) == "not yet"
+        assert trails.reason_of(b"") is None
+        assert trails.reason_of(b"junk") is None
+        assert trails.runs_of(b"junk") == ()
+
+    def test_a_success_after_other_ends_keeps_the_runs_and_drops_their_reason(self) -> None:
+        before = trails.because(b"", "not yet", (1, "w", T0, T0 + 5, "snooze"))
+        after = trails.decode_trail(trails.succeeded(before, 7))
+        assert (after.result, after.reason, after.by) == (7, None, None)
+        assert [row[4] for row in after.runs] == ["snooze"]
+        assert trails.decode_trail(trails.succeeded(before, 7, "w")).by == "w"
+
+    def test_processes_a_job_cost_are_counted_from_its_last_full_budget(self) -> None:
+        trail, times = trails.lost(b"", 0)
+        assert times == 1
+        trail, times = trails.lost(trail, 1)
+        assert times == 2
+        assert trails.lost(trail, 0)[1] == 1
+
     def test_progress_may_have_no_word(self) -> None:
         progress = wire.encode_progress(Progress(1.0))
         assert conversion.job_of(record(progress=progress)).progress == Progress(1.0)

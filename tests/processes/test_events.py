@@ -14,12 +14,15 @@ def test_another_process_is_followed(floor: Floor) -> None:
     with floor.jobs.events(timeout=PATIENCE) as following:
         job = floor.jobs.enqueue("on_loop", {"seconds": 0.05})
         seen = [next(following) for _ in range(3)]
-        assert [one.type for one in seen] == ["enqueued", "started", "succeeded"]
+        # Each process tells of its own: a quick worker may be heard before who enqueued.
+        started, succeeded = (one for one in seen if one.type != "enqueued")
+        assert (started.type, succeeded.type) == ("started", "succeeded")
+        assert {one.type for one in seen} == {"enqueued", "started", "succeeded"}
         assert {one.job_id for one in seen} == {job.id}
         (worker,) = floor.jobs.workers()
-        assert seen[1].worker == seen[2].worker == worker.id
-        assert seen[2].duration is not None
-        assert seen[2].duration.total_seconds() >= 0.05
+        assert started.worker == succeeded.worker == worker.id
+        assert succeeded.duration is not None
+        assert succeeded.duration.total_seconds() >= 0.05
 
 
 def test_a_worker_whose_slots_are_all_taken_learns_within_a_second(floor: Floor) -> None:

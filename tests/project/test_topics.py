@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,3 +41,15 @@ def test_an_operation_has_one_topic(operation: type[Operation[Any]]) -> None:
 def test_a_topic_is_read_in_one_sitting(package: ModuleType) -> None:
     for path in Path(str(package.__file__)).parent.glob("*.py"):
         assert len(path.read_text().splitlines()) < 400, path
+
+
+def test_the_walk_leads_past_files_that_are_there() -> None:
+    """Every file that docs/internals.md names."""
+    root = Path(__file__).parents[2]
+    package = root / "src" / "boundary" / "jobs"
+    below = [package, package / "shell", package / "shell" / "adapters", root, package.parents[1]]
+    names = re.findall(r"`([\w/]+\.(?:py|lua))`", (root / "docs" / "internals.md").read_text())
+    assert len(names) > 40
+    for name in names:
+        alone = "/" not in name and any(package.rglob(name))
+        assert alone or any((place / name).exists() for place in below), name

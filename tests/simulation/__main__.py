@@ -33,7 +33,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "mutations.md"
 HEAD = """# Bugs made by hand
 
 Each is patched into the model, the core or the worker, one at a time; the simulation must find it
-within 1,000 seeds, from seed 0 on. Written by `make mutants`.
+within 1,000 seeds, from seed 0 on, or the named case of the contract, which runs on every store.
+Written by `make mutants`, which fails where one is not found. CI runs it.
 
 """
 
@@ -140,7 +141,7 @@ def every_bug(processes: int, *, write: bool) -> int:
     print(gate.table(found))
     if write:
         PAGE.write_text(HEAD + gate.table(found))
-    return 0 if all(one.seeds is not None for one in found) else 1
+    return 0 if all(one.violation for one in found) else 1
 
 
 def one(seed: int) -> int:

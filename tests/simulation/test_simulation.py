@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from tests.simulation.gate import look_for
+from tests.simulation.gate import CASES, holds, look_for
 from tests.simulation.mutations import BUGS
 from tests.simulation.plan import Action, JobPlan, draw
 from tests.simulation.simulation import Simulation, simulate
@@ -92,6 +92,12 @@ def test_the_suite_rejects_a_store_that_settles_without_a_token_check() -> None:
     """A deliberately broken copy, kept so that the suite is known to see it."""
     found = look_for("settle checks neither worker nor token", 100)
     assert found.seeds is not None
+
+
+@pytest.mark.parametrize("bug", CASES)
+def test_a_bug_that_hardly_shows_is_found_by_the_contract(bug: str) -> None:
+    assert look_for(bug).violation
+    assert holds(CASES[bug])
 
 
 @pytest.mark.parametrize(

@@ -250,6 +250,31 @@ def test_a_lost_lease_settles_nothing_and_the_worker_goes_on(jobs: Jobs) -> None
         backend.close()
 
 
+def test_a_worker_that_lost_its_lease_takes_one_new_name(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It claims nothing under a name that it has not told the store yet."""
+
+    @jobs.handler
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+
+    backend = jobs.store.blocking()
+    jobs.enqueue_many(work.job() for _ in range(2_000))
+    with working(jobs, concurrency=4):
+        for _ in range(20):
+            (known,) = eventually("it is there", jobs.workers)
+            backend.execute(Depart(known.id, None))
+            eventually(
+                "it is there under another name",
+                lambda known=known: {one.id for one in jobs.workers()} - {known.id},
+            )
+            assert len(jobs.workers()) == 1
+    backend.close()
+    said = [one for one in caplog.messages if "gave this worker's jobs to others" in one]
+    assert len(said) == 20
+
+
 def test_what_a_dead_worker_held_runs_again_with_its_crash_counted(jobs: Jobs) -> None:
     @jobs.handler
     async def work() -> int:

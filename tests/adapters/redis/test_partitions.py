@@ -103,6 +103,19 @@ def test_jobs_are_spread_claimed_once_and_settled(door: Backend) -> None:
     assert len(door.execute(ops.History("send_email", 1_000))) == JOBS
 
 
+def test_outcomes_are_handed_in_and_jobs_claimed_in_one_operation(door: Backend) -> None:
+    """Of a worker whose jobs are in several partitions, and of two workers' two halves."""
+    ids = fill(door)
+    join(door, "w1")
+    held = door.execute(ops.Claim("w1", None, 9, 30_000)).jobs
+    outcomes = tuple(ops.Outcome(one.id, one.token, "succeed", keep_ms=0) for one in held)
+    again = ops.Claim("w1", None, 9, 30_000)
+    settled, claimed = door.execute(ops.SettleAndClaim(ops.Settle("w1", outcomes), again))
+    assert settled.accepted == (True,) * 9
+    assert len({one.id for one in claimed.jobs} & ids) == 9
+    assert not {one.id for one in claimed.jobs} & {one.id for one in held}
+
+
 def test_pages_hold_everything_exactly_once(door: Backend) -> None:
     ids = fill(door)
     search = ops.Search(limit=17)

@@ -182,6 +182,39 @@ def test_schedules_of_the_first_format_are_read() -> None:
     assert end.value.value == (old,)
 
 
+def answered(operation: ops.Operation[Any], *replies: Any) -> Any:
+    """What an operation comes to with these replies to its calls, one call at a time."""
+    asking = plans.plan(operation, Partitions())
+    next(asking)
+    *earlier, last = replies
+    for reply in earlier:
+        asking.send([reply])
+    with pytest.raises(StopIteration) as end:
+        asking.send([last])
+    return end.value.value
+
+
+def test_a_schedule_another_one_changed_at_the_same_moment_is_looked_at_again() -> None:
+    put = ops.PutSchedule(ops.Schedule("s", "send", "mail", 1, b"", NOW, every_ms=1_000))
+    assert answered(put, [], 0, [], 1) is True
+    other = [b"s", str(NOW).encode(), bytes.fromhex(GOLDEN_SCHEDULE), None]
+    assert answered(put, [], 0, [other]) is False
+
+
+def test_records_that_were_set_aside_are_shown_as_that() -> None:
+    lane = records.lane("mail", 1)
+    aside = bytes([len(lane)]) + lane + b"junk"
+    (found,) = answered(ops.Find((RECORD.id,)), [[aside]])
+    assert (found.status, found.ending, found.queue) == ("failed", "quarantine", "mail")
+    assert found.payload == b"junk"
+    dead = ops.DeadLetters()
+    (shown,) = answered(dead, [b"", [], -1, [[RECORD.id, aside]]])
+    assert shown == found
+    assert answered(replace(dead, queue="other"), [b"", [], -1, [[RECORD.id, aside]]]) == ()
+    (cut,) = answered(ops.Find((RECORD.id,)), [b"x"])
+    assert (cut.ending, cut.payload) == ("quarantine", b"x")
+
+
 def test_scripts_know_every_event_by_which_a_hold_ends() -> None:
     ends = {event for status, event in lifecycle.TABLE if status == "running"}
     assert set(records.EVENTS) == ends

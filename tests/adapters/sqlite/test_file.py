@@ -56,7 +56,7 @@ COVERED = {
     "TAIL": ("default", 2),
     "HEAD": ("default", 2),
     "QUEUES": (),
-    "AT_HAND": ("w",),
+    "AT_HAND": ("w", "w"),
     "DUE": (0, 9),
     "NEXT_DUE": (),
     "CANCELLING": ("w",),

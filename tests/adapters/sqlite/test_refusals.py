@@ -144,7 +144,7 @@ def test_an_ear_nobody_empties_does_not_hold_up_those_who_tell(path: Path) -> No
     with contextlib.suppress(BlockingIOError):
         while os.write(ear._own, b"!"):
             pass
-    notices.tell(folder, {Topic.WORK})
+    notices.tell(folder, notices.pipes(folder), {Topic.WORK})
     assert ear.drain()
     assert not ear.drain()
     ear.close()

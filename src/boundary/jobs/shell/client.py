@@ -462,6 +462,8 @@ class Jobs:
         if known is None:
             job_type = checked_name("job type", handler)
             return self.drafting(job_type, options.over(Options(), given)).draft(named)
+        if not given:
+            return known.draft(named)
         chosen = options.over(known.options, given)
         return self.drafting(known.job_type, chosen).draft(known.signature.bind((), named))
 
@@ -654,7 +656,8 @@ class Jobs:
         An iterator that waits for the next event, to be closed by `with` or `close()`. Nothing
         waits for it: events may get lost where it does not keep up or the store fails. Each event
         says in `lost` how many are missing before it, and `lost` of the iterator how many in all,
-        as far as that is known; the last ones of a process may be missing without a word.
+        as far as that is known; the last ones of a process may be missing without a word. Those of
+        one process come in their order; of several, as they arrive: `at` says what was first.
 
         Args:
             types: Only these, such as ``{"dead", "retrying"}``; None: all.

@@ -51,8 +51,8 @@ class Ids:
                 self._chance = getrandbits(_CHANCE_BITS - 1)
             else:
                 self._chance += 1 + getrandbits(32)
-            value = _value(self._last, self._chance)
-        return value.to_bytes(16, "big")
+            last, chance = self._last, self._chance
+        return _value(last, chance).to_bytes(16, "big")
 
 
 def of_tick(name: str, tick: Millis) -> bytes:

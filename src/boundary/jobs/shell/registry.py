@@ -7,7 +7,7 @@ schedules declared in code. What does not: storing a job (`flows`), running one 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast
 
@@ -85,6 +85,10 @@ class Sender(Generic[P]):
         """
         return self._drafting.draft(self._signature.bind(args, kwargs))
 
+    def draft(self, named: Mapping[str, Any], /) -> Draft:
+        """As `job`, of arguments by name."""
+        return self._drafting.draft(self._signature.bind((), named))
+
 
 class Handler(Generic[P, R_co]):
     """A function that runs jobs of one type. Calling it calls the function, here and now.
@@ -146,6 +150,10 @@ class Handler(Generic[P, R_co]):
         """
         chosen = options.over(self.options, given)
         return Sender(self._door, self.signature, self._door.drafting(self.job_type, chosen))
+
+    def draft(self, named: Mapping[str, Any], /) -> Draft:
+        """As `Sender.draft`."""
+        return self._sender.draft(named)
 
     def arguments(self, args: dict[str, Any]) -> dict[str, Any]:
         """The stored arguments in the types the function's annotations name.

@@ -30,6 +30,7 @@ from boundary.jobs.core.dispatcher import (
     Failed,
     Finished,
     GiveBack,
+    Joined,
     Leave,
     Measured,
     Noticed,
@@ -386,6 +387,9 @@ class Shift:
 
     async def _exchange(self, effect: Exchange) -> None:
         """One round trip: outcomes out, jobs in."""
+        if self._state.nameless:
+            self._arrived(effect, (), None)  # it was thought of under the name that is lost
+            return
         mine, losses = self._incarnation, self._losses
         done = self._executor.collect(BATCH)
         ids = {record.id for record, _ in done}
@@ -473,6 +477,8 @@ class Shift:
             self._heart.renewed(heir, sent)
             if not beat.alive:
                 self._tell(Disowned(self._now()))
+            elif self._state.nameless:
+                self._tell(Joined(self._now()))
 
     async def _ask(
         self, mine: str, outcomes: list[Outcome], effect: Exchange
@@ -528,13 +534,15 @@ class Shift:
             return
         # After a power cut a store may give a job again, under the token it runs under here.
         jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
-        self._arrived(effect, jobs, due)
         if jobs and dispatcher.claims(self._state):
+            # They begin before the dispatcher thinks about it, which takes as long as beginning.
             self._telemetry.watched(claimed.watched)
             self._telemetry.tell(Started(claimed.now, self._incarnation, jobs))
             self._executor.add(jobs)
+            self._arrived(effect, jobs, due)
         else:
             # Asked to stop, or to be quiet, since it asked: nothing begins any more.
+            self._arrived(effect, jobs, due)
             self._tell_returned(self._executor.refuse(jobs))
         self._stop_cancelled(claimed.cancelling)
         for one in () if self._burst else claimed.ticks:
@@ -665,6 +673,7 @@ class Shift:
             if claimed is not None:
                 async with self._moving:
                     await self._take_in(mine, effect, claimed)
+                await asyncio.sleep(0)  # they begin, and are counted, before it listens again
                 if not claimed.jobs and any(room == 0 for _, room in effect.limits):
                     # The notice may be of a queue that is full here: leave it to others a while.
                     await asyncio.sleep(PASSED_OVER)
@@ -717,7 +726,7 @@ class Shift:
         failures = itertools.count()
         while mine == self._incarnation:
             if await self._try(self._heartbeat(join=True)) is not None:
-                self._tell(Noticed(self._now()))
+                self._tell(Joined(self._now()))
                 return
             await self._back_off(next(failures))
 
@@ -746,7 +755,8 @@ class Shift:
     def _pulse(self) -> contextlib.AbstractContextManager[object]:
         around = self._worker.surroundings
         self._heart = heart = Heart(
-            beat=self._heartbeat,
+            # One under a new name may overtake the call that tells the store of it.
+            beat=lambda: self._heartbeat(join=self._state.nameless),
             lease=self._settings.workers.lease / 1000,
             now=around.monotonic,
             heard=self._beaten,
@@ -772,7 +782,7 @@ class Shift:
         if beat.alive:
             self._stop_cancelled(beat.cancelling)
             self._obey(beat.order)
-        elif not self._moving.locked():
+        elif not self._moving.locked() and not self._state.nameless:
             self._tell(Disowned(self._now()))
 
     def _obey(self, order: operations.Order | None) -> None:
@@ -795,7 +805,7 @@ class Shift:
         On the loop: a heartbeat that waits for its answer cannot say so in time.
         """
         left = self._heart.left(self._incarnation)
-        if left <= 0:
+        if left <= 0 and not self._state.nameless:
             self._tell(Disowned(self._now()))
         lease = self._settings.workers.lease / 1000
         self._lease_alarm = self._loop.call_later(max(left, lease / 20), self._watch_lease)

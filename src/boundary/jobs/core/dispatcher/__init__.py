@@ -36,6 +36,7 @@ from boundary.jobs.core.dispatcher.events import (
     Event,
     Failed,
     Finished,
+    Joined,
     Measured,
     Noticed,
     Quieted,
@@ -63,6 +64,7 @@ __all__ = [
     "Failed",
     "Finished",
     "GiveBack",
+    "Joined",
     "Leave",
     "Measured",
     "Noticed",
@@ -159,5 +161,5 @@ def _next_alarm(state: State) -> float:
     hungry = state.hungry and claims(state)
     look = state.blocked_until if hungry or state.unsettled else state.look_at
     full = state.held >= state.slots and not state.unsettled
-    idle = full or (state.quiet and not state.unsettled)
+    idle = full or ((state.quiet or state.nameless) and not state.unsettled)
     return min(state.sweep_at, _stale_at(state), INF if idle else look)

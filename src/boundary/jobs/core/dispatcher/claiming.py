@@ -54,8 +54,8 @@ def at_most(asked: Exchange) -> int:
 
 
 def claims(state: State) -> bool:
-    """Whether it takes jobs at all: it is neither quiet nor about to leave."""
-    return state.phase == "running" and not state.quiet
+    """Whether it takes jobs at all: it is known, and neither quiet nor about to leave."""
+    return state.phase == "running" and not state.quiet and not state.nameless
 
 
 def ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]:

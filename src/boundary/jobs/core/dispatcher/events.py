@@ -77,6 +77,13 @@ class Disowned(Struct, frozen=True):
     u: float = 0.0
 
 
+class Joined(Struct, frozen=True):
+    """The store knows the new incarnation."""
+
+    now: float
+    u: float = 0.0
+
+
 class Weighed(Struct, frozen=True):
     """So many bytes of memory are this process's."""
 
@@ -117,6 +124,7 @@ Event: TypeAlias = (
     | Returned
     | Failed
     | Disowned
+    | Joined
     | Weighed
     | Measured
     | Quieted

@@ -17,6 +17,7 @@ from boundary.jobs.core.dispatcher.events import (
     Event,
     Failed,
     Finished,
+    Joined,
     Measured,
     Noticed,
     Quieted,
@@ -49,12 +50,19 @@ def learn(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             return _let_go(replace(state, unsettled=True), event.count, event.of), ()
         case Failed():
             return _learn_failure(state, event), ()
-        case Disowned():
-            return replace(state, held=0, held_of=(), unsettled=False, hungry=True), (Renew(),)
+        case Disowned() | Joined():
+            return _learn_name(state, event)
         case Weighed() | Measured():
             return _learn_load(state, event)
         case _:
             return _learn_order(state, event)
+
+
+def _learn_name(state: State, event: Disowned | Joined) -> tuple[State, tuple[Effect, ...]]:
+    if isinstance(event, Joined):
+        return replace(state, hungry=True, nameless=False), ()
+    empty = replace(state, held=0, held_of=(), unsettled=False)
+    return replace(empty, hungry=True, nameless=True), (Renew(),)
 
 
 def _learn_arrival(state: State, event: Arrived) -> State:

@@ -68,6 +68,7 @@ class State(Struct, frozen=True):
         deadline: When a stop gives up waiting for running jobs.
         quit_at: When it gives up handing in outcomes; their leases will end.
         quiet: An operator wants it to claim nothing.
+        nameless: The store has not been told its new name yet: nothing is claimed under it.
         done: Jobs that finished here.
         memory: Bytes the process had at the last look.
         recycle_at: When to ask to be replaced, should there be a reason: once a minute.
@@ -96,6 +97,7 @@ class State(Struct, frozen=True):
     deadline: float = INF
     quit_at: float = INF
     quiet: bool = False
+    nameless: bool = False
     done: int = 0
     memory: int = 0
     recycle_at: float = 0.0

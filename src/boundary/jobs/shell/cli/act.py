@@ -12,8 +12,9 @@ import typer
 from boundary.jobs.core.operations import Word
 from boundary.jobs.core.records import Priority
 from boundary.jobs.errors import UsageError
+from boundary.jobs.shell.cli.codes import USAGE
 from boundary.jobs.shell.cli.look import JobId, Json
-from boundary.jobs.shell.cli.terminal import USAGE, Terminal
+from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.options import EnqueueOptions
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

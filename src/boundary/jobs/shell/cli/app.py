@@ -12,10 +12,11 @@ import typer
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.cli import act, look, standing
 from boundary.jobs.shell.cli import run as going
+from boundary.jobs.shell.cli.codes import exit_code
 from boundary.jobs.shell.cli.doctor import doctor
 from boundary.jobs.shell.cli.foreign import script
 from boundary.jobs.shell.cli.serving import dashboard
-from boundary.jobs.shell.cli.terminal import Terminal, exit_code, say_error
+from boundary.jobs.shell.cli.terminal import Terminal, say_error
 from boundary.jobs.shell.cli.top.command import top
 
 app: typer.Typer = typer.Typer(

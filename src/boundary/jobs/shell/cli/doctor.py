@@ -23,8 +23,9 @@ from boundary.jobs.core.wire import at
 from boundary.jobs.errors import JobsError
 from boundary.jobs.ports import Backend, Finding
 from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli.codes import REFUSED, UNREACHABLE
 from boundary.jobs.shell.cli.look import Json
-from boundary.jobs.shell.cli.terminal import REFUSED, UNREACHABLE, Terminal
+from boundary.jobs.shell.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from boundary.jobs import Jobs

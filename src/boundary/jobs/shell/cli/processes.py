@@ -19,12 +19,12 @@ from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import loops
 from boundary.jobs.shell.load import cores
 from boundary.jobs.shell.notify import Notify
-from boundary.jobs.shell.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from boundary.jobs.shell.child import Line
+    from boundary.jobs.shell.supervisor import Supervisor
     from boundary.jobs.shell.worker import Worker
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
@@ -92,6 +92,8 @@ def work_as_child(worker: Worker, line: Line, *, burst: bool, health_port: int |
 
 def supervise(command: Sequence[str], processes: int, *, reload: bool) -> int:
     """Keep so many worker processes at work. The exit code."""
+    from boundary.jobs.shell.supervisor import Supervisor  # here: most processes are none
+
     there = cores()
     if processes > there:
         log.warning(

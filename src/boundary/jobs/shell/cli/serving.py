@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell.cli.terminal import REFUSED, Terminal
+from boundary.jobs.shell.cli.codes import REFUSED
+from boundary.jobs.shell.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from types import FrameType

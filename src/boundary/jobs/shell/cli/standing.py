@@ -21,8 +21,8 @@ from boundary.jobs.errors import CronError
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.act import Yes, json_object
 from boundary.jobs.shell.cli.look import Json
-from boundary.jobs.shell.cli.run import load
 from boundary.jobs.shell.cli.terminal import Terminal, say_error
+from boundary.jobs.shell.cli.working import load
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 
 if TYPE_CHECKING:

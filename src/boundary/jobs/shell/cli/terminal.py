@@ -17,28 +17,10 @@ import typer
 from rich.console import Console
 
 from boundary.jobs import Jobs
-from boundary.jobs.errors import BackendError, JobsError, LeaseLost, ResultError, UsageError
+from boundary.jobs.shell.cli.codes import REFUSED, USAGE
 
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
-
-DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
-
-_CODES: tuple[tuple[type[JobsError] | str, int], ...] = (
-    ("illegal_transition", REFUSED),
-    (ResultError, REFUSED),
-    (LeaseLost, REFUSED),
-    (UsageError, USAGE),
-    (BackendError, UNREACHABLE),
-)
-
-
-def exit_code(error: JobsError) -> int:
-    """The exit code of an error: 1 not found or refused, 2 usage, 3 store unreachable."""
-    for kind, code in _CODES:
-        if error.code == kind if isinstance(kind, str) else isinstance(error, kind):
-            return code
-    return REFUSED
 
 
 @dataclass(frozen=True)

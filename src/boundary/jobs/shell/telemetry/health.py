@@ -61,6 +61,9 @@ class Answer(NamedTuple):
     kind: str = "text/plain; charset=utf-8"
 
 
+LOOK = 0.05
+"""Seconds between looks whether it is to end; a worker that leaves waits for one."""
+
 RETRY = 0.2
 """Seconds between tries to have a port that another process still has."""
 
@@ -105,7 +108,7 @@ class Health:
             with contextlib.suppress(OSError):
                 self._server = _server(*self._place, self)
         if self._server is not None:
-            self._server.serve_forever()
+            self._server.serve_forever(poll_interval=LOOK)
 
     def answer(self, path: str) -> Answer:
         """What somebody gets who asks for this path."""

@@ -115,28 +115,34 @@ class Meter:
                 case _:
                     pass
 
+    # Jobs that come together are mostly of one kind: its row is looked up once for all in a row.
+
     def _count_ends(self, happening: Ended) -> None:
-        ran = self.ran
+        ran, row, job_type, queue = self.ran, None, "", ""
         for (record, outcome), counts in zip(happening.runs, happening.accepted, strict=True):
             if not counts:
                 self.refused += 1
                 continue
-            row = ran.get((record.job_type, record.queue))
-            if row is None:
-                row = _found(ran, (record.job_type, record.queue), Runs, RUN)
-            event, ms = outcome.event, outcome.duration_ms
-            row.ends[event] = row.ends.get(event, 0) + 1
-            if ms or event == "succeed":  # its handler was called
-                row.counts[bisect_left(RUN, ms / 1000)] += 1
-                row.total += ms / 1000
+            if row is None or record.job_type is not job_type or record.queue is not queue:
+                job_type, queue = record.job_type, record.queue
+                row = _found(ran, (job_type, queue), Runs, RUN)
+            event, seconds = outcome.event, outcome.duration_ms / 1000
+            ends = row.ends
+            ends[event] = ends.get(event, 0) + 1
+            if seconds or event == "succeed":  # its handler was called
+                row.counts[bisect_left(RUN, seconds)] += 1
+                row.total += seconds
 
     def _count_starts(self, happening: Started) -> None:
-        waited, now = self.waited, happening.at
+        waited, now, row, job_type, queue = self.waited, happening.at, None, "", ""
         for record in happening.records:
-            tally = waited.get((record.job_type, record.queue))
-            if tally is None:
-                tally = _found(waited, (record.job_type, record.queue), Tally, WAIT)
-            tally.add(max(now - ready_since(record), 0) / 1000)
+            if row is None or record.job_type is not job_type or record.queue is not queue:
+                job_type, queue = record.job_type, record.queue
+                row = _found(waited, (job_type, queue), Tally, WAIT)
+            since = record.created if record.execute_at is None else ready_since(record)
+            seconds = (now - since) / 1000 if now > since else 0.0
+            row.counts[bisect_left(WAIT, seconds)] += 1
+            row.total += seconds
 
     def _count_answer(self, happening: Answered) -> None:
         name = happening.operation
@@ -150,10 +156,11 @@ class Meter:
 
 
 def _found(tallies: dict[Kind, T], kind: Kind, make: type[T], bounds: Sequence[float]) -> T:
-    """The tally of a kind that has none yet, or the one of all for which there is no room."""
-    if len(tallies) >= KINDS:
-        kind = OTHER
+    """The tally of a kind, or the one of all for which there is no room."""
     found = tallies.get(kind)
+    if found is None and len(tallies) >= KINDS:
+        kind = OTHER
+        found = tallies.get(kind)
     if found is None:
         found = tallies[kind] = make(bounds)
     return found

@@ -12,14 +12,12 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any, Self
 
-from redis import exceptions as redis_errors
-
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
 from boundary.jobs.errors import BackendError, BackendUnavailable
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Node
-from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
-from boundary.jobs.shell.adapters.redis.conversation import execute, locate
+from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, Pipe, connection
+from boundary.jobs.shell.adapters.redis.conversation import Lost, Send, execute, locate
 from boundary.jobs.shell.adapters.redis.hearing import (
     Failure,
     channels,
@@ -31,6 +29,9 @@ from boundary.jobs.shell.adapters.redis.plans import plan
 from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
 from boundary.jobs.shell.adapters.redis.terms import Command
 from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort
+
+DEAFENING = (*FAILURES, faults.Closed)
+"""What a listener that takes tokens hears no more after."""
 
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
@@ -81,14 +82,20 @@ class _Token:
     """Takes the tokens of some partitions, on a connection of its own."""
 
     def __init__(
-        self, made: AsyncWire, node: Node, partition: int, keys: list[str], before: list[Command]
+        self, pipe: Pipe, node: Node, partition: int, keys: list[str], before: list[Command]
     ) -> None:
-        self.connection = made
+        self.pipe = pipe
         self.node = node
         self.partition = partition
         self._keys = keys
         self._before = before
         self.taking: asyncio.Task[bool] | None = None
+
+    async def open(self, timeout: float) -> None:
+        """The server knows what is waited for here."""
+        await self.pipe.open(timeout)
+        if self._before:
+            _first_error(await self._say(timeout))
 
     async def take(self, seconds: float, patience: float) -> bool:
         """Whether a token was taken within so many seconds."""
@@ -99,22 +106,23 @@ class _Token:
 
     async def send(self, seconds: float, patience: float, *then: Command) -> list[Any]:
         """Wait for a token, then run the commands: one message, and one back. All replies."""
-        made = self.connection
         # 0 would mean for ever.
         wait: Command = ("BZPOPMIN", *self._keys, f"{max(seconds, 0.001):.3f}")
-        packed = [part for one in (*self._before, wait, *then) for part in made.pack_command(*one)]
-        await made.send_packed_command(packed, check_health=False)
-        for _ in self._before:
-            await made.read_response(disable_decoding=True)
-        replies: list[Any] = []
-        for _ in range(1 + len(then)):
-            try:
-                replies.append(
-                    await made.read_response(disable_decoding=True, timeout=seconds + patience)
-                )
-            except redis_errors.ResponseError as error:
-                replies.append(error)
-        return replies
+        replies = await self._say(seconds + patience, wait, *then)
+        _first_error(replies[: len(self._before)])
+        return replies[len(self._before) :]
+
+    async def _say(self, seconds: float, *then: Command) -> list[Any]:
+        answer = await self.pipe.send(Send(self.node, (*self._before, *then), seconds))
+        if isinstance(answer, Lost):
+            raise answer.error
+        return answer
+
+
+def _first_error(replies: list[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
 
 
 class AsyncTokenListener(AsyncContext):
@@ -148,7 +156,7 @@ class AsyncTokenListener(AsyncContext):
         assert taking is not None
         try:
             return taking.result()
-        except FAILURES as error:
+        except DEAFENING as error:
             raise self._deaf(one, error) from error
 
     def _deaf(self, one: _Token, error: Exception) -> BackendError:
@@ -168,7 +176,7 @@ class AsyncTokenListener(AsyncContext):
         terms, token = self._driver.terms, self._tokens[0]
         try:
             told, reply = await token.send(timeout, terms.timeout, terms.command(call))
-        except FAILURES as error:
+        except DEAFENING as error:
             raise self._deaf(token, error) from error
         for answer in (told, reply):
             if isinstance(answer, Exception):
@@ -196,11 +204,10 @@ class AsyncTokenListener(AsyncContext):
         self._closing.set_result(None)
         for one in self._tokens:
             if one.taking is not None:
-                abort(one.connection)  # a farewell over TLS may outlive the loop
                 one.taking.cancel()
-                with contextlib.suppress(asyncio.CancelledError, *FAILURES):
+                with contextlib.suppress(asyncio.CancelledError, *DEAFENING):
                     await one.taking
-            await one.connection.disconnect()
+            await one.pipe.close()
 
 
 async def open_token_listener(driver: AsyncDriver, interest: Interest) -> AsyncTokenListener:
@@ -218,13 +225,29 @@ async def open_token_listener(driver: AsyncDriver, interest: Interest) -> AsyncT
         keys = [key for number in group for key in token_keys(terms, interest, number)]
         before = [one for number in group for one in tuning(terms, interest, number)]
         try:
-            made, node = await _connected(driver, group[0], *before, replies=len(before))
+            tokens.append(await _token(driver, group[0], keys, before))
         except BaseException:
             for one in tokens:
-                await one.connection.disconnect(nowait=True)
+                await one.pipe.close()
             raise
-        tokens.append(_Token(made, node, group[0], keys, before))
     return AsyncTokenListener(driver, tokens)
+
+
+async def _token(
+    driver: AsyncDriver, partition: int, keys: list[str], before: list[Command]
+) -> _Token:
+    terms = driver.terms
+    node = await driver.drive(locate(partition, driver.known))
+    made = _Token(Pipe(terms, node), node, partition, keys, before)
+    try:
+        await made.open(terms.timeout)
+    except DEAFENING as error:
+        await made.pipe.close()
+        raise driver.known.deaf(error, node, partition) from error
+    except BaseException:
+        await made.pipe.close()
+        raise
+    return made
 
 
 class AsyncEars:
@@ -330,7 +353,7 @@ class AsyncEars:
             self._resting.cancel()
         if task is not None:
             if self._connection is not None:
-                abort(self._connection)  # as above
+                abort(self._connection)  # a farewell over TLS may outlive the loop
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

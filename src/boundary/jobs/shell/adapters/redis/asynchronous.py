@@ -29,7 +29,14 @@ from boundary.jobs.shell.adapters.redis.conversation import (
 from boundary.jobs.shell.adapters.redis.faults import Closed
 from boundary.jobs.shell.adapters.redis.sentinels import named, unnamed, who_is
 from boundary.jobs.shell.adapters.redis.terms import Terms
-from boundary.jobs.shell.adapters.redis.wires import AsyncWire, abort, writer
+from boundary.jobs.shell.adapters.redis.wires import (
+    UNFINISHED,
+    AsyncWire,
+    abort,
+    packed,
+    replies,
+    writer,
+)
 
 R = TypeVar("R")
 
@@ -102,7 +109,7 @@ class Pipe:
         self._connection: AsyncWire | None = None
         self._opening: asyncio.Task[None] | None = None
         self._awaited: deque[_Awaited] = deque()
-        self._reader: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def send(self, send: Send) -> list[Any] | Lost:
@@ -111,7 +118,7 @@ class Pipe:
         end = loop.time() + send.timeout
         while (used := self._connection) is None:
             try:
-                await self._opened(end - loop.time())
+                await self.open(end - loop.time())
             except (*FAILURES, Closed) as error:
                 return Lost(error, sent=False)
         out = writer(used)
@@ -120,20 +127,23 @@ class Pipe:
         # From here to the write nothing is awaited: replies come in the order of this queue.
         self._awaited.append(awaited)
         alarm = loop.call_at(end, self._expire, used, awaited)
-        packed = [part for command in send.commands for part in used.pack_command(*command)]
         try:
-            out.writelines(packed)
+            out.transport.write(packed(send.commands))
             if out.transport.get_write_buffer_size() > MUCH:
                 await out.drain()
             return await awaited.waiter
         except FAILURES as error:
-            self._lose(used, error)
+            self.lose(used, error)
             return Lost(error, sent=True)
         finally:
             alarm.cancel()
 
-    async def _opened(self, left: float) -> None:
-        """There is a connection; those that need one at the same time share the attempt."""
+    async def open(self, left: float) -> None:
+        """There is a connection; those that need one at the same time share the attempt.
+
+        Raises:
+            redis.exceptions.RedisError, OSError, Closed: There is none.
+        """
         if self._closed:
             raise Closed
         opening = self._opening
@@ -161,61 +171,112 @@ class Pipe:
         except BaseException:
             await made.disconnect(nowait=True)
             raise
-        # Each write has an alarm of its own; a reader waits for as long as it takes.
-        made.socket_timeout = None
         self._connection = made
-        self._reader = asyncio.get_running_loop().create_task(self._read(made))
+        if not Replies.taken_over(made, self):
+            self.lose(made, redis_errors.ConnectionError("closed as soon as it was open"))
 
-    async def _read(self, used: AsyncWire) -> None:
-        """Hand out replies until the connection ends; that is noticed at once, in use or not."""
-        try:
-            while True:
-                try:
-                    reply = await used.read_response(disable_decoding=True)
-                except redis_errors.ResponseError as error:
-                    reply = error
-                awaited = self._awaited[0]
-                awaited.replies.append(reply)
-                if len(awaited.replies) == awaited.count:
-                    self._awaited.popleft()
-                    awaited.answer(awaited.replies)
-        except (*FAILURES, IndexError) as error:
-            self._lose(used, error)
-        finally:
-            await used.disconnect(nowait=True)
+    def answer(self, used: AsyncWire, reply: Any) -> None:
+        """The next reply on this connection is this; an error is one of them."""
+        if used is not self._connection:
+            return
+        if isinstance(reply, redis_errors.ConnectionError) or not self._awaited:
+            self.lose(used, reply if isinstance(reply, Exception) else _unasked())
+            return
+        awaited = self._awaited[0]
+        awaited.replies.append(reply)
+        if len(awaited.replies) == awaited.count:
+            self._awaited.popleft()
+            awaited.answer(awaited.replies)
 
     def _expire(self, used: AsyncWire, awaited: _Awaited) -> None:
         error = redis_errors.TimeoutError("no reply in time")
-        self._lose(used, error)
+        self.lose(used, error)
         awaited.answer(Lost(error, sent=True))
 
-    def _lose(self, used: AsyncWire, error: Exception) -> None:
+    def lose(self, used: AsyncWire, error: Exception) -> None:
         """The connection is of no more use: whoever waits on it gets no reply."""
         if self._connection is not used:
             return
-        self._connection, reader, self._reader = None, self._reader, None
+        self._connection = None
         awaited, self._awaited = self._awaited, deque()
         for one in awaited:
             one.answer(Lost(error, sent=True))
         # What was not written yet would keep it open for as long as the server is silent.
         abort(used)
-        if reader is not None and reader is not asyncio.current_task():
-            reader.cancel()
+        leaving = asyncio.get_running_loop().create_task(used.disconnect(nowait=True))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
     async def close(self) -> None:
         """The connection is closed for good; calls that are on their way end."""
         self._closed = True
-        opening, used, reader = self._opening, self._connection, self._reader
+        opening, used = self._opening, self._connection
         if opening is not None:
             opening.cancel()
             with suppress(asyncio.CancelledError, *FAILURES):
                 await opening
-            used, reader = self._connection, self._reader
+            used = self._connection
         if used is not None:
-            self._lose(used, Closed())
+            self.lose(used, Closed())
             await used.disconnect()
-        if reader is not None:
-            await asyncio.wait([reader])
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+
+class Replies(asyncio.Protocol):
+    """What comes in on an open connection goes to its pipe, without a task that waits for it.
+
+    The driver opens the connection, and closes it: what it has to know of it goes on to its own
+    protocol, which was there before.
+    """
+
+    def __init__(self, used: AsyncWire, pipe: Pipe, before: asyncio.StreamReaderProtocol) -> None:
+        self._used = used
+        self._pipe = pipe
+        self._before = before
+        self._replies = replies(used)
+
+    @classmethod
+    def taken_over(cls, used: AsyncWire, pipe: Pipe) -> bool:
+        """Whether the connection is still open; then all that comes in is the pipe's."""
+        out = writer(used)
+        if out is None or out.transport.is_closing():
+            return False
+        before = cast("asyncio.StreamReaderProtocol", out.transport.get_protocol())
+        out.transport.set_protocol(cls(used, pipe, before))
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        """Replies, or parts of them."""
+        used, pipe, take = self._used, self._pipe, self._replies.gets
+        try:
+            self._replies.feed(data)
+            while (reply := take(False)) is not UNFINISHED:
+                pipe.answer(used, reply)
+        except FAILURES as error:  # no reply at all
+            pipe.lose(used, error)
+
+    def eof_received(self) -> bool:
+        """The other side has closed it."""
+        self._before.eof_received()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed."""
+        self._before.connection_lost(exc)
+        self._pipe.lose(self._used, exc or redis_errors.ConnectionError("closed by the server"))
+
+    def pause_writing(self) -> None:
+        """Too much waits to be written."""
+        self._before.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does no more."""
+        self._before.resume_writing()
+
+
+def _unasked() -> Exception:
+    return redis_errors.ConnectionError("an answer came that nobody asked for")
 
 
 class Pipes:

@@ -30,7 +30,7 @@ from boundary.jobs.shell.adapters.redis.conversation import (
 )
 from boundary.jobs.shell.adapters.redis.sentinels import named, unnamed, who_is
 from boundary.jobs.shell.adapters.redis.terms import Terms
-from boundary.jobs.shell.adapters.redis.wires import Wire
+from boundary.jobs.shell.adapters.redis.wires import Wire, packed
 
 R = TypeVar("R")
 
@@ -360,8 +360,7 @@ class Driver:
 
 def _exchange(used: Wire, send: Send, end: float) -> list[Any]:
     """The replies to commands that go out in one write; an error reply is one of them."""
-    packed = [part for command in send.commands for part in used.pack_command(*command)]
-    used.send_packed_command(packed, check_health=False)
+    used.send_packed_command((packed(send.commands),), check_health=False)
     replies: list[Any] = []
     for _ in send.commands:
         try:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 SLICE = 0.25
 """Seconds a read goes on before it looks whether its listener was closed."""
 
+GLANCE = 0.1
+"""The same on a connection that only listens, where a look asks nothing of the server. A worker that
+leaves waits for it."""
+
 TUNED = 3_600
 """Seconds a worker of certain queues is remembered without a word from it."""
 
@@ -277,7 +281,7 @@ class Ears:
                     if self._reader is not None:
                         continue
                     self._reader = listener
-                self._read(max(min(left, SLICE), 0.0))
+                self._read(max(min(left, GLANCE), 0.0))
             finally:
                 with self._changed:
                     if self._reader is listener:

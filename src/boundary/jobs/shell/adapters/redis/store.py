@@ -42,7 +42,7 @@ class RedisStore:
         Raises:
             UsageError: It is not one of ours, or the client library is not installed.
         """
-        if find_spec("redis") is None:
+        if find_spec("redis") is None or find_spec("hiredis") is None:
             raise UsageError("a Redis store needs the extra: pip install 'boundary-jobs[redis]'")
         return cls(
             Terms(

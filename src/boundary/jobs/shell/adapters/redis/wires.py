@@ -7,8 +7,13 @@ connection (`blocking`, `asynchronous`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol, cast
+
+import hiredis
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
+
+UNFINISHED: Final[object] = NOT_ENOUGH_DATA
 
 
 class Wire(Protocol):
@@ -31,10 +36,6 @@ class Wire(Protocol):
 
     def can_read(self, timeout: float = 0) -> bool:
         """Whether something came in, or the other side has closed it."""
-        ...
-
-    def pack_command(self, *args: bytes | str | int) -> list[bytes]:
-        """A command as it goes out."""
         ...
 
     def send_command(self, *args: bytes | str | int, check_health: bool = True) -> None:
@@ -63,10 +64,6 @@ class AsyncWire(Protocol):
         """As `Wire.disconnect`."""
         ...
 
-    def pack_command(self, *args: bytes | str | int) -> list[bytes]:
-        """As `Wire.pack_command`."""
-        ...
-
     async def send_command(self, *args: bytes | str | int, check_health: bool = True) -> None:
         """As `Wire.send_command`."""
         ...
@@ -91,6 +88,37 @@ def writer(made: AsyncWire) -> asyncio.StreamWriter | None:
     while it writes, and cannot give up what it has not written yet.
     """
     return cast("asyncio.StreamWriter | None", cast("Any", made)._writer)  # noqa: SLF001
+
+
+_pack: Final = cast(
+    "Callable[[tuple[bytes | str | int, ...]], bytes]", cast("Any", hiredis).pack_command
+)
+
+
+def packed(commands: Iterable[tuple[bytes | str | int, ...]]) -> bytes:
+    """Commands as they go out, one behind the other.
+
+    The driver's own way looks at each argument in Python, on a loop it packs there too: a tenth of
+    what an enqueue costs.
+    """
+    return b"".join([_pack(one) for one in commands])
+
+
+class Parser(Protocol):
+    """`hiredis.Reader`, as the driver sets it up."""
+
+    def feed(self, data: bytes) -> None:
+        """More bytes have come in."""
+        ...
+
+    def gets(self, decode: bool) -> Any:
+        """The next reply, `UNFINISHED` until all of it is there; an error reply is an exception."""
+        ...
+
+
+def replies(made: AsyncWire) -> Parser:
+    """What an open connection's replies are read by, with the driver's own errors for errors."""
+    return cast("Parser", cast("Any", made)._parser._reader)  # noqa: SLF001
 
 
 def abort(made: AsyncWire) -> None:

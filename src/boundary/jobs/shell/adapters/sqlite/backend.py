@@ -43,6 +43,7 @@ from boundary.jobs.errors import (
 from boundary.jobs.ports import AsyncListener, AsyncWatcher, Clock, Finding, Listener, Watcher
 from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
+from boundary.jobs.shell.adapters.sqlite import standing
 from boundary.jobs.shell.adapters.sqlite.examining import examine
 from boundary.jobs.shell.adapters.sqlite.opening import (
     BRINGS_JOBS,
@@ -61,6 +62,7 @@ from boundary.jobs.shell.adapters.sqlite.plans import (
     seldom_writes,
 )
 from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Plan
+from boundary.jobs.shell.adapters.sqlite.standing import StandingClaim
 from boundary.jobs.shell.adapters.sqlite.watching import (
     AsyncPipeWatcher,
     EventPipe,
@@ -159,6 +161,7 @@ class Engine:
     def __init__(self, store: SqliteStore) -> None:
         self.path: Path = store.path
         self.notices: Path = store.path.with_name(store.path.name + "-notices")
+        self.file: str = str(store.path)
         self._folder = str(self.notices)
         self._clock = store.clock
         self._timeout = store.timeout
@@ -185,7 +188,13 @@ class Engine:
         return int(version)
 
     def run(self, entries: Sequence[Entry]) -> None:
-        """Each entry has its reply, and then its changes are on the disk, or its error."""
+        """Each entry has its reply, and then its changes are on the disk, or its error.
+
+        If a worker of this process waits for what they bring, it has that too.
+        """
+        claim = standing.take(self.file, [entry.operation for entry in entries])
+        if claim is not None:
+            entries = [*entries, Entry(claim.claim, None)]
         try:
             if self._pid != os.getpid():
                 self._renew_in_a_child()
@@ -194,8 +203,10 @@ class Engine:
         except BaseException:
             # Ctrl-C in the thread that ran them: none of the others may believe it is stored.
             _fail(entries, BackendUnavailable(_INTERRUPTED.format(path=self.path)))
+            if claim is not None:
+                claim.answer(entries[-1])
             raise
-        self._tell(entries)
+        self._tell(entries, claim)
 
     def runs_at_once(self, entry: Entry) -> bool:
         """As `run`, if it needs to wait for nobody; False: it would, and nothing has happened."""
@@ -342,12 +353,19 @@ class Engine:
             return unreadable(str(self.path), operation, error)
         return error
 
-    def _tell(self, entries: Sequence[Entry]) -> None:
+    def _tell(self, entries: Sequence[Entry], claim: StandingClaim[Entry] | None = None) -> None:
+        """Listeners hear of it; the claim that went with it is answered first."""
         told = [notices(one.operation, one.reply) for one in entries if one.error is None]
         topics = told[0] if len(told) == 1 else frozenset[Topic]().union(*told)
-        if (topics or any(map(_asks_who_watches, entries))) and pipes.tell(self._folder, topics):
+        known = topics or any(map(_asks_who_watches, entries))
+        ears = pipes.pipes(self._folder) if known else []
+        if pipes.are_watched(ears):
             for one in entries:
                 one.reply = as_watched(one.reply)
+        if claim is not None:
+            claim.answer(entries[-1])
+            ears = [name for name in ears if name != claim.ear]
+        pipes.tell(self._folder, ears, topics)
 
     def announce(self, operation: Announce) -> bool:
         """Needs no transaction: nothing of it is kept."""
@@ -548,7 +566,25 @@ class AsyncSqliteBackend:
         if self._ear is None:
             self._ear = await self.listen(Interest(Topic.WORK, claim.queues))
             return await self.execute(claim)  # what came before it, no ear heard
+        if isinstance(self._ear, pipes.AsyncPipeListener):
+            return await self._stand(claim, self._ear, timeout)
         return await self.execute(claim) if await self._ear.wait(timeout) else None
+
+    async def _stand(
+        self, claim: Claim, ear: pipes.AsyncPipeListener, timeout: float
+    ) -> Claimed | None:
+        """The claim stands here until it is taken or the pipe tells of work."""
+        file, waiting = self._engine.file, StandingClaim[Entry](claim, ear.name, timeout, ear.ring)
+        standing.put(file, waiting)
+        try:
+            heard = await ear.wait(timeout)
+        finally:
+            taken = not standing.withdraw(file, waiting)
+        if not taken:
+            return await self.execute(claim) if heard else None
+        if heard:
+            ear.hear()  # somebody else brought something: that is for the next call
+        return cast("Claimed", (await waiting.answered).answer())
 
     async def close(self) -> None:
         """As `ports.AsyncBackend.close`."""

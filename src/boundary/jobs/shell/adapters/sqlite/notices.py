@@ -34,19 +34,17 @@ EVENTS = "events"
 _DRAIN = 4096
 
 
-def tell(folder: str | Path, topics: Iterable[Topic]) -> bool:
-    """Every listener of these topics hears of it; never blocks, never fails.
-
-    Whether there is a pipe of somebody who watches, since one looks into the folder anyway.
-    """
+def tell(folder: str | Path, names: Iterable[str], topics: Iterable[Topic]) -> None:
+    """Those of these listeners who want one of these topics hear of it; never blocks, never fails."""
     wanted = {topic.value for topic in topics}
-    watched = False
-    for name in pipes(folder):
-        topic = name.partition(".")[0]
-        if topic in wanted:
+    for name in names:
+        if name.partition(".")[0] in wanted:
             _poke(f"{folder}/{name}")
-        watched = watched or topic == EVENTS
-    return watched
+
+
+def are_watched(names: Iterable[str]) -> bool:
+    """Whether one of these pipes is of somebody who watches."""
+    return any(name.startswith(f"{EVENTS}.") for name in names)
 
 
 def pipes(folder: str | Path) -> list[str]:
@@ -176,15 +174,24 @@ class AsyncPipeListener:
         self._changed = asyncio.Event()
         self._loop.add_reader(ear.fd, self._readable)
 
+    @property
+    def name(self) -> str:
+        """The pipe's, in its folder."""
+        return self._ear.path.name
+
     def _readable(self) -> None:
         if self._ear.drain():
-            self._heard = True
-            self._changed.set()
+            self.hear()
+
+    def hear(self) -> None:
+        """There is a notice."""
+        self._heard = True
+        self._changed.set()
 
     async def wait(self, timeout: float) -> bool:
         """As `ports.AsyncListener.wait`; False at once when closed."""
         self._late = False
-        alarm = self._loop.call_later(timeout, self._ring)
+        alarm = self._loop.call_later(timeout, self.ring)
         try:
             while not (self._heard or self._late or self._closed):
                 self._changed.clear()
@@ -194,7 +201,8 @@ class AsyncPipeListener:
         heard, self._heard = self._heard and not self._closed, False
         return heard
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Whoever waits goes on."""
         self._late = True
         self._changed.set()
 

@@ -31,6 +31,16 @@ TOGETHER = 25
 """Rows in one INSERT: a statement has a price of its own, about that of a row."""
 
 INSERT, INSERT_TOGETHER = _insert(1), _insert(TOGETHER)
+APPEND = """
+INSERT INTO job (id, job_type, queue, priority, payload, created, updated, execute_at, position)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, (
+    SELECT coalesce(max(position), 0) + 1 FROM job
+    WHERE queue = ?3 AND priority = ?4 AND position IS NOT NULL
+))
+ON CONFLICT (id) DO NOTHING
+"""
+"""One job, ready, at the tail of its lane. Around a flush each statement costs as much as a page."""
+
 NEWEST = "SELECT max(seq) FROM job"
 IDS_AFTER = "SELECT id FROM job WHERE seq > ?"
 TAIL = "SELECT max(position) FROM job WHERE queue = ? AND priority = ? AND position IS NOT NULL"
@@ -91,7 +101,9 @@ DUE = (
 NEXT_DUE = "SELECT min(due) FROM job WHERE due IS NOT NULL"
 AT_HAND = (
     "SELECT (SELECT expires FROM worker WHERE worker = ?), "
-    "(SELECT min(due) FROM job WHERE due IS NOT NULL), (SELECT min(next_at) FROM schedule)"
+    "(SELECT min(due) FROM job WHERE due IS NOT NULL), (SELECT min(next_at) FROM schedule), "
+    "EXISTS (SELECT 1 FROM paused), "
+    "EXISTS (SELECT 1 FROM job WHERE worker = ? AND cancelling = 1)"
 )
 """What every claim asks first, in one statement, as with `HAND_OVER`."""
 

@@ -63,7 +63,7 @@ class EventPipe(notices.Ear):
         self._rest = b""
         _widen(self.fd)
         # Workers learn from their next heartbeat that somebody watches: let it be now.
-        notices.tell(folder, (Topic.CONTROL,))
+        notices.tell(folder, notices.pipes(folder), (Topic.CONTROL,))
 
     def frames(self) -> list[bytes]:
         """What came in, as far as it is there wholly."""

@@ -7,6 +7,7 @@ bytes (`redis.records`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import NewJob
@@ -56,6 +57,12 @@ def enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueued
         (now,) = yield [Call("time")]
         return ops.Enqueued(now, ())
     _check_instants(jobs)
+    if partitions.count == 1 and all(map(records.is_plain, jobs)):
+        # Nearly every enqueue is one, and is put together a third faster without groups.
+        (reply,) = yield [Call("enqueue", _arrivals(jobs))]
+        if reply is None:
+            (reply,) = yield [Call("admit", tuple(map(records.admission, jobs)))]
+        return _taken(jobs, reply)
     places = grouped([job.id for job in jobs], partitions)
     groups = [[jobs[place] for place in mine] for mine in places.values()]
     plain = [all(map(records.is_plain, group)) for group in groups]
@@ -76,15 +83,20 @@ def enqueue(operation: ops.Enqueue, partitions: Partitions) -> Plan[ops.Enqueued
             replies[at] = reply
     fresh = [True] * len(jobs)
     now, watched = 0, False
-    for mine, reply in zip(places.values(), replies, strict=True):
-        if isinstance(reply, int):
-            now = max(now, reply)
-            continue
-        told, flags, seen = reply
-        now, watched = max(now, told), watched or bool(seen)
-        for place, flag in zip(mine, flags, strict=True):
-            fresh[place] = flag == ONE
+    for mine, group, reply in zip(places.values(), groups, replies, strict=True):
+        taken = _taken(group, reply)
+        now, watched = max(now, taken.now), watched or taken.watched
+        for place, flag in zip(mine, taken.fresh, strict=True):
+            fresh[place] = flag
     return ops.Enqueued(now, tuple(fresh), watched)
+
+
+def _taken(jobs: Sequence[NewJob], reply: Any) -> ops.Enqueued:
+    """What one script says of these jobs."""
+    if isinstance(reply, int):
+        return ops.Enqueued(reply, (True,) * len(jobs))
+    now, flags, seen = reply
+    return ops.Enqueued(now, tuple([flag == ONE for flag in flags]), bool(seen))
 
 
 def _arrivals(jobs: Sequence[NewJob]) -> tuple[bytes | int, ...]:

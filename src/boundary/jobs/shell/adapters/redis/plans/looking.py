@@ -145,8 +145,7 @@ def dead_letters(operation: ops.DeadLetters, partitions: Partitions) -> Plan[tup
             here += [_set_aside(*row) for row in broken]
             here += decoded(ids, data)
         found += here
-    wanted = {None, operation.queue}
-    shown = [one for one in found if operation.queue is None or one.queue in wanted]
+    shown = [one for one in found if operation.queue in {None, one.queue}]
     return _latest(shown, operation.limit, partitions)
 
 

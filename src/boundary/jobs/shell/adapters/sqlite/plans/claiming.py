@@ -6,8 +6,6 @@ its id (`saving`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.operations import lease_end, queue_order
 from boundary.jobs.core.wire import Millis, Record
@@ -17,7 +15,7 @@ from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Plan, Row
 
 
 def claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
-    ((lease, due, tick),) = yield Ask(sql.AT_HAND, (operation.worker,))
+    ((lease, due, tick, paused, asked),) = yield Ask(sql.AT_HAND, (operation.worker,) * 2)
     if lease is None and not operation.join:
         return ops.Claimed(now, (), alive=False)
     expires = now if lease is None else lease
@@ -29,7 +27,7 @@ def claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
         ((due,),) = yield Ask(sql.NEXT_DUE)
     jobs: list[Record] = []
     ahead, limits = dict(operation.ahead), dict(operation.limits)
-    for queue in (yield from _served(operation)):
+    for queue in (yield from _served(operation, paused)):
         room = operation.slots + ahead.get(queue, 0) - len(jobs)
         room = min(room, limits.get(queue, room))
         if room > 0:
@@ -37,13 +35,13 @@ def claim(operation: ops.Claim, now: Millis) -> Plan[ops.Claimed]:
             jobs.extend([_handed_over(row, operation.worker, now) for row in rows])
     if jobs:
         yield from hand_over(operation.worker, [job.seq for job in jobs], now)
-    asked = yield Ask(sql.CANCELLING, (operation.worker,))
+    cancelling = (yield Ask(sql.CANCELLING, (operation.worker,))) if asked else ()
     instants = [tick, due] if operation.promote else [tick]
     return ops.Claimed(
         now,
         tuple(jobs),
         min([one for one in instants if one is not None], default=None),
-        tuple([id for (id,) in asked]),
+        tuple([id for (id,) in cancelling]),
         (yield from schedules.due(now)) if tick is not None and tick <= now else (),
     )
 
@@ -53,15 +51,17 @@ def hand_over(worker: str, seqs: list[int], now: Millis) -> Plan[None]:
     yield Ask(sql.HAND_OVER, (worker, now, now, str(seqs)))
 
 
-def _served(operation: ops.Claim) -> Plan[list[str]]:
+def _served(operation: ops.Claim, any_paused: int) -> Plan[list[str]]:
     """The queues to look into, in order."""
-    rows = yield Ask(sql.PAUSED)
-    paused = {queue for (queue,) in rows}
     if operation.queues is None:
         rows = yield Ask(sql.QUEUES)
-        names: Iterable[str] = queue_order(queue for (queue,) in rows)
+        names = queue_order([queue for (queue,) in rows])
     else:
-        names = dict.fromkeys(operation.queues)
+        names = list(dict.fromkeys(operation.queues))
+    if not any_paused:
+        return names
+    rows = yield Ask(sql.PAUSED)
+    paused = {queue for (queue,) in rows}
     return [name for name in names if name not in paused]
 
 

@@ -18,7 +18,10 @@ from boundary.jobs.shell.adapters.sqlite.plans.steps import NOWHERE, Ask, Do, Pl
 def enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
     jobs, tails = operation.jobs, behind_all()
     newest = None
-    if len(jobs) > 1:
+    if len(jobs) == 1:
+        if (yield from _append(jobs[0], now)):
+            return ops.Enqueued(now, (True,))
+    else:
         ((newest,),) = yield Ask(sql.NEWEST)
     for queue, priority in {(job.queue, job.priority) for job in jobs}:
         yield from tails.look(queue, priority)
@@ -33,6 +36,14 @@ def enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
         return ops.Enqueued(now, (True,) * len(jobs))
     below = NOWHERE if len(jobs) == 1 else newest or 0
     return ops.Enqueued(now, (yield from _sort_out(jobs, rows, below)))
+
+
+def _append(job: NewJob, now: Millis) -> Plan[bool]:
+    """Whether the job is at the tail of its lane, where most jobs go; False: all is as it was."""
+    if job.parked or job.delay_ms or (job.run_at is not None and job.run_at > now):
+        return False
+    values = (job.id, job.job_type, job.queue, job.priority, job.payload, now, job.run_at)
+    return bool((yield Do(sql.APPEND, (values,))))
 
 
 def _insert(rows: list[Row]) -> Plan[int]:
