@@ -73,7 +73,7 @@ def away(way: Way, chance: random.Random) -> None:
 def black_hole(*directions: Any) -> Callable[[Way, random.Random], None]:
     def harm(way: Way, chance: random.Random) -> None:
         way.proxy.blackhole(chance.choice(directions))
-        time.sleep(chance.uniform(0.1, 1.8))  # the lease is 1 s: some outlast it
+        time.sleep(chance.uniform(0.1, 3.5))  # the lease is 2 s: some outlast it
         way.proxy.heal()
 
     return harm

@@ -19,9 +19,11 @@ from boundary.jobs.core.operations import (
     Delete,
     Enqueue,
     Find,
+    Groups,
     Heartbeat,
     Inherit,
     Outcome,
+    Repair,
     Retry,
     Settle,
     Stats,
@@ -398,6 +400,56 @@ def test_too_many_clients(opened, within):
             with within(1.0), pytest.raises(BackendUnavailable, match="number of clients"):
                 door.execute(Time())
         assert door.execute(Time()) > 0
+
+
+# Numbers and names nobody can read
+
+
+@pytest.mark.parametrize(
+    ("words", "operation"),
+    [
+        (("HSET", "counters", "default:s", "many"), Stats()),
+        (("HSET", "counters", "nothing", "1"), Stats()),
+        (("SADD", "paused", b"\xff"), Stats()),
+        (("ZADD", "workers", "-inf", "w0"), Stats()),
+        (("ZADD", "groups", "inf", "x"), Groups()),
+    ],
+)
+def test_what_nobody_can_read_is_named(
+    opened, namespace, redis_server, redis_url, words, operation
+):
+    """With an error of ours, which a caller can expect; and only by who asks for it."""
+    command, key, *rest = words
+    with closing(opened(redis_url).blocking()) as door:
+        door.execute(one("a"))
+        redis_server.call(command, f"{{{namespace}:0}}:{key}", *rest)
+        with pytest.raises(StoreFormatError, match=f"{type(operation).__name__} cannot read"):
+            door.execute(operation)
+        assert len(door.execute(claim()).jobs) == 1
+
+
+def repaired(door, *, mend):
+    """What was amiss, by all steps of a repair."""
+    step = door.execute(Repair(None, 250, mend))
+    kinds = set(dict(step.amiss))
+    while step.cursor is not None:
+        step = door.execute(Repair(step.cursor, 250, mend))
+        kinds |= set(dict(step.amiss))
+    return kinds
+
+
+@pytest.mark.parametrize("count", ["9" * 40, "-9", "many", ""])
+def test_a_count_no_lane_can_have_is_mended(opened, namespace, redis_server, redis_url, count):
+    """Once the repair counted up to it, for ever, and the server with it."""
+    key = f"{{{namespace}:0}}:stale"
+    with closing(opened(redis_url).blocking()) as door:
+        door.execute(one("a"))
+        redis_server.call("HSET", key, "default:2", count)
+        assert "count" in repaired(door, mend=False)
+        assert "count" in repaired(door, mend=True)
+        assert repaired(door, mend=False) == set()
+        assert not redis_server.call("EXISTS", key)
+        assert len(door.execute(claim()).jobs) == 1
 
 
 # Records nobody can read

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from boundary.jobs import BackendUnavailable, StoreFormatError
-from boundary.jobs.core.operations import Enqueue, Find, Interest, Time, Topic
+from boundary.jobs import BackendUnavailable, Jobs, StoreFormatError
+from boundary.jobs.core.operations import Claim, Enqueue, Find, Interest, Time, Topic
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, notices
 
@@ -189,3 +189,73 @@ def test_processes_that_end_leave_one_file(path: Path) -> None:
     door.execute(Time())
     door.close()
     assert [file.name for file in path.parent.iterdir()] == ["jobs.db"]
+
+
+def hand(path: Path, statement: str, *values: object) -> None:
+    """Another program changes the file."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement, values)
+
+
+def stored(path: Path, number: int) -> list[NewJob]:
+    jobs = [NewJob(bytes([n]) * 16, "send", "default", 2, b"") for n in range(number)]
+    door = SqliteStore(path).blocking()
+    door.execute(Enqueue(tuple(jobs)))
+    door.close()
+    return jobs
+
+
+def claimed(path: Path) -> list[int]:
+    """The tokens under which the jobs there are given away."""
+    door = SqliteStore(path).blocking()
+    try:
+        return [one.token for one in door.execute(Claim("w", None, 10, 30_000, join=True)).jobs]
+    finally:
+        door.close()
+
+
+def test_text_that_is_no_text_in_one_row_stops_no_other(path: Path) -> None:
+    stored(path, 3)
+    hand(path, "UPDATE job SET job_type = CAST(? AS TEXT) WHERE seq = 2", b"\xff\xfe")
+    assert claimed(path) == [1, 1, 1]
+    door = SqliteStore(path).blocking()
+    assert [one.job_type for one in door.execute(Find((bytes([1]) * 16,))) if one] == [r"\xff\xfe"]
+    door.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "tokens"),
+    [("token", {1, 2**53 - 1}), ("position", {1}), ("due", {1}), ("created", {1})],
+)
+def test_a_number_beyond_all_in_one_row_stops_no_other(
+    path: Path, column: str, tokens: set[int]
+) -> None:
+    """Once a claim was refused for good: the next token, or place, was no number of SQLite's."""
+    stored(path, 2)
+    hand(path, f"UPDATE job SET {column} = ? WHERE seq = 2", 2**63 - 1)
+    stored_later = NewJob(b"l" * 16, "send", "default", 2, b"", delay_ms=1)
+    door = SqliteStore(path).blocking()
+    door.execute(Enqueue((JOB, stored_later)))
+    door.close()
+    assert set(claimed(path)) == tokens
+
+
+@pytest.mark.parametrize(("mark", "mono"), [(-1, 0), (2**62, 0), (0, -(2**63))])
+def test_a_clock_that_no_clock_shows_is_named(path: Path, mark: int, mono: int) -> None:
+    """And not believed: time that went on from there could never go back."""
+    stored(path, 1)
+    hand(path, "UPDATE clock SET mark = ?, mono = ?", mark, mono)
+    door = SqliteStore(path).blocking()
+    with pytest.raises(StoreFormatError, match="UPDATE clock SET mark = 0, mono = 0"):
+        door.execute(Time())
+    hand(path, "UPDATE clock SET mark = 0, mono = 0")
+    assert door.execute(Time()) > 0
+    door.close()
+
+
+def test_an_id_that_is_none_is_shown_among_the_others(path: Path) -> None:
+    stored(path, 2)
+    hand(path, "UPDATE job SET id = x'00' WHERE seq = 1")
+    with Jobs(f"sqlite:///{path}") as jobs:
+        found = jobs.search().jobs
+        assert len({one.id for one in found}) == 2

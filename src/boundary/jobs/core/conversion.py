@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, priority
+from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.records import (
     Attempt,
     FailedRun,
@@ -59,7 +59,7 @@ def job_of(record: Record) -> Job:
         error = _worker_lost(record)
     expires = None if payload.expires_ms is None else record.created + payload.expires_ms
     return Job(
-        id=UUID(bytes=record.id),
+        id=shown_id(record.id),
         job_type=record.job_type,
         queue=record.queue,
         args=payload.args,
@@ -133,7 +133,7 @@ def _worker_lost(record: Record) -> JobError:
 
 def _unreadable_job(record: Record, problem: Exception) -> Job:
     return Job(
-        id=UUID(bytes=record.id),
+        id=shown_id(record.id),
         job_type=record.job_type,
         queue=record.queue,
         status=record.status,

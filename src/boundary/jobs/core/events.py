@@ -31,6 +31,7 @@ from boundary.jobs.core.happenings import (
     Started,
     TakenBack,
 )
+from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.operations import FRAME, Outcome
 from boundary.jobs.core.records import Job, JobError, Progress
 from boundary.jobs.core.telling import told_error
@@ -324,7 +325,7 @@ def event_of(row: Row, lost: int = 0) -> Event:
     """The event a row stands for."""
     return Event(
         type=row.type,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - a newer one
-        job_id=UUID(bytes=row.id),
+        job_id=shown_id(row.id),
         job_type=row.job_type,
         queue=row.queue,
         at=wire.at(row.at),

@@ -15,6 +15,7 @@ from uuid import UUID
 from msgspec import MsgspecError, Struct
 
 from boundary.jobs.core import conversion, wire
+from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.operations import AHEAD, Facts, Glimpse, Holding
 from boundary.jobs.core.records import Job, JobError, Status
 from boundary.jobs.core.stats import WorkerNote, worker_note
@@ -324,7 +325,7 @@ def _said(rows: tuple[Holding, ...]) -> list[_Worker]:
 
 def _busy_with(glimpse: Glimpse, worker: str) -> BusyWith:
     return BusyWith(
-        UUID(bytes=glimpse.id),
+        shown_id(glimpse.id),
         glimpse.job_type,
         glimpse.queue,
         worker,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
-from uuid import UUID
 
+from boundary.jobs.core.names import shown_id
 from boundary.jobs.shell import stacks
 from boundary.jobs.shell.running import stack_of
 
@@ -34,7 +34,7 @@ def _title(run: Run, now: float) -> str:
     record = run.record
     asked = f", asked to stop ({run.stop})" if run.stop else ""
     return (
-        f"job {UUID(bytes=record.id)} {record.job_type} in {record.queue}, "
+        f"job {shown_id(record.id)} {record.job_type} in {record.queue}, "
         f"run {record.retry_count + 1}, for {now - run.started:.1f} s{asked}"
     )
 

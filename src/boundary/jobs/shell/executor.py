@@ -18,9 +18,9 @@ import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from boundary.jobs.core import outcome, wire
+from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.records import Progress
 from boundary.jobs.errors import RecordError
 from boundary.jobs.shell import process
@@ -331,7 +331,7 @@ class Executor:
     def _quarantine(self, record: Record, error: RecordError) -> None:
         log.error(
             "job %s of type %s cannot be read and is now a dead letter: %s",
-            UUID(bytes=record.id),
+            shown_id(record.id),
             record.job_type,
             error,
             extra=labels(record),

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import conversion, lifecycle, stats, wire
 from boundary.jobs.core.happenings import Admitted, Cancelled, Happening, Retried
-from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.names import checked_name, shown_id
 from boundary.jobs.core.operations import (
     ENQUEUE_BATCH,
     HOURS,
@@ -463,7 +463,7 @@ def _workers(snapshot: Snapshot) -> list[WorkerInfo]:
             row.worker,
             row.info,
             wire.at(row.expires),
-            tuple([UUID(bytes=id) for id in row.held]),
+            tuple([shown_id(id) for id in row.held]),
         )
         for row in snapshot.workers
         if row.expires > snapshot.now

@@ -11,9 +11,10 @@ import re
 import sys
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Literal, TypeAlias
-from uuid import UUID
 
 import msgspec
+
+from boundary.jobs.core.names import shown_id
 
 if TYPE_CHECKING:
     from boundary.jobs.core.wire import Record
@@ -36,7 +37,7 @@ _COLORS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL
 def labels(record: Record) -> dict[str, object]:
     """What every log line about a job carries."""
     return {
-        "job_id": str(UUID(bytes=record.id)),
+        "job_id": str(shown_id(record.id)),
         "job_type": record.job_type,
         "queue": record.queue,
         "attempt": record.retry_count + 1,

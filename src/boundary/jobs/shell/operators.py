@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from boundary.jobs.core import conversion, lifecycle, wire
 from boundary.jobs.core import why as reasons
 from boundary.jobs.core.happenings import Retried
-from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.names import checked_name, shown_id
 from boundary.jobs.core.operations import (
     ASIDE,
     BATCH,
@@ -275,7 +275,7 @@ def edit(
             size=len(data),
             limit=limit,
         )
-    act = None if hand is None else hand.act("edit", str(UUID(bytes=record.id)))
+    act = None if hand is None else hand.act("edit", str(shown_id(record.id)))
     verdict = yield from ask(Edit(record.id, record.token, record.updated, data, act))
     if verdict == "refused":
         raise _not_to_edit(record)
@@ -287,7 +287,7 @@ def edit(
 
 def _not_to_edit(record: Record) -> IllegalTransition:
     return IllegalTransition(
-        f"job {UUID(bytes=record.id)} is {record.status}, or changed a moment ago; only a job that "
+        f"job {shown_id(record.id)} is {record.status}, or changed a moment ago; only a job that "
         "waits or is dead gets other arguments",
         status=record.status,
         event="edit",
@@ -318,7 +318,7 @@ class AuditPage(Struct, frozen=True):
 
 def _entry(one: Entry) -> AuditEntry:
     return AuditEntry(
-        id=UUID(bytes=one.id),
+        id=shown_id(one.id),
         at=wire.at(one.at),
         by=one.by,
         what=one.what,

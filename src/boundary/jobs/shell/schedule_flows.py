@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from boundary.jobs.core import conversion, wire
 from boundary.jobs.core import priority as priorities
 from boundary.jobs.core import schedules as core
-from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.names import checked_name, shown_id
 from boundary.jobs.core.operations import (
     MISFIRE_CAP,
     Act,
@@ -314,5 +314,5 @@ def _info(one: Schedule, *, orphaned: bool = False) -> ScheduleInfo:
         origin=core.origin(one),
         orphaned=orphaned,
         fired_at=None if one.fired_at is None else wire.at(one.fired_at),
-        last_job=None if one.last_job is None else UUID(bytes=one.last_job),
+        last_job=None if one.last_job is None else shown_id(one.last_job),
     )

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from boundary.jobs.core import conversion, lifecycle, outcome, priority, retry, trails, wire
 from boundary.jobs.core.happenings import Admitted, Ended, Started
 from boundary.jobs.core.job import JSON, Job, Status
-from boundary.jobs.core.names import checked_name
+from boundary.jobs.core.names import checked_name, shown_id
 from boundary.jobs.core.operations import (
     BATCH,
     Cancel,
@@ -288,7 +288,7 @@ def _done(record: Record, status: Status, operation: Operation[tuple[str, ...]])
 
 def _refused(record: Record, status: Status) -> IllegalTransition:
     return IllegalTransition(
-        f"job {UUID(bytes=record.id)} is no longer {record.status}; look again",
+        f"job {shown_id(record.id)} is no longer {record.status}; look again",
         status=record.status,
         event=status,
     )

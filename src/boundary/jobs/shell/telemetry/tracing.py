@@ -13,9 +13,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
-from uuid import UUID
 
 from boundary.jobs.core.events import ENDS
+from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.telling import told_error
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _attributes(operation: str, job_type: str, queue: str, id: bytes) -> Attribu
         "messaging.operation.name": operation,
         "messaging.operation.type": operation,
         "messaging.destination.name": queue,
-        "messaging.message.id": str(UUID(bytes=id)),
+        "messaging.message.id": str(shown_id(id)),
         "boundary_jobs.job_type": job_type,
     }
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from boundary.jobs.core.operations import Enqueue, Operation
 from boundary.jobs.errors import BackendError
+from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Node, Nodes, shown
 from boundary.jobs.shell.adapters.redis.plans import plan
@@ -108,6 +109,10 @@ def execute(
         except StopIteration as done:
             value: R = done.value
             return value
+        except UNREADABLE as error:
+            if replies is None:
+                raise  # nothing was asked yet: it is the operation that is wrong
+            raise unreadable(known.terms.address.shown(), operation, error) from error
         try:
             replies = yield from _together(calls, known, end)
         except _Uncertain as error:

@@ -33,15 +33,24 @@ from boundary.jobs.core.operations import (
 )
 from boundary.jobs.core.storetime import store_now
 from boundary.jobs.core.wire import Millis
-from boundary.jobs.errors import BackendError, BackendUnavailable, JobsError, UsageError
+from boundary.jobs.errors import (
+    BackendError,
+    BackendUnavailable,
+    JobsError,
+    StoreFormatError,
+    UsageError,
+)
 from boundary.jobs.ports import AsyncListener, AsyncWatcher, Clock, Finding, Listener, Watcher
+from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
 from boundary.jobs.shell.adapters.sqlite import standing
 from boundary.jobs.shell.adapters.sqlite.examining import examine
 from boundary.jobs.shell.adapters.sqlite.opening import (
+    BRINGS_JOBS,
     connect,
     is_busy,
     is_full,
+    is_undecodable,
     meaning,
     translated,
 )
@@ -72,6 +81,9 @@ GATHERED = 64
 
 MARK_EVERY = 1_000
 """Milliseconds between notes of the store's time."""
+
+LAST_MARK = 253_402_300_799_999
+"""The last millisecond of the year 9999: no clock stands later."""
 
 LOG = {True: 1000, False: 2000}
 """Pages of the log at which a commit, flushed or not, moves them into the file. That waits for the
@@ -159,6 +171,7 @@ class Engine:
         self._pid = os.getpid()
         self._told: Millis = 0
         self._flushing = self._durable = True
+        self._lenient = False
 
     def close(self) -> None:
         """The connection is closed; the next operation opens one."""
@@ -207,6 +220,8 @@ class Engine:
         ):  # the file is locked: only the beginning of a transaction says so
             return False
         except Exception as error:  # noqa: BLE001 - as in `_perform`
+            if is_undecodable(error) and not self._lenient:
+                return False  # `_perform` reads it
             entry.error = self._said(error, entry.operation)
         finally:
             self._using.release()
@@ -221,6 +236,10 @@ class Engine:
         except BackendError as error:
             _fail(entries, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is one caller's own
+            if is_undecodable(error) and not self._lenient:
+                self._be_lenient()
+                self._perform(entries, end)
+                return
             if len(entries) == 1:
                 entries[0].error = self._said(error, entries[0].operation)
                 return
@@ -306,6 +325,12 @@ class Engine:
             note: Write it down now and then, for whoever's clock is behind it.
         """
         ((mark, marked),) = cursor.execute("SELECT mark, mono FROM clock").fetchall()
+        if not 0 <= mark <= LAST_MARK or abs(marked) > LAST_MARK:
+            raise StoreFormatError(
+                f"the clock that {self.path} keeps stands at {mark} ms since 1970, {marked} ms "
+                "after a boot; did another program, or a hand, write there? Set it back: "
+                "UPDATE clock SET mark = 0, mono = 0"
+            )
         mono = self._clock.mono()
         now = self._told = max(self._told, store_now(self._clock.now(), mark, mono - marked))
         # After a reboot `mono` starts anew: noted at once, or time stood still until it caught up.
@@ -319,10 +344,13 @@ class Engine:
             if not is_full(error):
                 self._drop()
             return translated(error, self.path, operation)
-        if isinstance(error, OverflowError | UnicodeError):
+        brings = isinstance(operation, BRINGS_JOBS)
+        if brings and isinstance(error, OverflowError | UnicodeEncodeError):
             wrong = UsageError(f"{type(operation).__name__} holds what no store can: {error}")
             wrong.__cause__ = error
             return wrong
+        if isinstance(error, UNREADABLE):
+            return unreadable(str(self.path), operation, error)
         return error
 
     def _tell(self, entries: Sequence[Entry], claim: StandingClaim[Entry] | None = None) -> None:
@@ -360,9 +388,19 @@ class Engine:
     def _opened(self) -> sqlite3.Cursor:
         """The one cursor of a new connection: a cursor for each statement would cost more."""
         self._connection = connect(self.path, self._timeout)
+        if self._lenient:
+            self._connection.text_factory = _shown
         self._cursor = self._connection.cursor()
         self._flushing = True
         return self._cursor
+
+    def _be_lenient(self) -> None:
+        """Text that is not UTF-8 is read with its bytes shown: one row must not stop the others.
+
+        From now on, and not from the first, since decoding by a function costs every text.
+        """
+        self._lenient = True
+        self._drop()
 
     def _drop(self) -> None:
         connection, self._connection, self._cursor = self._connection, None, None
@@ -375,6 +413,10 @@ class Engine:
             _ABANDONED.extend((self._connection, self._cursor))
             self._connection = self._cursor = None
             self._using, self._pid = threading.Lock(), os.getpid()
+
+
+def _shown(text: bytes) -> str:
+    return text.decode(errors="backslashreplace")
 
 
 def _asks_who_watches(entry: Entry) -> bool:

@@ -183,8 +183,7 @@ def _opened(path: Path, timeout: float) -> sqlite3.Connection:
 
 def is_busy(error: BaseException) -> bool:
     """Whether another connection stood in the way; the same may work in a moment."""
-    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
-    return code & 0xFF == sqlite3.SQLITE_BUSY
+    return isinstance(error, sqlite3.OperationalError) and _code(error) == sqlite3.SQLITE_BUSY
 
 
 def _make_private(path: Path) -> None:
@@ -292,11 +291,18 @@ def translated(
 ) -> BackendError:
     """What an error of SQLite means to a caller, who asked for this operation."""
     kind, text = _MEANINGS.get(_code(error), (BackendUnavailable, "{path} cannot be used: {error}"))
-    if kind is StoreFull and not isinstance(operation, _BRINGS_JOBS):
+    if kind is StoreFull and not isinstance(operation, BRINGS_JOBS):
         kind = BackendUnavailable
     ours = kind(text.format(path=path, error=error))
     ours.__cause__ = error
     return ours
+
+
+def is_undecodable(error: BaseException) -> bool:
+    """Whether a text in the file is not UTF-8: SQLite keeps any bytes as text, Python does not."""
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith(
+        "Could not decode to UTF-8"
+    )
 
 
 def is_full(error: sqlite3.Error) -> bool:
@@ -309,7 +315,7 @@ def _code(error: sqlite3.Error) -> int:
     return code & 0xFF
 
 
-_BRINGS_JOBS: Final = (Enqueue, Fire, PutSchedule, Save)
+BRINGS_JOBS: Final = (Enqueue, Fire, PutSchedule, Save)
 """These add to a store, so a full one refuses them; to all others it is out of order."""
 
 

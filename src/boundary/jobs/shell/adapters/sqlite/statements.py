@@ -7,6 +7,8 @@ does not: when they are run (`plans`).
 
 from __future__ import annotations
 
+from typing import Final
+
 COLUMNS = (
     "seq, id, job_type, queue, priority, payload, created, updated, status, due, execute_at, "
     "started, completed, worker, token, retry_count, crashes, cancelling, ending, trail, "
@@ -80,8 +82,12 @@ FROM (
 JOIN job ON job.seq = next.seq
 ORDER BY next.rank, next.place
 """
+LAST_TOKEN: Final = 2**53 - 1
+"""No claim counts on from here: a row that a hand gave a larger token is handed over all the same."""
+
 HAND_OVER = (
-    "UPDATE job SET status = 'running', worker = ?, token = token + 1, started = ?, updated = ?, "
+    "UPDATE job SET status = 'running', worker = ?, "
+    f"token = min(token, {LAST_TOKEN - 1}) + 1, started = ?, updated = ?, "
     "due = NULL, position = NULL, cancelling = 0, progress = x'' "
     "WHERE seq IN (SELECT value FROM json_each(?))"
 )

@@ -95,7 +95,7 @@ def _handed_over(row: Row, worker: str, now: Millis) -> Record:
         now,
         None,
         worker,
-        token + 1,
+        min(token, sql.LAST_TOKEN - 1) + 1,
         retry_count,
         crashes,
         False,

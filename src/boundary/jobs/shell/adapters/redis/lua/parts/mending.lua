@@ -6,13 +6,13 @@
 local MEND -- false: only count
 local found, kinds = {}, {}
 
--- Something of this kind is amiss; `put_right` is what is done about it.
-local function amiss(kind, put_right)
+-- Something of this kind is amiss, so often; `put_right` is what is done about it.
+local function amiss(kind, put_right, number)
   if not found[kind] then
     found[kind] = 0
     kinds[#kinds + 1] = kind
   end
-  found[kind] = found[kind] + 1
+  found[kind] = found[kind] + (number or 1)
   if MEND then
     put_right()
   end
@@ -39,8 +39,11 @@ end
 -- Entries of jobs that do not stand here are counted. More, or fewer: those without a job leave.
 local function check_left_behind(lane, others)
   local counted = tonumber(call('HGET', P .. 'stale', lane) or 0)
-  for _ = 1, math.abs(#others - counted) do
-    amiss(#others > counted and 'entry without a job' or 'count', function() end)
+  if counted and counted >= 0 and counted < #others then
+    amiss('entry without a job', function() end, #others - counted)
+  elseif counted ~= #others then
+    -- Too many, or not a number at all: a hand may have written anything, one count is wrong.
+    amiss('count', function() end, counted and math.min(math.abs(counted - #others), 1000) or 1)
   end
   if #others == counted or not MEND then
     return
