@@ -221,7 +221,7 @@ def test_it_follows_the_size_of_the_terminal(file: str) -> None:
             sitting.resize(140, 60)
             id = str(jobs.failed(1)[0].id)
             sitting.sees(id)
-            assert len(sitting.text.splitlines()) == 60
+            sitting.until("it fills the window", lambda: len(sitting.text.splitlines()) == 60)
 
 
 @pytest.mark.parametrize(
