@@ -6,7 +6,7 @@ What belongs here: whom an order is for. What does not: what a worker does with 
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from boundary.jobs.core.operations import Instruct, Order, Stats, Word
 from boundary.jobs.shell.flows import Flow, ask
@@ -22,7 +22,7 @@ def instruct(word: Word, worker: str | None, hand: Hand | None = None) -> Flow[i
     Args:
         worker: Its id, the beginning of it (``host:pid``), or its process id; None: all.
     """
-    order = Order(secrets.token_bytes(16), word)
+    order = Order(os.urandom(16), word)
     meant = None
     if worker is not None:
         snapshot = yield from ask(Stats())

@@ -6,7 +6,6 @@ does not: what a subscriber makes of it.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Protocol
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from boundary.jobs.core.happenings import Happening
-
-log: logging.Logger = logging.getLogger("boundary.jobs")
 
 
 class Subscriber(Protocol):
@@ -49,6 +46,9 @@ class Stream:
             try:
                 subscriber(happening)
             except Exception:
+                import logging  # here: to enqueue, nothing else needs it
+
+                log = logging.getLogger("boundary.jobs")
                 log.exception("%s did not take note of %s", subscriber, type(happening).__name__)
 
 
