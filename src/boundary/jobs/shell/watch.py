@@ -39,9 +39,14 @@ LOOK = 0.25
 BLOCKED = 1.0
 """Seconds the event loop may go without a turn."""
 
-HELD = 5.0
+HELD = 30.0
 """Seconds after which stacks go to standard error though no Python code can run: native code holds
-the interpreter, and may never let it go."""
+the interpreter, and may never let it go.
+
+Not sooner: a process that was stopped (SIGSTOP, a frozen container) for longer is told so as soon as
+it goes on, while its threads run, and then reading their stacks can end it (`faulthandler` takes no
+lock). After so long its leases are lost anyway.
+"""
 
 REMIND = 60.0
 """Seconds between words about handlers that were left behind."""
