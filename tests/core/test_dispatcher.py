@@ -480,6 +480,7 @@ def test_what_is_heard_of_lost_jobs_does_not_keep_a_worker_from_leaving() -> Non
         day.arrive(0)
     assert day.state.held == 0
     day.send(Stop(day.now, 30_000.0))
+    day.send(Joined(day.now))
     while day.state.asking:
         day.arrive(0)
     assert day.state.phase == "stopped"
@@ -534,6 +535,23 @@ def test_jobs_given_back_and_leases_lost_are_not_counted_any_more() -> None:
     assert day.state.held_of == ()
     day.finish(2, 50.0, queue="reports")
     assert dict(day.state.held_of).get("reports", 0) == 0
+
+
+@pytest.mark.parametrize("draining", [False, True])
+def test_without_a_name_it_waits_for_one_and_asks_nothing(draining: bool) -> None:
+    """Outcomes left over from the lost name are handed in under the next, and not before."""
+    day = Day()
+    day.tick()
+    day.arrive(2)
+    asked = exchange(day.finish(2, 50.0))
+    day.send(Disowned(day.now))
+    if draining:
+        day.send(Stop(day.now, 60_000.0))
+    effects = day.send(Arrived(day.now, asked, 0, leftover=True))
+    assert Exchange not in kinds(effects)
+    (alarm,) = [one for one in effects if isinstance(one, Alarm)]
+    assert alarm.at > day.now + 1_000.0
+    assert exchange(day.send(Joined(day.now))).claiming is not draining
 
 
 def test_an_idle_worker_says_which_queue_is_full() -> None:

@@ -154,12 +154,13 @@ def _through(state: State, now: float) -> bool:
 
 def _next_alarm(state: State) -> float:
     if state.phase == "draining":
-        again = state.blocked_until if state.unsettled and not state.asking else INF
+        retries = state.unsettled and not state.asking and not state.nameless
+        again = state.blocked_until if retries else INF
         return min(again, state.deadline, state.quit_at)
     if state.asking:
         return min(state.sweep_at, _stale_at(state))
     hungry = state.hungry and claims(state)
     look = state.blocked_until if hungry or state.unsettled else state.look_at
     full = state.held >= state.slots and not state.unsettled
-    idle = full or ((state.quiet or state.nameless) and not state.unsettled)
+    idle = full or state.nameless or (state.quiet and not state.unsettled)
     return min(state.sweep_at, _stale_at(state), INF if idle else look)

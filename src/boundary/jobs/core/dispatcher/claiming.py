@@ -59,9 +59,9 @@ def claims(state: State) -> bool:
 
 
 def ask(state: State, now: float, u: float) -> tuple[State, tuple[Effect, ...]]:
-    """The exchange that is worth a call now, if one is."""
+    """The exchange that is worth a call now, if one is; none under a name the store does not know."""
     most = AT_ONCE if state.plenty else 1
-    if len(state.asking) >= most or now < state.blocked_until:
+    if state.nameless or len(state.asking) >= most or now < state.blocked_until:
         return state, ()
     claim = _claim(state, u) if state.hungry and claims(state) else None
     if claim is None and (not state.unsettled or state.asking):
