@@ -440,9 +440,9 @@ def _after_cancel(case: Case) -> Iterator[Violation]:
                     # A journal does not say that it was claimed already.
                     unseen = event.answer == "requested" and not case.history.store_told
                     token += unseen
-                case RolledBack():
+                case RolledBack() | Revived():
                     cancelled = False
-                case Revived() | Stored():
+                case Stored():
                     cancelled = False
                     token = 0
                 case Began() if cancelled and event.token > token:

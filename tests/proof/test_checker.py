@@ -122,6 +122,17 @@ GOOD = {
         Began("a", 1, "v", 92),
         Ended("a", 1, "v", 95, "stopped"),
     ),
+    "a paused worker begins what was retried and cancelled meanwhile": told(
+        ASKED,
+        Claimed("a", 1, "v", 1),
+        Fault("pause", "v", 3, 90),
+        TakenBack("a", 1, "v", 50, "crash", until=40),
+        Revived("a", 60),
+        Stopped("a", 70, "done"),
+        Began("a", 1, "v", 92),
+        Ended("a", 1, "v", 95, "stopped"),
+        kept=(Kept("a", "cancelled", 1),),
+    ),
     "it is cancelled while it waits": told(
         ASKED, Stopped("a", 5, "done"), kept=(Kept("a", "cancelled"),)
     ),
@@ -366,6 +377,7 @@ BAD = {
             *run(2, 20),
         ),
         journal(Asked("a", 0), Stopped("a", 9, "done"), Began("a", 1, "1", 10)),
+        told(ASKED, *cut_short(1, 10), Revived("a", 70), Stopped("a", 75, "done"), *run(2, 80)),
     ],
     "after stop": [told(ASKED, Fault("sigterm", "w", 5), *run(1, 10))],
     "too late": [
