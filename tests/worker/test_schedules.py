@@ -62,11 +62,15 @@ def stored_ids(backend: Backend) -> list[bytes]:
 
 
 def test_each_tick_once_with_several_workers_that_come_and_go(shared_url: str) -> None:
-    """G11, on real stores: workers with connections of their own, stopped at once mid-way."""
-    ran: list[UUID] = []
+    """G11, on real stores: workers with connections of their own, stopped at once mid-way.
+
+    One job for each tick. A worker that could not hand in what it ran before it left has its job
+    run again, as any other; under one claim it runs once.
+    """
+    ran: list[tuple[UUID, int]] = []
 
     def record(ctx: Context) -> None:
-        ran.append(ctx.job.id)
+        ran.append((ctx.job.id, ctx.fencing_token))
 
     @contextlib.contextmanager
     def worker() -> Iterator[None]:
