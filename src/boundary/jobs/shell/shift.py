@@ -79,6 +79,7 @@ from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.load import Load
 from boundary.jobs.shell.pulse import Heart, describe_worker
 from boundary.jobs.shell.reports import Reports
+from boundary.jobs.shell.streams import Streams
 from boundary.jobs.shell.surroundings import Surroundings
 from boundary.jobs.shell.telemetry.stream import Voice
 from boundary.jobs.shell.telemetry.wiring import Telemetry
@@ -165,7 +166,7 @@ class Shift:
         self._worker = worker
         self._settings = settings
         self._burst = burst
-        self._whole_process = whole_process
+        self._streams = Streams() if whole_process else None
         self._state = State(replace(worker.setup, burst=burst))
         self._events: deque[dispatcher.Event] = deque()
         self._loop = asyncio.get_running_loop()
@@ -216,7 +217,11 @@ class Shift:
                     finally:
                         await self._executor.close()
         finally:
-            await self._depart()
+            try:
+                await self._depart()
+            finally:
+                if self._streams is not None:
+                    self._streams.close()
 
     def ask_to_stop(self, grace: float | None) -> None:
         """Take nothing more; from any thread."""
@@ -814,7 +819,7 @@ class Shift:
         return self._worker.surroundings.watch(
             runs=lambda: self._runs,
             left_behind=lambda: self._executor.left_behind,
-            whole_process=self._whole_process,
+            streams=self._streams,
         )
 
     async def _send_report(self, record: Record, progress: bytes) -> None:
@@ -833,7 +838,7 @@ class Shift:
             concurrency=self._worker.setup.concurrency,
             keep=self._keep,
             addresses=self._addresses,
-            whole_process=self._whole_process,
+            streams=self._streams,
             max_unhandled_ms=self._settings.workers.max_unhandled,
             max_crashes=self._settings.workers.max_crashes,
             result_limit=self._settings.payload_limit,
