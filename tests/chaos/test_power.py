@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import signal
 import sqlite3
 import subprocess
 import time
@@ -15,7 +17,7 @@ import pytest
 from boundary.jobs import Jobs
 from devservers.single import Server
 from tests.chaos.card import hand_in, scale, seed
-from tests.chaos.power import Power
+from tests.chaos.power import Found, Power
 from tests.chaos.traffic import Traffic
 from tests.chaos.witness import PATIENCE, card_of, history_of, kill, now, plain, stop
 from tests.processes.conftest import Floor
@@ -144,30 +146,17 @@ def _drain(traffic: Traffic, floor: Floor) -> None:
     eventually(f"nothing is left\n{floor.log()}", traffic.is_empty, patience=PATIENCE)
 
 
-def _write_anew(server: Server) -> None:
-    """The server has written its log anew from what it has in memory.
-
-    Where a cut goes through the middle of a script's writes, Redis and Valkey do not apply them,
-    but leave the beginning in the file: the next restart but one would take it together with what
-    follows (valkey-io/valkey#4342). docs/redis.md says so to operators.
-    """
-    server.call("BGREWRITEAOF")
-
-    def is_done() -> bool:
-        said = str(server.call("INFO", "persistence"))
-        assert "aof_last_bgrewrite_status:ok" in said
-        return "aof_rewrite_in_progress:0" in said and "aof_rewrite_scheduled:0" in said
-
-    eventually("the log is written anew", is_done, patience=PATIENCE)
-
-
 HOW = {
     "stopped": ("everysec", "SIGTERM"),
     "killed, appendfsync always": ("always", "SIGKILL"),
     "killed, appendfsync everysec": ("everysec", "SIGKILL"),
     "power cut, appendfsync always": ("always", "power cut"),
     "power cut, appendfsync everysec": ("everysec", "power cut"),
+    "power cut in a rewrite, appendfsync always": ("always", "power cut in a rewrite"),
+    "power cut in a rewrite, appendfsync everysec": ("everysec", "power cut in a rewrite"),
 }
+SLOWLY_US = 50_000
+"""For how long a rewrite of the log rests after each key, so that a cut can come in its middle."""
 
 
 class Supplied:
@@ -186,7 +175,8 @@ class Supplied:
             environ=power.environ,
         ).start()
         self.cuts: list[RolledBack] = []
-        self._safe = now()
+        self.in_rewrites = 0
+        self._safe = self._opened = now()
 
     def end(self, how: str, chance: random.Random) -> None:
         """It ends so, and is there again.
@@ -194,21 +184,53 @@ class Supplied:
         With everysec, what it did after the last write of its log that was flushed (a power cut)
         or made (SIGKILL: while a flush is under way it answers before it writes) may be undone.
         """
+        is_cut = how.startswith("power cut")
         if how == "SIGTERM":
             self.server.stop()
+        elif how == "power cut in a rewrite":
+            self._begin_rewrite(chance)
+            self._kill_with_child()
         else:
             self.server.kill()
         at = now()
-        found = self.power.cut(chance, "tail") if how == "power cut" else self.power.looked_at()
+        found = self.power.cut(chance, "tail") if is_cut else self.power.looked_at()
         if self.flushed == "everysec" and how != "SIGTERM":
-            lasts = [one.flushed for one in found if one.path.name.endswith(".incr.aof")]
-            self.cuts.append(RolledBack(at, max([self._safe, *lasts])))
+            self.cuts.append(RolledBack(at, self._lasting(found)))
         self.power.on()
         time.sleep(chance.uniform(0.0, 0.5))
         self.server.restart()
         self._safe = now()
-        if how == "power cut":
+        if is_cut:
             self._write_anew()
+
+    def _lasting(self, found: list[Found]) -> float:
+        """Until when everything lasts: in a rewrite there are two logs, each of which may lack its end."""
+        logs = [one for one in found if one.path.name.endswith(".incr.aof")]
+        torn = [one.flushed or self._opened for one in logs if one.gone]
+        whole = max((one.flushed for one in logs), default=0.0)
+        return max(self._safe, min(torn, default=whole))
+
+    def _begin_rewrite(self, chance: random.Random) -> None:
+        """The log is being written anew, for up to a second; some of these have come to their end."""
+        self.server.call("CONFIG", "SET", "rdb-key-save-delay", SLOWLY_US)
+        self._opened = now()
+        self.server.call("BGREWRITEAOF")
+        eventually("it begins", lambda: self._said("aof_rewrite_in_progress:1"), patience=PATIENCE)
+        time.sleep(chance.uniform(0.0, 1.0))
+
+    def _kill_with_child(self) -> None:
+        """Power has failed for the server and for the process that writes the log anew."""
+        self.in_rewrites += self._said("aof_rewrite_in_progress:1")
+        main = self.server.process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        self.server.kill()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+
+    def _said(self, what: str) -> bool:
+        """Whether the server says so of how it writes things down."""
+        return what in str(self.server.call("INFO", "persistence"))
 
     def _write_anew(self) -> None:
         """The server has written its log anew from what it has in memory.
@@ -220,9 +242,9 @@ class Supplied:
         self.server.call("BGREWRITEAOF")
 
         def is_done() -> bool:
-            said = str(self.server.call("INFO", "persistence"))
-            assert "aof_last_bgrewrite_status:ok" in said
-            return "aof_rewrite_in_progress:0" in said and "aof_rewrite_scheduled:0" in said
+            assert self._said("aof_last_bgrewrite_status:ok")
+            waits = ("aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0")
+            return all(self._said(each) for each in waits)
 
         eventually("the log is written anew", is_done, patience=PATIENCE)
 
@@ -259,6 +281,8 @@ def test_a_redis_server_ends_and_comes_back(tmp_path: Path, how: str) -> None:
             began=traffic.began,
             note=_undone(history, supplied.cuts) if supplied.cuts else "",
         )
+        if end == "power cut in a rewrite":
+            assert supplied.in_rewrites, "the power failed in the middle of one"
         hand_in(card)
     finally:
         floor.close()

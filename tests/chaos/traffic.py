@@ -19,10 +19,10 @@ from typing import Any
 
 from boundary.jobs.errors import BackendError
 from tests.chaos.card import Card, seed
-from tests.chaos.witness import history_of, now
+from tests.chaos.witness import history_of, now, recovery
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
-from tests.proof.history import Asked, Began, Ended, Fault, History, Removed
+from tests.proof.history import Asked, Ended, Fault, History, Removed
 from tests.waiting import eventually
 
 AT_ONCE = "10"
@@ -202,14 +202,3 @@ class Traffic:
         except BackendError:
             return False
         return not any(one.size + one.scheduled + one.running for one in queues)
-
-
-def recovery(history: History) -> float | None:
-    """Seconds from the end of a fault to the next job that began there, at the worst."""
-    starts = [one for one in history.events if isinstance(one, Began)]
-    waits: list[float] = []
-    for fault in (one for one in history.events if isinstance(one, Fault)):
-        over = max(fault.at, fault.until)
-        later = [one.at - over for one in starts if one.at > over and fault.by in {"*", one.by}]
-        waits += [min(later)] if later else []
-    return round(max(waits) / 1000, 2) if waits else None

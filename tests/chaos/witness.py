@@ -172,8 +172,9 @@ def store_of(floor: Floor) -> str:
 def recovery(history: History) -> float | None:
     """Seconds from a fault until work went on, at the worst.
 
-    Of a worker's fault: until the last job that it ran then began again. Of the store's: from its
-    end until some job began.
+    Of a worker's fault: until the last job that it ran then began again; and from the fault's end
+    until the worker itself began one, if it ever did. Of the store's: from its end until some job
+    began.
     """
     faults: dict[str, list[Fault]] = {}
     runs: dict[str, list[Began]] = {}
@@ -189,8 +190,14 @@ def recovery(history: History) -> float | None:
         for fault in faults.get(first.by, ())
         if first.at <= fault.at < then.at
     ]
-    starts = sorted(one.at for all in runs.values() for one in all)
-    for fault in faults.get("*", ()):
-        over = max(fault.at, fault.until)
-        waits += [at - over for at in starts[bisect(starts, over) :][:1]]
+    starts: dict[str, list[float]] = {"*": []}
+    for one in (each for all in runs.values() for each in all):
+        starts["*"].append(one.at)
+        starts.setdefault(one.by, []).append(one.at)
+    for all in starts.values():
+        all.sort()
+    for by, suffered in faults.items():
+        there = starts.get(by, [])
+        for over in (max(fault.at, fault.until) for fault in suffered):
+            waits += [at - over for at in there[bisect(there, over) :][:1]]
     return round(max(waits) / 1000, 2) if waits else None
