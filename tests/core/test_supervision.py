@@ -124,10 +124,30 @@ def test_a_child_that_does_not_start_is_tried_again_ever_later_and_then_given_up
     assert effects[-1] == Leave(1)
 
 
+def test_it_does_not_give_up_because_jobs_end_their_processes() -> None:
+    """Each had started well; the next follows ever later, and a start that fails then is the first."""
+    house = House(1).opened()
+    waits: list[float] = []
+    for number in range(1, 2 * TRIES):
+        effects = house.exited(number, -signal.SIGSEGV)
+        waits.append(alarm(effects) - house.now)
+        assert started(house.tick(waits[-1])) == [(number + 1, 0)]
+        house.ready(number + 1)
+    assert waits[:3] == [500.0, 1_000.0, 2_000.0]
+    assert waits[-1] == supervision.LONGEST_WAIT_MS
+    house.exited(2 * TRIES, -signal.SIGSEGV)
+    for number in range(2 * TRIES + 1, 3 * TRIES + 1):
+        assert house.state.code is None
+        house.tick(supervision.LONGEST_WAIT_MS)
+        effects = house.exited(number, 1)
+    assert "no worker process starts: 5 tries" in said(effects)
+    assert effects[-1] == Leave(1)
+
+
 def test_it_does_not_give_up_while_another_works() -> None:
     house = House(2).opened()
     number = 2
-    for _ in range(3 * TRIES):
+    for _ in range(2_000):
         effects = house.exited(number, 1)
         ((number, _),) = started(house.tick(alarm(effects) - house.now))
     assert alarm(house.exited(number, 1)) - house.now == supervision.LONGEST_WAIT_MS

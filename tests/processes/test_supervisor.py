@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from boundary.jobs import Job
-from tests.processes.conftest import Floor
+from tests.processes.conftest import SHORT_LEASE_MS, Floor
 from tests.waiting import PATIENCE, Pressure, Stopwatch, eventually
 
 READY = "worker processes are at work"
@@ -327,6 +327,70 @@ def test_new_code_that_does_not_start_replaces_nothing(file_floor: Floor) -> Non
     assert file_floor.jobs.result(job.id, timeout=PATIENCE) == "new"
     process.terminate()
     assert process.wait(PATIENCE) == 0, file_floor.log()
+
+
+POISON = """
+import os
+from boundary.jobs import Jobs
+
+jobs = Jobs()
+
+@jobs.handler
+async def answer() -> str:
+    return "here"
+
+@jobs.handler
+async def poison() -> None:
+    os._exit(1)
+"""
+
+
+@pytest.mark.long
+def test_jobs_that_end_their_processes_do_not_end_the_command(file_floor: Floor) -> None:
+    """One after another, each soon after its process started."""
+    (file_floor.folder / "mine.py").write_text(POISON)
+    command = ("-m", "boundary.jobs", "worker", "mine", "--processes", "2", "--concurrency", "1")
+    process = file_floor.python(
+        *command,
+        BOUNDARY_JOBS_WORKERS_LEASE=str(SHORT_LEASE_MS),
+        BOUNDARY_JOBS_WORKERS_MAX_CRASHES="1",
+    )
+    eventually("both are at work", lambda: READY in file_floor.log())
+    poison = [file_floor.jobs.enqueue("poison", {}) for _ in range(12)]
+    healthy = file_floor.jobs.enqueue("answer", {}, priority="low")
+
+    def is_over() -> bool:
+        assert process.poll() is None, file_floor.log()
+        return all(status(file_floor, job) == "failed" for job in poison)
+
+    eventually("the poison is dead letters", is_over, 240)
+    assert file_floor.jobs.result(healthy.id, timeout=120) == "here"
+    process.terminate()
+    assert process.wait(PATIENCE) == 0, file_floor.log()
+
+
+NO_RESOURCES = """
+from contextlib import asynccontextmanager
+from boundary.jobs import Jobs
+
+jobs = Jobs()
+
+@jobs.lifespan
+@asynccontextmanager
+async def resources():
+    raise RuntimeError("no database")
+    yield
+"""
+
+
+@pytest.mark.long
+def test_a_lifespan_that_fails_is_a_start_that_fails(file_floor: Floor) -> None:
+    """A worker is ready when its handlers' resources are; the whole gives up after some tries."""
+    (file_floor.folder / "mine.py").write_text(NO_RESOURCES)
+    process = in_folder(file_floor, "--processes", "2")
+    assert process.wait(120) == 1
+    assert "no worker process starts" in file_floor.log()
+    assert READY not in file_floor.log()
 
 
 def test_reload_follows_the_code(file_floor: Floor) -> None:

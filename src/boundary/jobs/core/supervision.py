@@ -5,7 +5,8 @@ What belongs here: `step(state, event) -> (state, effects)`. What does not: proc
 
 A slot is a place for one worker process. A child that ends by itself with 0 has left for good (it
 was drained, or its burst is over); one that dies is followed by another, at once if it had worked
-for a while, else after a wait that doubles. A replacement is started, and only when it is ready is
+for a while, else after a wait that doubles. Children that never came to be ready are given up after
+some tries; that jobs end their processes is no reason to leave. A replacement is started, and only when it is ready is
 the old child told to end its jobs and leave, one slot at a time, so there is no gap in service; if
 it does not start, the old one stays.
 """
@@ -42,7 +43,7 @@ class Child(Struct, frozen=True):
     Attributes:
         number: Grows with each start.
         phase: `starting`; `loaded`: it has the user's handlers and hears signals; `ready`: the
-            store knows it; `leaving`: it was told to.
+            store knows it, and its lifespan has begun; `leaving`: it was told to.
         since: When it was started.
         grace_ms: How long its jobs get when it is told to leave, as it said.
         kill_at: When it has had enough time to leave.
@@ -60,12 +61,14 @@ class Slot(Struct, frozen=True):
     """A place for one worker process.
 
     Attributes:
-        failures: Starts that failed in a row.
+        failures: Starts that failed in a row: no child was ready since.
+        falls: Children that did not live long, in a row; the next waits the longer for it.
         start_at: When a child is to be started here; INF: not.
         retired: Its child left for good.
     """
 
     failures: int = 0
+    falls: int = 0
     start_at: float = INF
     retired: bool = False
 
@@ -292,7 +295,7 @@ def _start_what_waits(state: State, now: float) -> State:
     """Nobody waits for another try any more: what was wrong may have been mended."""
     lived = {one.slot for one in state.children}
     slots = [
-        replace(slot, start_at=now, failures=0)
+        Slot(start_at=now)
         if place not in lived and not slot.retired and (state.opened or place == 0)
         else slot
         for place, slot in enumerate(state.slots)
@@ -351,12 +354,14 @@ def _farewell(child: Child, code: int) -> tuple[Effect, ...]:
 
 
 def _learn_death(state: State, child: Child, event: Exited) -> tuple[State, tuple[Effect, ...]]:
+    before = state.slots[child.slot]
+    failures = 0 if child.phase == "ready" else before.failures + 1
     steady = child.phase == "ready" and event.now - child.since >= STEADY_MS
-    failures = 0 if steady else state.slots[child.slot].failures + 1
-    wait = 0.0 if steady else min(FIRST_WAIT_MS * 2 ** (failures - 1), LONGEST_WAIT_MS)
+    falls = 0 if steady else before.falls + 1
+    wait = 0.0 if steady else _wait(falls)
     again = f"starting another{f' in {wait / 1000:g} s' if wait else ''}"
     said = Say("error", f"{_end_of(child, event)}; {again}")
-    slot = Slot(failures=failures, start_at=event.now + wait)
+    slot = Slot(failures, falls, event.now + wait)
     if state.setup.waits and child.phase == "starting":
         waits = Say("error", f"{_end_of(child, event)}; waiting for a change of the code")
         return _slot(state, child.slot, replace(slot, start_at=INF)), (waits,)
@@ -372,6 +377,11 @@ def _learn_death(state: State, child: Child, event: Exited) -> tuple[State, tupl
         )
         return replace(state, code=1), (last,)
     return state, (said,)
+
+
+def _wait(falls: int) -> float:
+    doublings: int = min(falls - 1, 16)  # for days of falls a float has no room
+    return min(FIRST_WAIT_MS * 2.0**doublings, LONGEST_WAIT_MS)
 
 
 def _learn_failed_successor(

@@ -57,7 +57,7 @@ class Line:
         self._say(f"loaded {grace}")
 
     def ready(self) -> None:
-        """The store knows this worker."""
+        """The store knows this worker, and its lifespan has begun."""
         self._say("ready")
 
     def claims_again(self) -> None:

@@ -125,7 +125,7 @@ class Keeper(Protocol):
         ...
 
     def ready(self) -> None:
-        """The store knows this worker; it claims jobs from here on."""
+        """The store knows this worker, its lifespan has begun; it claims jobs from here on."""
         ...
 
     def claims_again(self) -> None:
@@ -203,10 +203,10 @@ class Shift:
         try:
             if not await self._has_joined():
                 return
-            if self._keeper is not None:
-                self._keeper.ready()
             async with self._lifespan() as resources:
                 self._executor = self._make_executor(resources)
+                if self._keeper is not None:
+                    self._keeper.ready()
                 with self._pulse(), self._watch():
                     self._watch_lease()
                     self._spawn(self._hear())

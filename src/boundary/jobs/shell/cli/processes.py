@@ -40,7 +40,7 @@ class Alone:
         self.again: bool = False
 
     def ready(self) -> None:
-        """The store knows this worker."""
+        """As `shift.Keeper.ready`."""
         self._notify.ready("at work")
 
     def claims_again(self) -> None:
