@@ -28,6 +28,9 @@ from tests.waiting import eventually
 AT_ONCE = "10"
 TIMEOUT_MS = "500"
 EVERYBODY = "*"
+WORKER = ("-m", "boundary.jobs", "worker", "tests.processes.tasks")
+PRODUCER = ("-m", "tests.chaos.producer")
+"""What the processes run, if nothing else is asked for."""
 
 
 class Report:
@@ -61,23 +64,27 @@ class Traffic:
         self.began = time.monotonic()
         floor.environ["BOUNDARY_JOBS_REDIS_TIMEOUT"] = TIMEOUT_MS
 
-    def work(self, *options: str, **environ: str) -> subprocess.Popen[bytes]:
+    def work(
+        self, *options: str, program: tuple[str, ...] = WORKER, **environ: str
+    ) -> subprocess.Popen[bytes]:
         """One worker more."""
-        made = self.floor.worker("--concurrency", AT_ONCE, *options, **environ)
+        made = self.floor.python(*program, "--concurrency", AT_ONCE, *options, **environ)
         self.workers.append(made)
         return made
 
     def produce(
-        self, pause: float = 0.01, weight: int = 0, **environ: str
+        self,
+        pause: float = 0.01,
+        weight: int = 0,
+        program: tuple[str, ...] = PRODUCER,
+        **environ: str,
     ) -> subprocess.Popen[bytes]:
         """One producer more, which enqueues every `pause` seconds jobs of so many bytes."""
         number = len(self.producers)
         report = Report(self.floor.folder / f"producer-{number}")
         self._reports.append(report)
         numbers = map(str, (seed() * 1_000 + number, pause, weight))
-        made = self.floor.python(
-            "-m", "tests.chaos.producer", str(report.path), *numbers, **environ
-        )
+        made = self.floor.python(*program, str(report.path), *numbers, **environ)
         self.producers.append(made)
         return made
 

@@ -36,6 +36,8 @@ from tests.waiting import eventually
 MAX_CRASHES = 1_000
 REACH = 1.5 * LEASE_MS
 LOST = "lease lost"
+HOW = {"end": "succeed"}
+"""What ended a run that wrote this phase, where that is not the phase itself."""
 LEASE_LOST = "the store gave this worker's jobs to others"
 PATIENCE = 60
 """Seconds until something that is to happen must have: the machine may be busy with others."""
@@ -105,7 +107,7 @@ def _journal(floor: Floor) -> list[Event]:
     return [
         Began(line.job, line.token, str(line.pid), line.at)
         if line.phase == "start"
-        else Ended(line.job, line.token, str(line.pid), line.at, "succeed")
+        else Ended(line.job, line.token, str(line.pid), line.at, HOW.get(line.phase, line.phase))
         for line in floor.lines()
     ]
 

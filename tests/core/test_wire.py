@@ -137,6 +137,19 @@ class TestGrowth:
         fields = msgpack.decode(bytes.fromhex(FULL))
         assert wire.decode_payload(msgpack.encode([*fields, "group", {"x": 1}])) == FULL_PAYLOAD
 
+    def test_other_arguments_leave_what_a_newer_version_appended(self) -> None:
+        fields = msgpack.decode(bytes.fromhex(FULL))
+        after = wire.with_args(msgpack.encode([*fields, "group", {"x": 1}]), {"n": 2})
+        fields[wire.ARGS] = {"n": 2}
+        assert msgpack.decode(after) == [*fields, "group", {"x": 1}]
+        shorter = wire.with_args(msgpack.encode([1, {}, 4]), {"n": 2})
+        assert msgpack.decode(shorter) == [1, {"n": 2}, 4]
+
+    @pytest.mark.parametrize("data", [b"", b"\xc1", msgpack.encode([2, {}, 3])])
+    def test_what_cannot_be_read_gets_no_other_arguments(self, data: bytes) -> None:
+        with pytest.raises(RecordError):
+            wire.with_args(data, {})
+
     def test_fields_an_older_payload_lacks_have_defaults(self) -> None:
         assert wire.decode_payload(msgpack.encode([1, {}, 4])) == Payload(1, {}, 4)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from msgspec import msgpack
+from msgspec.structs import astuple
 
 from boundary.jobs import (
     IllegalTransition,
@@ -17,6 +20,9 @@ from boundary.jobs import (
     Snooze,
     UsageError,
 )
+from boundary.jobs.core import wire
+from boundary.jobs.core.operations import Find
+from boundary.jobs.shell.flows import ask
 from boundary.jobs.testing.clock import FakeClock
 from tests.waiting import PATIENCE, eventually
 from tests.worker.conftest import working
@@ -283,6 +289,24 @@ def test_arguments_are_edited_and_a_dead_letter_waits_again(jobs: Jobs) -> None:
     assert found is not None
     assert (found.status, found.args) == ("failed", {"number": 0})
     assert jobs.edit(jobs.new_action(), {}) is None
+
+
+def test_an_edit_leaves_what_a_newer_version_stored(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newer(payload: wire.Payload) -> bytes:
+        return msgpack.encode([*astuple(payload), "group"])
+
+    def fields(job: Job) -> list[Any]:
+        (record,) = jobs._run(ask(Find((job.id.bytes,))))
+        return msgpack.decode(record.payload)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wire, "encode_payload", newer)
+        job = jobs.enqueue("works", {"n": 1})
+    assert jobs.edit(job.id, {"n": 2})
+    assert fields(job)[1] == {"n": 2}
+    assert fields(job)[-1] == "group"
 
 
 def test_a_waiting_job_keeps_its_place_when_it_is_edited(jobs: Jobs) -> None:

@@ -46,6 +46,11 @@ def misbehave(how: str) -> object:
         os.close(1)
     elif how == "close sys.stdout":
         sys.stdout.close()
+    elif how == "a file for stdout":
+        kept = os.open(os.environ["KEPT"], os.O_WRONLY | os.O_CREAT, 0o600)
+        # Closed and opened as one step: other threads open files too.
+        os.dup2(kept, 1, inheritable=False)
+        os.write(1, b"kept")
     elif how == "close stderr":
         os.close(2)
     elif how == "BaseException":

@@ -101,7 +101,7 @@ def test_a_handler_that_forks_makes_no_second_worker(floor: Floor, where: str) -
 
 
 @pytest.mark.parametrize("how", ["close stdout", "close sys.stdout", "close stderr"])
-def test_streams_that_a_handler_closed_lead_nowhere(floor: Floor, how: str) -> None:
+def test_streams_that_a_handler_closed_lead_where_they_led(floor: Floor, how: str) -> None:
     """What is printed later goes into no file and no connection, and the log goes on."""
     worker = rude_worker(floor)
     assert end(floor, floor.jobs.enqueue("in_thread", {"how": how})).status == "completed"
@@ -110,6 +110,21 @@ def test_streams_that_a_handler_closed_lead_nowhere(floor: Floor, how: str) -> N
     worker.terminate()
     assert worker.wait(PATIENCE) == 0, floor.log()
     said(floor, "has stopped")
+
+
+def test_a_file_that_got_the_number_of_a_closed_stream_is_left_alone(floor: Floor) -> None:
+    """Python prints where it did, and it is said."""
+    kept = floor.folder / "kept"
+    worker = rude_worker(floor, KEPT=str(kept))
+    found = end(floor, floor.jobs.enqueue("in_thread", {"how": "a file for stdout"}))
+    assert found.status == "completed"
+    assert str(kept) in said(floor, "is left alone")["message"]
+    answers(floor, worker)
+    assert worker.stdout is not None
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0, floor.log()
+    assert kept.read_text() == "kept"
+    assert b"to somewhere" in worker.stdout.read()
 
 
 def test_signals_that_a_handler_took_are_the_workers_again(floor: Floor) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 import threading
 
 import pytest
 
 from boundary.jobs import Jobs
-from boundary.jobs.shell import process, watch
+from boundary.jobs.shell import watch
 from tests.waiting import PATIENCE, eventually
 from tests.worker.conftest import working
 
@@ -65,26 +63,3 @@ def test_streams_and_signals_of_a_program_are_its_own(
         finally:
             signal.signal(signal.SIGTERM, before)
     assert not caplog.records
-
-
-@pytest.mark.parametrize("taken", [False, True])
-def test_a_closed_stream_is_open_again_and_leads_nowhere(*, taken: bool) -> None:
-    """In a fork, for these are this process's own streams. SQLite may have taken the number."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(1)
-            if taken:
-                assert os.open(os.devnull, os.O_RDONLY) == 1
-            process.keep_streams_open()
-            os.write(1, b"nowhere")
-            sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
-            sys.stdout.close()
-            process.keep_streams_open()
-            print("nowhere", flush=True)
-            is_nowhere = os.fstat(1).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116
-            code = 0 if is_nowhere else 2
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

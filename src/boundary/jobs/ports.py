@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
-from boundary.jobs.core.job import JSON, Job, Status
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation
+from boundary.jobs.core.records import JSON, Job, Status
 from boundary.jobs.core.stats import JobStats as JobStatsRecord
 from boundary.jobs.core.stats import QueueStats
 

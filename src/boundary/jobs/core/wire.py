@@ -32,6 +32,8 @@ Millis: TypeAlias = int
 """An instant as milliseconds since the epoch, or (in names ending in `_ms`) a duration."""
 
 VERSION = 1
+ARGS = 1
+"""Where in a payload the arguments are."""
 
 SHOWN = 24
 """Bytes of an unreadable record that its error shows."""
@@ -202,6 +204,18 @@ def decode_payload(data: bytes) -> Payload:
         raise RecordError(unreadable("payload", data, error), data=data) from error
     _check_version(payload.version, data)
     return payload
+
+
+def with_args(data: bytes, args: dict[str, JSON]) -> bytes:
+    """A payload's bytes with other arguments; what a newer version put there stays as it is.
+
+    Raises:
+        RecordError: They are not a payload, or one of a version this library does not know.
+    """
+    decode_payload(data)
+    fields = _decode_fields(data)
+    fields[ARGS] = msgspec.Raw(encode(args))
+    return encode(fields)
 
 
 def _version(data: bytes) -> int:

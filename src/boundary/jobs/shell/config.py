@@ -11,7 +11,6 @@ All durations are milliseconds, as the seed's.
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 from collections.abc import Iterator, Mapping
@@ -482,6 +481,8 @@ def _shown(given: Given) -> str:
 
 
 def _like(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    import difflib  # here: only a mistake needs it
+
     close = difflib.get_close_matches(name, list(known), n=1)
     if close:
         return f"; did you mean {close[0]}?"

@@ -23,7 +23,6 @@ from boundary.jobs.core import outcome, wire
 from boundary.jobs.core.names import shown_id
 from boundary.jobs.core.records import Progress
 from boundary.jobs.errors import RecordError
-from boundary.jobs.shell import process
 from boundary.jobs.shell.bridging import Bridged, call_bridged, resolve, wrapped_in
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.deadlines import Deadlines
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from boundary.jobs.ports import Clock
     from boundary.jobs.shell.isolation.address import Address
     from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.streams import Streams
     from boundary.jobs.shell.telemetry.tracing import Processing
     from boundary.jobs.shell.threads import MakeThreads
 
@@ -69,7 +69,7 @@ class Executor:
         store_now: The store's time as well as it is known.
         errors: Gets what handlers raise, by the id of the job; None: nobody wants to know.
         processing: Makes a span of each run; None: nobody traces.
-        whole_process: The process is this worker's, with its streams.
+        streams: Of the process, if it is this worker's.
         threads: Makes the threads for handlers that block.
     """
 
@@ -80,7 +80,7 @@ class Executor:
         concurrency: int,
         keep: Keep,
         addresses: Mapping[str, Address] | None,
-        whole_process: bool,
+        streams: Streams | None,
         max_unhandled_ms: int,
         max_crashes: int,
         result_limit: int,
@@ -126,7 +126,7 @@ class Executor:
         self._isolates = addresses is not None
         self._cells = Cells(addresses or {}, result_limit)
         self._generation = LINEAGE.forks
-        self._whole_process = whole_process
+        self._streams = streams
         self._yielded = self._time()
         self._outcomes: list[tuple[Record, Outcome]] = []
         self._durations: dict[str, list[float]] = {}
@@ -452,8 +452,8 @@ class Executor:
             os._exit(0)
 
     def _keep_streams_open(self) -> None:
-        if self._whole_process:
-            process.keep_streams_open()
+        if self._streams is not None:
+            self._streams.keep_open()
 
     def _arguments(self, run: Run) -> dict[str, Any]:
         arguments = run.handler.arguments(run.payload.args)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from boundary.jobs.core.job import JobError
+from boundary.jobs.core.records import JobError
 
 FRAMES = 40
 _OURS = str(Path(__file__).parent)

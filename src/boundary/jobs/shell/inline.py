@@ -254,7 +254,7 @@ class Desk:
                 concurrency=1,
                 # In the caller's process, whatever a worker would do.
                 addresses=None,
-                whole_process=False,
+                streams=None,
                 keep=Keep(self._settings.retention.finished, self._settings.retention.dead),
                 max_unhandled_ms=self._settings.workers.max_unhandled,
                 max_crashes=self._settings.workers.max_crashes,

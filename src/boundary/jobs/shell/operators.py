@@ -266,8 +266,7 @@ def edit(
         return None
     if record.status not in {"pending", "retrying", "failed"}:
         raise _not_to_edit(record)
-    payload = wire.decode_payload(record.payload)
-    data = wire.encode_payload(replace(payload, args=bind(record.job_type, args)))
+    data = wire.with_args(record.payload, bind(record.job_type, args))
     if len(data) > limit:
         raise PayloadTooLarge(
             f"the arguments take {len(data):,} bytes, more than {limit:,}; store the data "

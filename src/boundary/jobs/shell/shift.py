@@ -49,6 +49,7 @@ from boundary.jobs.shell.isolation.address import addresses
 from boundary.jobs.shell.load import Load
 from boundary.jobs.shell.membership import Membership
 from boundary.jobs.shell.reports import Reports
+from boundary.jobs.shell.streams import Streams
 from boundary.jobs.shell.telemetry.wiring import Telemetry
 from boundary.jobs.shell.turning import Turns
 
@@ -101,7 +102,7 @@ class Shift:
         health: Health | None,
     ) -> None:
         self._post = post
-        self._whole_process = whole_process
+        self._streams = Streams() if whole_process else None
         self._keeper = keeper
         self._order: bytes | None = None
         self._counting = False
@@ -137,7 +138,11 @@ class Shift:
                     finally:
                         await self._executor.close()
         finally:
-            await self._depart()
+            try:
+                await self._depart()
+            finally:
+                if self._streams is not None:
+                    self._streams.close()
 
     async def _depart(self) -> None:
         await self._turns.close(DEPARTURE)
@@ -313,7 +318,7 @@ class Shift:
         return self._post.surroundings.watch(
             runs=lambda: self._runs,
             left_behind=lambda: self._executor.left_behind,
-            whole_process=self._whole_process,
+            streams=self._streams,
         )
 
     def _equip(self, resources: Any) -> None:
@@ -333,7 +338,7 @@ class Shift:
             concurrency=self._post.setup.concurrency,
             keep=self._post.keep,
             addresses=self._addresses,
-            whole_process=self._whole_process,
+            streams=self._streams,
             max_unhandled_ms=workers.max_unhandled,
             max_crashes=workers.max_crashes,
             result_limit=self._post.settings.payload_limit,

@@ -20,7 +20,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from boundary.jobs.shell import process, stacks
+from boundary.jobs.shell import stacks
 from boundary.jobs.shell.logs import labels
 from boundary.jobs.shell.running import stack_of
 from boundary.jobs.shell.signals import HEARD
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from boundary.jobs.shell.running import Run
+    from boundary.jobs.shell.streams import Streams
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
 
@@ -58,8 +59,8 @@ class Watch:
     Args:
         runs: The runs under way; called in the watching thread.
         left_behind: Those whose slots went to other jobs though they go on; there too.
-        whole_process: The process is this worker's: look after its signals, and let the interpreter
-            itself say when it is held.
+        streams: Those of the process, which is this worker's: look after its signals too, and let
+            the interpreter itself say when it is held.
     """
 
     def __init__(
@@ -67,11 +68,11 @@ class Watch:
         *,
         runs: Callable[[], list[Run]],
         left_behind: Callable[[], list[Run]],
-        whole_process: bool,
+        streams: Streams | None,
     ) -> None:
         self._runs = runs
         self._left_behind = left_behind
-        self._whole = whole_process
+        self._streams = streams
         self._loop = asyncio.get_running_loop()
         self._ident = threading.get_ident()
         self._turned = time.monotonic()
@@ -80,7 +81,7 @@ class Watch:
         self._remind_at = 0.0
         self._arm_at = 0.0
         # What the worker does at each signal it listens to.
-        self._signals = {one: signal.getsignal(one) for one in HEARD} if whole_process else {}
+        self._signals = {one: signal.getsignal(one) for one in HEARD} if streams is not None else {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="boundary-jobs-watch", daemon=True)
 
@@ -96,7 +97,7 @@ class Watch:
     ) -> None:
         self._ending.set()
         self._thread.join(LOOK)
-        if self._whole:
+        if self._streams is not None:
             faulthandler.cancel_dump_traceback_later()
 
     def _go_on(self) -> None:
@@ -112,14 +113,14 @@ class Watch:
             before, used = now, using
 
     def _look(self, now: float) -> None:
-        if self._whole and now >= self._arm_at:
+        if self._streams is not None and now >= self._arm_at:
             self._arm_at = now + BLOCKED
             with contextlib.suppress(Exception):  # no standard error to write to
                 faulthandler.dump_traceback_later(HELD, file=sys.__stderr__ or sys.stderr)
         self._look_at_loop(now)
         self._look_at_left_behind(now)
-        if self._whole:
-            process.keep_streams_open()
+        if self._streams is not None:
+            self._streams.keep_open()
             self._look_at_signals()
 
     # The event loop

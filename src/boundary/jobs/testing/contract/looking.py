@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from boundary.jobs.core import trails
-from boundary.jobs.core.job import JobError
 from boundary.jobs.core.operations import (
     Cancel,
     DeadLetters,
@@ -24,6 +23,7 @@ from boundary.jobs.core.operations import (
     Settling,
     Time,
 )
+from boundary.jobs.core.records import JobError
 from boundary.jobs.core.wire import Payload, Record, encode_payload
 from boundary.jobs.errors import UsageError
 from boundary.jobs.testing.clock import FakeClock

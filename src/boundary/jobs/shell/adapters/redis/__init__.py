@@ -1,13 +1,19 @@
 """Redis and Valkey: the store many hosts share, on one server, behind sentinels or in a cluster."""
 
-from boundary.jobs.shell.adapters.redis.seed import (
-    close_redis_pool,
-    create_redis_job_queue,
-    create_redis_job_stats,
-    create_redis_job_store,
-    create_redis_pool,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from boundary.jobs.shell.adapters.redis.store import RedisStore
+
+if TYPE_CHECKING:
+    from boundary.jobs.shell.adapters.redis.seed import (
+        close_redis_pool,
+        create_redis_job_queue,
+        create_redis_job_stats,
+        create_redis_job_store,
+        create_redis_pool,
+    )
 
 __all__ = [
     "RedisStore",
@@ -17,3 +23,12 @@ __all__ = [
     "create_redis_job_store",
     "create_redis_pool",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The seed's factories, once somebody asks for one: no worker does, and has no room to give."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from boundary.jobs.shell.adapters.redis import seed
+
+    return getattr(seed, name)

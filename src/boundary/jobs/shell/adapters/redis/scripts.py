@@ -8,10 +8,10 @@ script does.
 from __future__ import annotations
 
 import hashlib
+import pkgutil
 import re
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
 from typing import Final, NamedTuple
 
 from boundary.jobs.core import causes, lifecycle
@@ -20,7 +20,6 @@ from boundary.jobs.core.records import DEFAULT_QUEUE
 from boundary.jobs.core.storetime import SLEW
 from boundary.jobs.shell.adapters.redis.records import EVENT, EVENTS, STATUS, WHATS
 
-_FILES = resources.files("boundary.jobs.shell.adapters.redis").joinpath("lua")
 _INCLUDE = re.compile(r"^--@include (.+)$", re.MULTILINE)
 _FLAGS = re.compile(r"^--@flags ?(.*)$", re.MULTILINE)
 _COMMENT = re.compile(r"^ *--.*\n|^\n", re.MULTILINE)
@@ -50,12 +49,6 @@ def script(name: str) -> Script:
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def names() -> list[str]:
-    """The names of all scripts."""
-    found = [one.name for one in _FILES.iterdir()]
-    return sorted(name.removesuffix(".lua") for name in found if name.endswith(".lua"))
-
-
 def _included(match: re.Match[str]) -> str:
     return "".join(_part(name) for name in match[1].split())
 
@@ -67,7 +60,10 @@ def _part(name: str) -> str:
 
 
 def _read(*path: str) -> str:
-    return _FILES.joinpath(*path).read_text(encoding="utf-8")
+    # Not by importlib.resources: with what that loads, it is a quarter of a megabyte of each worker.
+    found = pkgutil.get_data(__name__, "/".join(("lua", *path)))
+    assert found is not None, "an import system that has our code has what lies beside it"
+    return found.decode()
 
 
 def _core() -> str:

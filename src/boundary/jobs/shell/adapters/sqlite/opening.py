@@ -130,7 +130,7 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 1000",
     "PRAGMA journal_size_limit = 67108864",
-    "PRAGMA cache_size = -3000",
+    "PRAGMA cache_size = -2000",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA busy_timeout = 0",
 )
