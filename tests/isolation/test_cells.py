@@ -134,7 +134,8 @@ def test_a_lease_that_is_lost_ends_the_process_and_nothing_else(jobs: Jobs, tmp_
         handler.enqueue(path=str(note))
         pid = int(eventually("it runs", lambda: note.exists() and note.read_text(), 20))
         for shift in worker._shifts:
-            shift._from_thread(lambda shift=shift: shift._tell(Disowned(shift._now())))()
+            turns = shift._turns
+            turns.from_thread(turns.tell)(Disowned(turns.now()))
         eventually("its process is gone", lambda: is_gone(pid))
         for _ in range(3):
             assert jobs.result(in_thread.enqueue().id, timeout=PATIENCE) == "fine"

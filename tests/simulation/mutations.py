@@ -24,9 +24,10 @@ from boundary.jobs.core.model import (
     settling,
     standing,
 )
-from boundary.jobs.shell import shift as shift_module
+from boundary.jobs.shell import turning
+from boundary.jobs.shell.exchanging import Exchanging
 from boundary.jobs.shell.executor import Executor
-from boundary.jobs.shell.shift import Shift
+from boundary.jobs.shell.membership import Membership
 
 Bug = Callable[[], AbstractContextManager[None]]
 BUGS: dict[str, Bug] = {}
@@ -370,18 +371,18 @@ def heir_without_outcomes() -> AbstractContextManager[None]:
         def __ior__(self, other: Any) -> Self:  # type: ignore[misc]
             return self
 
-    begin = Shift.__init__
+    begin = Exchanging.__init__
 
-    def broken(self: Any, worker: Any, **given: Any) -> None:
-        begin(self, worker, **given)
+    def broken(self: Any, *given: Any) -> None:
+        begin(self, *given)
         self._handing_in = Forgetful()
 
-    return _patched(Shift, "__init__", broken)
+    return _patched(Exchanging, "__init__", broken)
 
 
 @_bug("an outcome that was refused under the old name is forgotten")
 def refused_for_good() -> AbstractContextManager[None]:
-    return _patched(Shift, "_once_more", lambda self, done, settled: (done, settled))
+    return _patched(Exchanging, "_once_more", lambda self, done, settled: (done, settled))
 
 
 @_bug("jobs begin while their worker changes its name")
@@ -391,20 +392,20 @@ def begins_while_moving() -> AbstractContextManager[None]:
 
         async def __aexit__(self, *_: object) -> None: ...
 
-    begin = Shift.__init__
+    begin = Membership.__init__
 
-    def broken(self: Any, worker: Any, **given: Any) -> None:
-        begin(self, worker, **given)
-        self._moving = Open()
+    def broken(self: Any, *given: Any) -> None:
+        begin(self, *given)
+        self.moving = Open()
 
-    return _patched(Shift, "__init__", broken)
+    return _patched(Membership, "__init__", broken)
 
 
 @_bug("a worker whose claim got no answer goes on under its name")
 def no_heir() -> AbstractContextManager[None]:
-    async def broken(self: Any, mine: str) -> None: ...
+    async def broken(self: Any, mine: str, known: Any) -> None: ...
 
-    return _patched(Shift, "_move", broken)
+    return _patched(Membership, "_move", broken)
 
 
 # The worker
@@ -413,7 +414,7 @@ def no_heir() -> AbstractContextManager[None]:
 @_bug("a worker counts jobs it lost a moment after they came in")
 def counts_lost() -> AbstractContextManager[None]:
     return _patched(
-        shift_module,
+        turning,
         "replace",
         lambda one, **changes: one if isinstance(one, Arrived) else replace(one, **changes),
     )
@@ -444,7 +445,7 @@ def goes_on() -> AbstractContextManager[None]:
 
 @_bug("a worker that cannot renew its lease does not mind")
 def no_countdown() -> AbstractContextManager[None]:
-    return _patched(Shift, "_watch_lease", lambda self: None)
+    return _patched(Membership, "_watch_lease", lambda self: None)
 
 
 @_bug("what comes in after a stop begins")

@@ -16,7 +16,8 @@ from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import loops
 from boundary.jobs.shell.clock import SystemClock
-from boundary.jobs.shell.shift import Keeper, Post, Shift
+from boundary.jobs.shell.post import Post
+from boundary.jobs.shell.shift import Keeper, Shift
 from boundary.jobs.shell.signals import Signals
 from boundary.jobs.shell.surroundings import Surroundings
 
@@ -112,13 +113,11 @@ class Worker:
                 self.store,
                 self.registry,
                 self.settings,
-                self.setup,
+                replace(self.setup, burst=burst),
                 self.clock,
                 self.surroundings,
             )
-            shift = Shift(
-                post, burst=burst, whole_process=handle_signals, keeper=keeper, health=health
-            )
+            shift = Shift(post, whole_process=handle_signals, keeper=keeper, health=health)
             self._shifts.add(shift)
             try:
                 with Signals(shift) if handle_signals else contextlib.nullcontext():
