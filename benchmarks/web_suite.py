@@ -146,7 +146,7 @@ async def watched(jobs: Jobs) -> None:
     """What it costs that many watch the overview."""
     app = create_app(jobs)
     config = uvicorn.Config(
-        app, port=0, log_level="error", lifespan="off", timeout_graceful_shutdown=1
+        app, port=0, log_level="error", lifespan="on", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

@@ -6,7 +6,9 @@ import html
 import re
 from typing import Any
 
+import httpx
 import pytest
+import redis
 from django.conf import settings
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -14,6 +16,8 @@ from starlette.routing import Mount
 
 from boundary.jobs import Jobs
 from boundary.jobs.web import create_app
+from devservers.waiting import until
+from tests.web.browsing import served
 from tests.web.conftest import Client
 
 
@@ -71,3 +75,13 @@ def test_links_and_forms_lead_below_the_mount(small: Jobs, mounted: Any, prefix:
     pressed = ask("POST", f"{prefix}/queues/sums/pause", data={"back": "/queues"})
     assert pressed.headers["location"] == f"{prefix}/queues"
     assert small.queue_stats("sums").paused
+
+
+def test_served_by_itself_it_closes_what_it_opened(redis_url: str) -> None:
+    with Jobs(redis_url) as jobs, redis.Redis.from_url(redis_url) as server:
+        jobs.stats()
+        before = {one["id"] for one in server.client_list()}
+        with served(create_app(jobs)) as address:
+            assert httpx.get(f"{address}/queues").status_code == 200
+            assert {one["id"] for one in server.client_list()} - before
+        until(lambda: {one["id"] for one in server.client_list()} <= before, "all are closed", 5)

@@ -126,7 +126,7 @@ def serve(
         log_level="warning",
         access_log=False,
         server_header=False,
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=1,
     )
 

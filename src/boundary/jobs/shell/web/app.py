@@ -5,8 +5,9 @@ What belongs here: composition. What does not: what a route does (`api`, `pages`
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
@@ -51,7 +52,8 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> Sta
     """The API and the dashboard over these jobs, as an ASGI app to serve or to mount at any path.
 
     Args:
-        jobs: The doors; they stay yours to close.
+        jobs: The doors; they stay yours to close. Only where the app is served by itself, the end of
+            its lifespan closes what it opened on its server's loop (`jobs.aio`).
         auth: Who may: a text is the operators' token; `TokenAuth`, `BasicAuth`, or a function of
             the request that answers ``"viewer"``, ``"operator"``, a `Visitor` or None. None:
             whoever sits at this machine is its operator, and nobody else is answered.
@@ -76,6 +78,12 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> Sta
 
         return hub.stream((request.scope["path"],), "stats", look)
 
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        yield
+        hub.end()
+        await jobs.aio.close()
+
     app = Starlette(
         routes=[
             Route(f"{API}/openapi.json", describe),
@@ -88,6 +96,7 @@ def create_app(jobs: Jobs, auth: str | Auth | AuthFunction | None = None) -> Sta
         ],
         middleware=[Middleware(Guard, auth=known)],
         exception_handlers={HTTPException: _not_served(printer), Exception: _broken},
+        lifespan=lifespan,
     )
     app.state.hub = hub
     return app
