@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +22,9 @@ from boundary.jobs import (
     UsageError,
 )
 from boundary.jobs.core import wire
-from boundary.jobs.core.operations import Find
-from boundary.jobs.shell.flows import ask
+from boundary.jobs.core.operations import Cancel, Find
+from boundary.jobs.shell import flows
+from boundary.jobs.shell.flows import Flow, ask
 from boundary.jobs.testing.clock import FakeClock
 from tests.waiting import PATIENCE, eventually
 from tests.worker.conftest import working
@@ -376,3 +378,33 @@ def test_a_series_by_the_hour_and_by_type(jobs: Jobs) -> None:
         jobs.series(hours=721)
     with pytest.raises(UsageError, match="queue or job_type"):
         jobs.series(by="colour")  # type: ignore[arg-type]
+
+
+def test_a_cancel_answers_what_it_did_though_the_job_has_stopped_since(living: Jobs) -> None:
+    jobs, begun = living, threading.Event()
+
+    @jobs.handler
+    async def hold() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    job = jobs.enqueue("hold", {})
+
+    def slowly(flow: Flow[Job | None]) -> Flow[Job | None]:
+        step = next(flow)
+        while True:
+            reply = yield step
+            if isinstance(step, Cancel):
+                eventually(
+                    "it stopped", lambda: (j := jobs.find(job.id)) and j.status == "cancelled"
+                )
+            try:
+                step = flow.send(reply)
+            except StopIteration as end:
+                return end.value
+
+    with working(jobs):
+        assert begun.wait(PATIENCE)
+        told = jobs._run(slowly(flows.cancel(job.id, 60_000, None)))
+    assert told is not None
+    assert (told.status, told.cancel_requested) == ("running", True)

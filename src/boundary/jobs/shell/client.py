@@ -681,6 +681,9 @@ class Jobs:
     ) -> Job | None:
         """A job that waits never runs; one that runs is asked to stop. None: no such job.
 
+        Returns:
+            The job as this left it: cancelled, or running with `cancel_requested`.
+
         Raises:
             IllegalTransition: It has ended.
         """

@@ -230,6 +230,9 @@ def cancel(job_id: JobId, keep_ms: int, hand: Hand | None) -> Flow[Job | None]:
     if verdict == "missing":
         return None
     job = (yield from find(job_id)) or replace(before, status="cancelled")
+    if verdict == "requested" and job.status != "running":
+        # It has stopped since. What was done to it is still a request, and cannot be undone.
+        job = replace(before, status="running", cancel_requested=True)
     if verdict == "done":
         yield Tell(Cancelled(wire.millis(job.updated_at), (job,)))
     if verdict == "refused":
