@@ -91,11 +91,32 @@ def python_of(peer: Peer) -> Path:
         return python
     print(f"  {peer.adapter}: making its environment ...", flush=True)
     interpreter = _interpreter(peer.python)
-    _run([interpreter, "-m", "venv", "--clear", folder], peer)
-    _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-          "--requirement", pins], peer)  # fmt: skip
+    _make(interpreter, folder, ["--requirement", pins], peer.adapter)
     stamp.write_text(wanted)
     return python
+
+
+def as_installed() -> Path:
+    """The interpreter of an environment as a user's worker on Redis has it: without what we test with.
+
+    Raises:
+        Unavailable: It cannot be made here.
+    """
+    folder = ENVIRONMENTS / "installed"
+    python, stamp = folder / "bin" / "python", folder / "pins"
+    made_of = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    wanted = hashlib.sha256(b"".join(one.read_bytes() for one in made_of)).hexdigest()
+    if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
+        given: list[str | Path] = ["--constraint", made_of[1], "--editable", f"{ROOT}[redis]"]
+        _make(Path(sys.executable), folder, given, "boundary-jobs")
+        stamp.write_text(wanted)
+    return python
+
+
+def _make(interpreter: Path, folder: Path, given: list[str | Path], name: str) -> None:
+    _run([interpreter, "-m", "venv", "--clear", folder], name)
+    _run([folder / "bin" / "python", "-m", "pip", "install", "--quiet",
+          "--disable-pip-version-check", *given], name)  # fmt: skip
 
 
 def _interpreter(least: tuple[int, int]) -> Path:
@@ -112,8 +133,8 @@ def _interpreter(least: tuple[int, int]) -> Path:
     raise Unavailable(f"needs Python {least[0]}.{least[1]} or newer, none is here")
 
 
-def _run(command: list[str | Path], peer: Peer) -> None:
+def _run(command: list[str | Path], name: str) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise Unavailable(f"{peer.adapter} does not install: {said[-1] if said else 'no word'}")
+        raise Unavailable(f"{name} does not install: {said[-1] if said else 'no word'}")
