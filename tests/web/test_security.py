@@ -81,8 +81,8 @@ def test_names_and_passwords(small: Jobs) -> None:
     assert status("POST", f"/{MISSING}/retry", "bob:builder") == 403
     for wrong in ("ada:", ":", "ada:Lovelace", "eve:lovelace", "ada", ":lovelace"):
         assert status("GET", "/stats", wrong) == 401
-    for header in ("Basic", "Basic !!!", "Basic /w==", "Digest x"):
-        assert ask.api("GET", "/stats", headers={"authorization": header}).status_code == 401
+    for header in (b"Basic", b"Basic !!!", b"Basic /w==", b"Basic \xc3\xa4", b"Digest x"):
+        assert ask.api("GET", "/stats", headers={b"authorization": header}).status_code == 401
 
 
 @pytest.mark.parametrize("awaited", [False, True])
@@ -153,6 +153,8 @@ def test_without_auth_only_this_machine_is_answered(peek: Client) -> None:
     # A page whose name was made to lead here (DNS rebinding).
     assert status("127.0.0.1", "http://evil.example:8210") == 403
     assert status("127.0.0.1", "http://192.0.2.7:8210") == 403
+    for unreadable in ("[", "[::1", "[fe80::1%25]x]"):
+        assert peek.api("GET", "/stats", headers={"host": unreadable}).status_code == 403
 
 
 def test_every_answer_has_the_headers(guarded: Client) -> None:

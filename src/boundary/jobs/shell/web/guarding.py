@@ -130,7 +130,9 @@ def _check_local(request: Request) -> None:
         raise Refusal(
             403, "no_auth", f"{client} is another machine and this app has no auth; give it some"
         )
-    host = (urlsplit(f"//{request.headers.get('host', '')}").hostname or "").lower()
+    host = _host(request.headers.get("host", ""))
+    if host is None:
+        raise Refusal(403, "no_auth", "the request's Host header is no name and no address")
     local = _is_loopback(host) if _is_address(host) else "." not in host.removesuffix(".localhost")
     if not local:
         raise Refusal(
@@ -139,6 +141,14 @@ def _check_local(request: Request) -> None:
             f"{host[:100]} is a public name and this app has no auth; give it some, or use "
             "127.0.0.1 or localhost",
         )
+
+
+def _host(header: str) -> str | None:
+    """The name or address in a Host header; None: there is none in it."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").lower()
+    except ValueError:
+        return None
 
 
 def _is_address(text: str) -> bool:
