@@ -20,12 +20,14 @@ MOST = 1_000
 
 
 CASES = {
+    "settle checks the worker and not the token": "test_another_token_changes_nothing",
     "the heir gets jobs by id, whatever their token": (
         "test_a_job_that_came_again_under_a_later_token_is_not_known"
     ),
 }
-"""Bugs that take what hardly ever happens: a worker's lost claim brings the very job whose outcome it
-hands in. A case of the contract, which runs on every store, brings it about."""
+"""Bugs that take what hardly ever happens: an outcome comes in late, from a worker that holds the same
+job anew under that name (one seed in a thousand); a worker's lost claim brings the very job whose
+outcome it hands in. A case of the contract, which runs on every store, brings it about."""
 
 
 class Found(NamedTuple):

@@ -275,6 +275,21 @@ def test_much_that_is_cancelled_on_its_way_disturbs_no_other(opened, server):
     asyncio.run(main())
 
 
+def test_whoever_watches_leaves_a_silent_server_without_its_answer(opened, within, server):
+    """Its farewell is a courtesy: a task that was cancelled would wait for it."""
+
+    async def main():
+        door = opened(server.url(), timeout=60_000).asynchronous()
+        watcher = await door.watch()
+        server.pause()
+        with within(LIMIT):
+            await watcher.close()
+            await door.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
 # Ears
 
 

@@ -1,7 +1,7 @@
 """Blocking handlers under middleware, which is awaited.
 
 What belongs here: a blocking handler's call as something to await, and handlers wrapped in
-middleware. What does not: threads (`threads`), who calls whom when (`executor`).
+middleware. What does not: threads (`threads`), who calls whom when (`calling`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which outcome a run comes to, whatever its handler does.
 
 What belongs here: from what was returned or raised, or why a run was stopped, to its outcome. What
-does not: what an end leads to (`core.outcome`), calling handlers (`executor`).
+does not: what an end leads to (`core.outcome`), calling handlers (`calling`).
 """
 
 from __future__ import annotations

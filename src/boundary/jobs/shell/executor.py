@@ -1,12 +1,12 @@
 """Runs jobs: from a claimed record to its outcome.
 
-What belongs here: slots, handing a job to its handler on the loop or in a thread, asking a run to
-stop, and making sure that whatever a handler does ends in one outcome. What does not: which one
-(`endings`), when a run's time is over (`deadlines`), talking to the store (the worker), deciding
+What belongs here: slots, which job gets one, asking a run to stop, and that each job has one outcome,
+which waits to be collected. What does not: calling the handler (`calling`), which outcome that leads
+to (`endings`), when a run's time is over (`deadlines`), talking to the store (the worker), deciding
 how much to claim (`core.dispatcher`).
 
 The way of a job: `add` → `_fill` finds a free slot → `_begin` decodes it and finds its handler →
-`_serve` (async, or in a process of its own) or a thread (sync) calls it → `endings` makes the
+`_serve` (async, or in a process of its own) or a thread (sync) has it called → `endings` makes the
 outcome → `_finish` puts it where the worker collects it.
 """
 
@@ -14,34 +14,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from boundary.jobs.core import outcome, wire
 from boundary.jobs.core.names import shown_id
-from boundary.jobs.core.records import Progress
 from boundary.jobs.errors import RecordError
-from boundary.jobs.shell.bridging import Bridged, call_bridged, resolve, wrapped_in
-from boundary.jobs.shell.context import Context
+from boundary.jobs.shell.calling import Calls
 from boundary.jobs.shell.deadlines import Deadlines
 from boundary.jobs.shell.endings import Endings
-from boundary.jobs.shell.isolation.cells import Cells
 from boundary.jobs.shell.logs import labels
-from boundary.jobs.shell.process import LINEAGE
 from boundary.jobs.shell.running import GRACE, LAST_GRACE, Run, patience, stack_of
 from boundary.jobs.shell.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from boundary.jobs.core.operations import Outcome
     from boundary.jobs.core.outcome import Keep
     from boundary.jobs.core.wire import Millis, Payload, Record
     from boundary.jobs.ports import Clock
     from boundary.jobs.shell.isolation.address import Address
-    from boundary.jobs.shell.registry import Handler, Registry
+    from boundary.jobs.shell.registry import Registry
     from boundary.jobs.shell.streams import Streams
     from boundary.jobs.shell.telemetry.tracing import Processing
     from boundary.jobs.shell.threads import MakeThreads
@@ -97,10 +91,7 @@ class Executor:
         self._concurrency = concurrency
         self._keep = keep
         self._max_unhandled_ms = max_unhandled_ms
-        self._state = state
-        self._report = report
         self._collected = collected
-        self._processing = processing
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._endings = Endings(
@@ -120,13 +111,19 @@ class Executor:
         self._idle: deque[asyncio.Future[Run]] = deque()
         # In order, as all that is iterated over here: a worker's steps depend on no address.
         self._slots: dict[asyncio.Task[None], None] = {}
-        call_blocking = self._call_blocking if processing is None else self._trace_blocking
-        self._threads = threads(self._loop, call_blocking, self._finish)
-        self._bridge = threads(self._loop, call_bridged, resolve)
-        self._isolates = addresses is not None
-        self._cells = Cells(addresses or {}, result_limit)
-        self._generation = LINEAGE.forks
-        self._streams = streams
+        self._calls = Calls(
+            registry,
+            self._endings,
+            addresses=addresses,
+            result_limit=result_limit,
+            state=state,
+            report=report,
+            extend=self._extend,
+            processing=processing,
+            streams=streams,
+            threads=threads,
+            finished=self._finish,
+        )
         self._yielded = self._time()
         self._outcomes: list[tuple[Record, Outcome]] = []
         self._durations: dict[str, list[float]] = {}
@@ -183,11 +180,11 @@ class Executor:
     @property
     def processes(self) -> tuple[int, ...]:
         """Pids of the child processes that run handlers."""
-        return self._cells.pids
+        return self._calls.processes
 
     def durations(self) -> tuple[tuple[str, int, float], ...]:
         """(queue, runs, milliseconds together) of what finished since the last call."""
-        self._keep_streams_open()  # once a turn, for the handlers on the loop
+        self._calls.keep_streams_open()  # once a turn, for the handlers on the loop
         taken, self._durations = self._durations, {}
         return tuple((queue, int(count), total) for queue, (count, total) in taken.items())
 
@@ -224,7 +221,7 @@ class Executor:
 
     def abandon(self) -> None:
         """Stop what runs and release it; handlers get a last moment to unwind."""
-        self._cells.wind_down()
+        self._calls.wind_down()
         for run in list(self._running.values()):
             run.stop = ""
             self._ask_to_stop(run, "abandon", LAST_GRACE)
@@ -241,14 +238,13 @@ class Executor:
 
     async def close(self) -> None:
         """Slots, threads and processes end; what does not within a moment is left behind."""
-        self._threads.close()
-        self._bridge.close()
+        self._calls.release_threads()
         self._deadlines.close()
         for slot in self._slots:
             slot.cancel()
         if self._slots:
             await asyncio.wait(self._slots, timeout=LAST_GRACE)
-        await self._cells.close()
+        await self._calls.close()
 
     # Finding a slot
 
@@ -282,17 +278,16 @@ class Executor:
         self._running[record.id] = run
         if payload.timeout_ms is not None:
             # A process may have to start first; the handler's time begins with the handler.
-            start = START_GRACE if self._is_isolated(handler) else 0.0
+            start = START_GRACE if self._calls.is_isolated(handler) else 0.0
             self._deadlines.put(
                 run, started + start + payload.timeout_ms / 1000, len(self._running)
             )
-        if handler.context_parameter is not None or self._registry.middleware:
-            run.context = self._context(run)
+        self._calls.prepare(run)
         return run
 
     def _start(self, run: Run) -> None:
-        if not self._on_loop(run):
-            self._threads.submit(run)
+        if not self._calls.is_on_loop(run):
+            self._calls.in_thread(run)
         elif self._idle:
             self._idle.popleft().set_result(run)
         else:
@@ -305,28 +300,10 @@ class Executor:
         if not slot.cancelled() and (error := slot.exception()) is not None:
             log.critical("a slot broke; please report this", exc_info=error)
 
-    def _on_loop(self, run: Run) -> bool:
-        handler = run.handler
-        return handler.is_async or self._is_isolated(handler) or bool(self._registry.middleware)
-
-    def _is_isolated(self, handler: Handler[..., Any]) -> bool:
-        return handler.isolation is not None and self._isolates
-
-    def _context(self, run: Run) -> Context:
-        def extend(seconds: float) -> None:
-            self._loop.call_soon_threadsafe(self.extend, run, seconds)
-
-        return Context(run.record, state=self._state, report=self._report, extend=extend)
-
-    def extend(self, run: Run, seconds: float) -> None:
+    def _extend(self, run: Run, seconds: float) -> None:
         """The run's timeout, if it has one, is so many seconds from now."""
         if seconds > 0:
             self._deadlines.put(run, self._time() + seconds, len(self._running))
-
-    def report(self, run: Run, fraction: float, message: str | None) -> None:
-        """The run's progress is this, if it is one that may be."""
-        if 0 <= fraction <= 1:
-            self._report(run.record, wire.encode_progress(Progress(fraction, message)))
 
     def _quarantine(self, record: Record, error: RecordError) -> None:
         log.error(
@@ -353,7 +330,7 @@ class Executor:
             )
         self._put(record, result, 0.0)
 
-    # Calling the handler
+    # Slots on the loop
 
     async def _serve(self, run: Run) -> None:
         """One slot: run this job, then the next ones, until cancelled or given up."""
@@ -361,12 +338,7 @@ class Executor:
         assert task is not None
         while True:
             run.task = task
-            if self._processing is None:
-                result = await self._call(run, task)
-            else:
-                with self._processing.around(run.record, run.payload) as span:
-                    result = await self._call(run, task)
-                    span.tell(result)
+            result = await self._calls.on_loop(run, task)
             run.task = None
             if run.given_up:
                 return
@@ -393,94 +365,10 @@ class Executor:
             run = self._begin(self._buffer.popleft(), now)
             if run is None:
                 continue
-            if self._on_loop(run):
+            if self._calls.is_on_loop(run):
                 return run
-            self._threads.submit(run)
+            self._calls.in_thread(run)
         return None
-
-    async def _call(self, run: Run, task: asyncio.Task[None]) -> Outcome:
-        try:
-            if run.stop:
-                raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
-            if self._registry.middleware:
-                value = await self._through_middleware(run)
-            elif self._is_isolated(run.handler):
-                value = await self._isolated(run)
-            else:
-                value = await run.handler.function(**self._arguments(run))
-            return self._endings.returned(run, value)
-        except asyncio.CancelledError as error:
-            if not run.stop and task.cancelling():
-                raise
-            return self._endings.raised(run, error)
-        except BaseException as error:  # noqa: BLE001 - sys.exit in a handler fails its job only
-            return self._endings.raised(run, error)
-        finally:
-            run.over = True
-            if LINEAGE.forks != self._generation:
-                os._exit(0)  # as `_leave_if_forked`; a call for each job would cost more
-            # A handler may swallow a cancellation; the slot must not inherit it.
-            while run.stop and task.cancelling():
-                task.uncancel()
-
-    async def _isolated(self, run: Run) -> Any:
-        return await self._cells.call(run.handler, run.record, _Ear(run, self))
-
-    def _call_blocking(self, run: Run) -> Outcome:
-        run.thread = threading.get_ident()
-        try:
-            if run.stop:
-                raise asyncio.CancelledError  # noqa: TRY301 - asked to stop before it began
-            return self._endings.returned(run, run.handler.function(**self._arguments(run)))
-        except BaseException as error:  # noqa: BLE001 - as above
-            return self._endings.raised(run, error)
-        finally:
-            run.over = True
-            self._leave_if_forked()
-            self._keep_streams_open()
-
-    def _trace_blocking(self, run: Run) -> Outcome:
-        assert self._processing is not None
-        with self._processing.around(run.record, run.payload) as span:
-            result = self._call_blocking(run)
-            span.tell(result)
-        return result
-
-    def _leave_if_forked(self) -> None:
-        """A handler forked and both went on: the copy must not be this worker's twin."""
-        if LINEAGE.forks != self._generation:
-            os._exit(0)
-
-    def _keep_streams_open(self) -> None:
-        if self._streams is not None:
-            self._streams.keep_open()
-
-    def _arguments(self, run: Run) -> dict[str, Any]:
-        arguments = run.handler.arguments(run.payload.args)
-        context = run.handler.context_parameter
-        return arguments if context is None else {**arguments, context: run.context}
-
-    async def _through_middleware(self, run: Run) -> Any:
-        """The handler's value, through every middleware, the first registered outermost."""
-        context = run.context
-        assert context is not None
-
-        async def innermost(_: Context | None = None) -> Any:
-            if self._is_isolated(run.handler):
-                return await self._isolated(run)
-            if run.handler.is_async:
-                return await run.handler.function(**self._arguments(run))
-            return await self._in_thread(run)
-
-        call: Callable[..., Awaitable[Any]] = innermost
-        for middleware in reversed(self._registry.middleware):
-            call = wrapped_in(middleware, context, call)
-        return await call()
-
-    async def _in_thread(self, run: Run) -> Any:
-        bridged = Bridged(run, self._arguments(run), self._loop.create_future())
-        self._bridge.submit(bridged)
-        return await bridged.answer
 
     # How it ended
 
@@ -518,10 +406,10 @@ class Executor:
             run.context.cancelled.set()
         if run.task is not None:
             run.task.cancel()
-        elif run.context is None and not self._on_loop(run):
+        elif run.context is None and not self._calls.is_on_loop(run):
             # A blocking handler without a context cannot hear of it: nothing to wait for.
             grace = 0.0
-        if self._is_isolated(run.handler):
+        if self._calls.is_isolated(run.handler):
             grace = sum(patience(run)) + KILL_GRACE
         self._loop.call_later(grace, self._give_up, run)
 
@@ -547,30 +435,4 @@ class Executor:
         run.given_up = True
         self._left_behind = [one for one in self._left_behind if not one.over]
         self._left_behind.append(run)
-        if not self._on_loop(run):
-            self._threads.give_up()
-        elif not run.handler.is_async and not self._is_isolated(run.handler):
-            self._bridge.give_up()
-
-
-class _Ear:
-    """What a process tells of its run reaches the run."""
-
-    __slots__ = ("_executor", "_run")
-
-    def __init__(self, run: Run, executor: Executor) -> None:
-        self._run = run
-        self._executor = executor
-
-    def begun(self) -> None:
-        if (limit := self._run.payload.timeout_ms) is not None:
-            self._executor.extend(self._run, limit / 1000)
-
-    def progress(self, fraction: float, message: str | None) -> None:
-        self._executor.report(self._run, fraction, message)
-
-    def extend(self, seconds: float) -> None:
-        self._executor.extend(self._run, seconds)
-
-    def patience(self) -> tuple[float, float]:
-        return patience(self._run)
+        self._calls.leave_behind(run)

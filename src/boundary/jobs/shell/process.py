@@ -1,6 +1,6 @@
 """Telling a worker's process from a copy that a handler forked.
 
-What belongs here: how many forks lie between. What does not: when to look (`executor`).
+What belongs here: how many forks lie between. What does not: when to look (`calling`).
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import threading
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from boundary.jobs.core.operations import Interest, Operation, Topic
@@ -36,6 +37,12 @@ log: logging.Logger = logging.getLogger("boundary.jobs")
 
 BEATS = 3
 """Heartbeats in the time of one lease."""
+
+PARTING = 1.0
+"""Seconds for a call of the store that is under way at the end; it may go on after that."""
+
+FLIGHT = 0.1
+"""The same where the worker is cancelled. The event loop waits with it, whatever else is on it."""
 
 LAST_MOMENT = 0.8
 """The part of a lease after which a worker that could not renew it stops its jobs."""
@@ -155,7 +162,8 @@ class Pulse:
         self._ending.set()
         if self._listener is not None:
             self._listener.close()
-        self._thread.join(timeout=1.0)
+        cancelled = kind is not None and issubclass(kind, CancelledError)
+        self._thread.join(timeout=FLIGHT if cancelled else PARTING)
 
     def _go_on(self) -> None:
         backend = self._store.blocking()

@@ -1,7 +1,7 @@
 """One run of a job under way, and what can be asked of it.
 
 What belongs here: the run, how long it gets once it is asked to stop, where its handler is. What
-does not: calling the handler (`executor`), the outcome it comes to (`endings`).
+does not: calling the handler (`calling`), the outcome it comes to (`endings`).
 """
 
 from __future__ import annotations

@@ -68,6 +68,9 @@ MEASURED = 0.25
 DEPARTURE = 0.5
 """Seconds a worker that leaves waits for the store to take note."""
 
+FLIGHT = 0.2
+"""The same of one that is cancelled: whoever does that waits for its end, and for no store."""
+
 
 class Keeper(Protocol):
     """Who started this process, and starts another in its place."""
@@ -122,6 +125,7 @@ class Shift:
 
     async def work(self) -> None:
         """The whole shift, from joining to departing."""
+        patience = DEPARTURE
         try:
             if not await self._turns.unless_stopped(self._membership.join()):
                 return
@@ -137,20 +141,28 @@ class Shift:
                         await self._turns.go_on(self._perform)
                     finally:
                         await self._executor.close()
+        except asyncio.CancelledError:
+            patience = FLIGHT
+            raise
         finally:
             try:
-                await self._depart()
+                await self._depart(patience)
             finally:
                 if self._streams is not None:
                     self._streams.close()
 
-    async def _depart(self) -> None:
-        await self._turns.close(DEPARTURE)
-        await self._telemetry.flush(DEPARTURE)
+    async def _depart(self, patience: float) -> None:
+        """Each of its steps has so many seconds; what is open is closed, also if it is cancelled."""
         name = self._membership.name
-        leaving = self._loop.create_task(self._membership.depart(name))
-        await asyncio.wait({leaving}, timeout=DEPARTURE)
-        await self._backend.close()
+        try:
+            await self._turns.close(patience)
+            await self._telemetry.flush(patience)
+            leaving = self._turns.spawn(self._membership.depart(name))
+            await asyncio.wait({leaving}, timeout=patience)
+        finally:
+            await self._backend.close()
+            # A call that was on its way has heard of that, and its task has to end before the loop.
+            await self._turns.close(patience)
         log.info("worker %s has stopped", name)
 
     # What others ask of it

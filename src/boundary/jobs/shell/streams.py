@@ -1,7 +1,7 @@
 """Standard output and error of a worker's process, whatever handlers do to them.
 
 What belongs here: knowing where they led, putting them back, keeping what is printed out of a file
-that got their number. What does not: when to look (`executor`, `watch`).
+that got their number. What does not: when to look (`calling`, `executor`, `watch`).
 """
 
 from __future__ import annotations

@@ -119,10 +119,12 @@ class Turns:
     async def unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Whether the work was done; it is broken off if a stop is asked for meanwhile.
 
+        However this ends, the work is a task of the shift, which `close` ends.
+
         Raises:
             BaseException: What broke it, or another task.
         """
-        working = self._loop.create_task(work)
+        working = self.spawn(work)
         while not working.done():
             if self._broken is not None:
                 raise self._broken
@@ -158,11 +160,12 @@ class Turns:
 
     # Tasks
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """It is done beside the loop, which breaks if it does."""
         task = self._loop.create_task(work)
         self._tasks[task] = None
         task.add_done_callback(self._reap)
+        return task
 
     def spawn_made(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """The same, made here, where it runs: one that is never to run is not made."""

@@ -90,6 +90,9 @@ class Worker:
     ) -> None:
         """Run jobs until stopped.
 
+        Cancelled, it ends at once: so are its handlers, and its jobs go back, now if the store takes
+        note of it within a moment, else when the lease is over.
+
         Args:
             burst: Return as soon as nothing is ready and nothing runs here; what is due later is
                 not waited for.

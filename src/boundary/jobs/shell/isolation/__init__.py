@@ -4,7 +4,7 @@ What belongs here: cells, the child processes that run such handlers, one job at
 worker and cell say to each other. What does not: when a run is stopped (`executor`), what its end
 leads to (`core.outcome`).
 
-    executor ──► cells  a pool; hands jobs out     cell     the child: imports the module, runs
+    calling  ──► cells  a pool; hands jobs out     cell     the child: imports the module, runs
                   │     ends who does not end   ◄──►  ▲      the handler, says how it ended
                   ▼                            frames │
                  keeper  starts one process, waits for its end

@@ -27,6 +27,9 @@ UNHEARD: Final = 10_000
 AGAIN: Final = 0.1
 """Seconds before a connection that was cut is tried again."""
 
+FAREWELL: Final = 0.3
+"""Seconds one who leaves waits for the server to take note; it forgets them by itself, later."""
+
 
 class AsyncRedisWatcher:
     """`ports.AsyncWatcher` over a channel; made by `open_watcher`."""
@@ -96,9 +99,10 @@ class AsyncRedisWatcher:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         await self._connection.disconnect()
-        with contextlib.suppress(BackendError):  # forgotten after its time
-            calls = word(self._who, self._driver.terms, leaving=True)
-            await self._driver.drive(say(calls, self._driver.known))
+        calls = word(self._who, self._driver.terms, leaving=True)
+        with contextlib.suppress(BackendError, TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await self._driver.drive(say(calls, self._driver.known))
 
 
 async def open_watcher(driver: AsyncDriver) -> AsyncRedisWatcher:
