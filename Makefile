@@ -37,7 +37,7 @@ check: $(READY)  ## Style, types, architecture
 PURE := */core/*,*/plans/*
 # What tests each of its branches, in a minute or two.
 DECIDE := tests/core tests/contract tests/adapters/redis/test_plans.py tests/adapters/redis/test_partitions.py \
-	tests/adapters/redis/test_repair.py tests/adapters/sqlite/test_repair.py
+	tests/adapters/redis/test_repair.py tests/adapters/sqlite/test_repair.py tests/adapters/sqlite/test_any_seq.py
 
 coverage: $(READY)  ## All tests, and what child processes run: all branches of what decides, 90 % of the rest
 	@$(BIN)/python -m pytest -n auto -m "not soak" --cov --cov-report= $(ARGS)

@@ -191,7 +191,7 @@ def test_the_documented_user_may_do_all_there_is(
 def test_the_rights_asked_for_are_those_the_scripts_need() -> None:
     lua = resources.files(scripts.__package__).joinpath("lua")
     texts = [path.read_text() for path in Path(str(lua)).rglob("*.lua")]
-    called = {name for text in texts for name in re.findall(r"call\('([A-Z]+)'", text)}
+    called = {name for text in texts for name in re.findall(r"(?:call|try)\('([A-Z]+)'", text)}
     known = {right.split(" ")[0] for right in examining.RIGHTS}
     names = ("terms", "conversation", "hearing", "async_hearing", "blocking", "asynchronous")
     files = [Path(str(resources.files(scripts.__package__).joinpath(f"{one}.py"))) for one in names]

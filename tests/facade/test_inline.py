@@ -7,6 +7,7 @@ import contextvars
 import logging
 import os
 import re
+import signal
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -15,8 +16,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from boundary.jobs import Context, Jobs, Retry, Snooze, UsageError
+from boundary.jobs.shell import beside
 from boundary.jobs.shell.executor import START_GRACE
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture
@@ -211,6 +213,100 @@ def test_ctrl_c_in_a_handler_ends_the_caller(jobs: Jobs) -> None:
         work.enqueue()
     (job,) = jobs.search().jobs
     assert (job.status, jobs.workers()) == ("retrying", [])
+
+
+def press_ctrl_c() -> None:
+    """As a terminal does: a signal, which ends what the main thread waits for."""
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_ctrl_c_while_its_caller_waits_cancels_an_async_handler(jobs: Jobs, wrapped: bool) -> None:
+    seen: list[str] = []
+
+    @jobs.lifespan
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            seen.append("lifespan ended")
+
+    @jobs.handler
+    async def work() -> None:
+        press_ctrl_c()
+        try:
+            await asyncio.sleep(PATIENCE)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        finally:
+            await asyncio.sleep(0.01)
+            seen.append("unwound")
+
+    if wrapped:
+
+        @jobs.middleware
+        async def around(ctx: Context, call_next):
+            return await call_next(ctx)
+
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt):
+        work.enqueue()
+    assert seen == ["cancelled", "unwound", "lifespan ended"]
+    assert set(threading.enumerate()) <= before
+    (job,) = jobs.search().jobs
+    assert (job.status, job.retry_count, jobs.workers()) == ("pending", 0, [])
+
+
+def test_so_it_does_with_one_that_waits_for_a_job_of_its_own(jobs: Jobs) -> None:
+    seen: list[str] = []
+
+    @jobs.handler
+    async def inner() -> None:
+        press_ctrl_c()
+        try:
+            await asyncio.sleep(PATIENCE)
+        finally:
+            seen.append("inner unwound")
+
+    @jobs.handler
+    async def outer() -> None:
+        try:
+            inner.enqueue()
+        finally:
+            seen.append("outer unwound")
+
+    with pytest.raises(KeyboardInterrupt):
+        outer.enqueue()
+    assert seen == ["inner unwound", "outer unwound"]
+    assert {job.status for job in jobs.search().jobs} == {"pending"}
+    assert jobs.workers() == []
+
+
+def test_ctrl_c_waits_no_longer_than_a_moment_for_one_that_does_not_hear(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "UNWINDING", 0.1)
+    released = threading.Event()
+
+    @jobs.handler
+    async def deaf() -> None:
+        press_ctrl_c()
+        released.wait(PATIENCE)
+
+    with pytest.raises(KeyboardInterrupt):
+        deaf.enqueue()
+    assert not released.is_set()
+    assert "goes on though its caller was interrupted" in caplog.text
+    assert jobs.workers() == []
+    released.set()
+    eventually(
+        "its thread has ended",
+        lambda: not any(one.name == "boundary-jobs-inline" for one in threading.enumerate()),
+    )
 
 
 def test_an_enqueue_that_is_cancelled_gives_its_job_back(jobs: Jobs) -> None:

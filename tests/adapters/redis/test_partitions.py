@@ -130,6 +130,16 @@ def test_pages_hold_everything_exactly_once(door: Backend) -> None:
     assert set(found) == ids
 
 
+@pytest.mark.parametrize("below", [10**18, 2**64 - 1])
+def test_a_cursor_above_every_seq_begins_with_the_newest(door: Backend, below: int) -> None:
+    ids = fill(door)
+    cursor = ".".join([str(below)] * PARTITIONS)
+    for status in (None, "pending"):
+        page = door.execute(ops.Search(status=status, limit=200, cursor=cursor))
+        assert len(page.records) == 200
+        assert {one.id for one in page.records} <= ids
+
+
 def test_operators_reach_every_partition(door: Backend, clock: FakeClock) -> None:
     ids = tuple(sorted(fill(door)))
     assert door.execute(ops.Enqueue(jobs())).fresh == (False,) * JOBS

@@ -14,13 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import logging
-import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from functools import partial
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from msgspec.structs import replace
@@ -41,7 +37,8 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer
 from boundary.jobs.core.telling import told_error
-from boundary.jobs.shell import flows, loops
+from boundary.jobs.shell import flows
+from boundary.jobs.shell.beside import Beside
 from boundary.jobs.shell.executor import Executor
 from boundary.jobs.shell.flows import Flow, Tell, ask
 from boundary.jobs.shell.ids import incarnation
@@ -63,6 +60,7 @@ if TYPE_CHECKING:
         Listener,
         Watcher,
     )
+    from boundary.jobs.shell.beside import Inbox
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.draft import Draft
     from boundary.jobs.shell.registry import Registry
@@ -209,24 +207,14 @@ class Desk:
         self._store_now = store_now
 
     def run(self, record: Record) -> Ended:
-        """How the run ended; a blocking handler was called in this thread."""
-        inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        answer: Future[Ended] = Future()
+        """How the run ended; a blocking handler was called in this thread.
 
-        def on_a_loop() -> None:
-            try:
-                answer.set_result(loops.run(self.arun(record, partial(InCaller, inbox))))
-            except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
-                answer.set_exception(error)
-            finally:
-                inbox.put(None)
-
-        context = contextvars.copy_context()
-        name = "boundary-jobs-inline"
-        threading.Thread(target=context.run, args=(on_a_loop,), name=name, daemon=True).start()
-        while (work := inbox.get()) is not None:
-            work()
-        return answer.result()
+        Raises:
+            BaseException: What interrupted this thread, as Ctrl-C does, but for a blocking handler,
+                whose run it fails. An async one was cancelled.
+        """
+        beside: Beside[Ended] = Beside()
+        return beside.run(lambda: self.arun(record, partial(InCaller, beside.inbox)))
 
     async def arun(
         self, record: Record, threads: Callable[..., Threads[Any, Any]] = Threads
@@ -291,7 +279,7 @@ class InCaller(Threads[T, R]):
 
     def __init__(
         self,
-        inbox: SimpleQueue[Callable[[], None] | None],
+        inbox: Inbox,
         loop: asyncio.AbstractEventLoop,
         work: Callable[[T], R],
         done: Callable[[T, R], None],

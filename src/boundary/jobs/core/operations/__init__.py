@@ -29,7 +29,7 @@ from boundary.jobs.core.operations.grouping import GROUPS, Group, GroupRow, Grou
 from boundary.jobs.core.operations.leases import Beat, Depart, Heartbeat, Inherit, Report
 from boundary.jobs.core.operations.listening import Interest, Topic, notices
 from boundary.jobs.core.operations.looking import (
-    MAX_DIGITS,
+    MAX_CURSOR,
     DeadLetters,
     Find,
     History,
@@ -96,7 +96,7 @@ __all__ = [
     "HOUR",
     "HOURS",
     "LEFT_BY",
-    "MAX_DIGITS",
+    "MAX_CURSOR",
     "MINUTE",
     "MISFIRE_CAP",
     "ONCE",

@@ -14,8 +14,8 @@ from boundary.jobs.core.records import Status
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.errors import UsageError
 
-MAX_DIGITS = 19
-"""Digits of a cursor: what fits 64 bits."""
+MAX_CURSOR = 2**64 - 1
+"""What fits 64 bits."""
 
 
 class Time(Operation[Millis], frozen=True):
@@ -96,14 +96,15 @@ class Search(Operation[Page], frozen=True):
 
 
 def cursor_position(cursor: str | None) -> int | None:
-    """The `seq` below which a search goes on; None: from the newest.
+    """Where in its store a look goes on, 0 to `MAX_CURSOR`; None: from the beginning.
 
     Raises:
         UsageError: The cursor is not one of ours.
     """
     if cursor is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < MAX_DIGITS):
+    is_number = cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(MAX_CURSOR))
+    if not is_number or int(cursor) > MAX_CURSOR:
         raise UsageError(
             f"the cursor {cursor[:40]!r} is not one a search returned; leave it out to start anew"
         )

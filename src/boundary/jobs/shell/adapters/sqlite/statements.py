@@ -188,7 +188,7 @@ PRUNE = (
     "AND prune_at <= ? ORDER BY prune_at LIMIT ?) RETURNING seq"
 )
 
-STRETCH = "SELECT seq FROM job WHERE seq > ? ORDER BY seq LIMIT ?"
+STRETCH = "SELECT seq FROM job WHERE seq >= ? ORDER BY seq LIMIT ?"
 
 # What operators ask
 
@@ -292,14 +292,14 @@ DUE_COUNT = "SELECT queue, count(*) FROM job WHERE due IS NOT NULL AND queue = ?
 RUNNING_COUNT = "SELECT queue, count(*) FROM job WHERE worker IS NOT NULL AND queue = ?"
 
 STRETCHES: dict[str | None, str] = {
-    None: "SELECT seq FROM job WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+    None: "SELECT seq FROM job WHERE seq <= ?1 ORDER BY seq DESC LIMIT ?2",
     "uncommon": (
         "SELECT seq FROM job WHERE status IN ('failed', 'cancelled', 'retrying') "
-        "AND status = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2"
+        "AND status = ?3 AND seq <= ?1 ORDER BY seq DESC LIMIT ?2"
     ),
     "running": (
         "SELECT seq FROM job INDEXED BY flight "
-        "WHERE worker IS NOT NULL AND seq < ?1 ORDER BY seq DESC LIMIT ?2"
+        "WHERE worker IS NOT NULL AND seq <= ?1 ORDER BY seq DESC LIMIT ?2"
     ),
 }
 """The jobs one call of a search looks at, newest first: all, or those of a status with an index.

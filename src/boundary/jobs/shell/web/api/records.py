@@ -25,7 +25,7 @@ from boundary.jobs.shell.schedule_flows import ScheduleInfo
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200)]
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
-Cursor: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18}){0,63}$")]
+Cursor: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,20}){0,63}$")]
 Sought: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.001, le=3_000_000_000)]
 Cron: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]

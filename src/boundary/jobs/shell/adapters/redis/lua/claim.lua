@@ -1,7 +1,7 @@
 -- Jobs that are ready are held by a worker.
 --
 -- ARGV[2]  {worker, slots, lease, promote, join?, queues?, ahead?: {queue: number},
---          limits?: {queue: number}}
+--          limits?: {queue: number}, quiet?}
 -- Returns  as parts/claiming.lua says
 -- Cost     O(jobs taken + lanes with entries)
 --@flags allow-oom

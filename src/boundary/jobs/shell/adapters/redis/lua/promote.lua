@@ -6,4 +6,8 @@
 --@flags allow-oom
 --@include core names clock events record lanes log places
 
-return promote(tonumber(ARGV[2]))
+local left, problem = promote(tonumber(ARGV[2]))
+if left == 0 and problem then
+  error(problem)
+end
+return left

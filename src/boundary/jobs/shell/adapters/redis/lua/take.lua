@@ -12,8 +12,9 @@ local job = load(ARGV[3])
 if not job or (job.status ~= PENDING and job.status ~= RETRYING) then
   return false
 end
-lift(job, true)
 hold_until(ask.worker, now + ask.lease)
+call('SISMEMBER', P .. 'flight:' .. ask.worker, job.id) -- whether there is such a place, before it is lifted
+lift(job, true)
 job.status, job.updated, job.started, job.token = RUNNING, now, now, job.token + 1
 job.worker, job.progress, job.stop, job.due, job.parked = ask.worker, '', false, NONE, false
 call('SADD', P .. 'flight:' .. ask.worker, job.id)

@@ -22,8 +22,15 @@ from boundary.jobs.shell.adapters.redis.plans.calls import (
 )
 
 
-def claim_args(operation: ops.Claim, slots: int, taken: Sequence[Record] = ()) -> bytes:
-    """`taken`: what other partitions gave already."""
+def claim_args(
+    operation: ops.Claim, slots: int, taken: Sequence[Record] = (), *, quiet: bool
+) -> bytes:
+    """What the script is asked.
+
+    Args:
+        taken: What other partitions gave already.
+        quiet: Of a foreign key another claim is to tell: an error would hide what is done already.
+    """
     limits = dict(operation.limits)
     for record in taken:
         if record.queue in limits:
@@ -37,14 +44,19 @@ def claim_args(operation: ops.Claim, slots: int, taken: Sequence[Record] = ()) -
         queues=operation.queues,
         ahead=dict(operation.ahead) or None,
         limits=limits or None,
+        quiet=quiet or None,
     )
 
 
-def claim(operation: ops.Claim, partitions: Partitions) -> Plan[ops.Claimed]:
+def claim(
+    operation: ops.Claim, partitions: Partitions, *, quiet: bool = False
+) -> Plan[ops.Claimed]:
+    """`quiet`: outcomes that belong to it are written already."""
     claimed: list[ops.Claimed] = []
     taken: list[Record] = []
     for number in partitions.in_turn():
-        ask = claim_args(operation, operation.slots - len(taken), taken)
+        slots = operation.slots - len(taken)
+        ask = claim_args(operation, slots, taken, quiet=quiet or bool(taken))
         (reply,) = yield [Call("claim", (ask,), number)]
         claimed.append(as_claimed(reply))
         taken += claimed[-1].jobs

@@ -105,7 +105,7 @@ def _cursor(cursor: str | None, partitions: Partitions) -> list[int]:
     positions = [ops.cursor_position(part) for part in cursor.split(".")]
     if len(positions) != partitions.count:
         ops.cursor_position("another number of partitions")
-    return [position or 0 for position in positions]
+    return [min(position or 0, LONGEST) for position in positions]
 
 
 def _page(operation: ops.Search, stretches: Sequence[_Stretch]) -> ops.Page:

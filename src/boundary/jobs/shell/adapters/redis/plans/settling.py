@@ -96,9 +96,9 @@ def settle_and_claim(
     first, then = operation.settle, operation.claim
     if partitions.count > 1 or first.worker != then.worker:
         settled = yield from settle(first, partitions)
-        return settled, (yield from claiming.claim(then, partitions))
+        return settled, (yield from claiming.claim(then, partitions, quiet=True))
     args, order = _outcomes(first.outcomes)
-    call = Call("exchange", (claiming.claim_args(then, then.slots), *args))
+    call = Call("exchange", (claiming.claim_args(then, then.slots, quiet=True), *args))
     ((now, flags, reply),) = yield [call]
     claimed = claiming.as_claimed(reply)
     return ops.Settled(now, _accepted(flags, order), bool(reply[-1])), claimed

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from boundary.jobs.core import operations as ops
-from boundary.jobs.core.operations import cursor_position
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.shell.adapters.sqlite import repairing
 from boundary.jobs.shell.adapters.sqlite import statements as sql
 from boundary.jobs.shell.adapters.sqlite.plans import leases
+from boundary.jobs.shell.adapters.sqlite.plans.cursors import begins_at, going_on_at
 from boundary.jobs.shell.adapters.sqlite.plans.ending import Ending
 from boundary.jobs.shell.adapters.sqlite.plans.lanes import behind_all
-from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Do, Plan, Row
+from boundary.jobs.shell.adapters.sqlite.plans.steps import LOWEST, Ask, Do, Plan, Row
 
 
 def promote_due(limit: int, now: Millis) -> Plan[int]:
@@ -65,8 +65,8 @@ def prune(operation: ops.Prune, now: Millis) -> Plan[int]:
 
 
 def repair(operation: ops.Repair, now: Millis) -> Plan[ops.Repaired]:
-    after = cursor_position(operation.cursor) or 0
-    rows = yield Ask(sql.STRETCH, (after, operation.limit))
+    at = begins_at(operation.cursor, LOWEST)
+    rows = yield Ask(sql.STRETCH, (at, operation.limit))
     if not rows:
         return ops.Repaired(0)
     first, last = rows[0][0], rows[-1][0]
@@ -75,7 +75,7 @@ def repair(operation: ops.Repair, now: Millis) -> Plan[ops.Repaired]:
         count = yield from _amiss(condition, remedies, (first, last, now), mend=operation.mend)
         if count:
             amiss.append((kind, count))
-    cursor = str(last) if len(rows) == operation.limit else None
+    cursor = going_on_at(last + 1) if len(rows) == operation.limit else None
     return ops.Repaired(len(rows), tuple(amiss), cursor)
 
 

@@ -12,7 +12,7 @@ from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import Millis, NewJob
 from boundary.jobs.shell.adapters.sqlite import statements as sql
 from boundary.jobs.shell.adapters.sqlite.plans.lanes import Lanes, behind_all
-from boundary.jobs.shell.adapters.sqlite.plans.steps import NOWHERE, Ask, Do, Plan, Row, records
+from boundary.jobs.shell.adapters.sqlite.plans.steps import HIGHEST, Ask, Do, Plan, Row, records
 
 
 def enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
@@ -34,7 +34,7 @@ def enqueue(operation: ops.Enqueue, now: Millis) -> Plan[ops.Enqueued]:
     ]
     if (yield from _insert(rows)) == len(jobs):
         return ops.Enqueued(now, (True,) * len(jobs))
-    below = NOWHERE if len(jobs) == 1 else newest or 0
+    below = HIGHEST if len(jobs) == 1 else newest or 0
     return ops.Enqueued(now, (yield from _sort_out(jobs, rows, below)))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.shell.adapters.sqlite import statements as sql
-from boundary.jobs.shell.adapters.sqlite.plans.steps import NOWHERE, Ask, Plan
+from boundary.jobs.shell.adapters.sqlite.plans.steps import HIGHEST, Ask, Plan
 
 
 def groups(operation: ops.Groups, now: Millis) -> Plan[tuple[ops.Group, ...]]:
@@ -21,6 +21,6 @@ def groups(operation: ops.Groups, now: Millis) -> Plan[tuple[ops.Group, ...]]:
 
 
 def members(operation: ops.Members, now: Millis) -> Plan[tuple[bytes, ...]]:
-    until = NOWHERE if operation.until is None else operation.until
+    until = HIGHEST if operation.until is None else operation.until
     values = (operation.cause, until, operation.queue, operation.limit)
     return tuple([id for (id,) in (yield Ask(sql.MEMBERS, values))])

@@ -9,10 +9,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from boundary.jobs.core import operations as ops
-from boundary.jobs.core.operations import cursor_position
 from boundary.jobs.core.wire import Millis, Record
 from boundary.jobs.shell.adapters.sqlite import statements as sql
-from boundary.jobs.shell.adapters.sqlite.plans.steps import NOWHERE, Ask, Plan, record, records
+from boundary.jobs.shell.adapters.sqlite.plans.cursors import begins_at, going_on_at
+from boundary.jobs.shell.adapters.sqlite.plans.steps import (
+    HIGHEST,
+    LOWEST,
+    Ask,
+    Plan,
+    record,
+    records,
+)
 
 CANDIDATES: Final = 100
 """Jobs one statement of a search for a text brings, at least, for the text to be looked for in each."""
@@ -36,13 +43,12 @@ def peek(operation: ops.Peek, now: Millis) -> Plan[tuple[Record, ...]]:
 
 
 def search(operation: ops.Search, now: Millis) -> Plan[ops.Page]:
-    below = cursor_position(operation.cursor)
-    stretch, values = _stretch(operation, NOWHERE if below is None else below)
+    stretch, values = _stretch(operation, begins_at(operation.cursor, HIGHEST))
     ((looked, last),) = yield Ask(f"SELECT count(*), min(seq) FROM ({stretch})", values)
     found = yield from _matching(operation, stretch, values)
     if len(found) > operation.limit:
-        return ops.Page(found[: operation.limit], str(found[operation.limit].seq + 1))
-    return ops.Page(found, str(last) if looked == operation.scan else None)
+        return ops.Page(found[: operation.limit], going_on_at(found[operation.limit].seq))
+    return ops.Page(found, going_on_at(last - 1) if looked == operation.scan else None)
 
 
 def _matching(
@@ -51,29 +57,29 @@ def _matching(
     """Those of the stretch that match, newest first, as soon as they are one more than asked for."""
     condition, more = _conditions(operation)
     found: tuple[Record, ...] = ()
-    at_most, below = operation.limit + 1, NOWHERE
+    at_most, first = operation.limit + 1, HIGHEST
     if operation.text is not None:
         at_most = max(at_most, CANDIDATES)
-    while len(found) <= operation.limit:
+    while len(found) <= operation.limit and first >= LOWEST:
         rows = yield Ask(
-            f"SELECT {sql.COLUMNS} FROM job WHERE seq IN ({stretch}) AND seq < ? {condition} "
+            f"SELECT {sql.COLUMNS} FROM job WHERE seq IN ({stretch}) AND seq <= ? {condition} "
             f"ORDER BY seq DESC LIMIT {at_most}",
-            (*values, below, *more),
+            (*values, first, *more),
         )
         candidates = records(rows)
         found += tuple(filter(operation.mentioned_by, candidates))
         if len(candidates) < at_most:
             break
-        below = candidates[-1].seq
+        first = candidates[-1].seq - 1
     return found
 
 
-def _stretch(operation: ops.Search, below: int) -> tuple[str, tuple[Any, ...]]:
+def _stretch(operation: ops.Search, first: int) -> tuple[str, tuple[Any, ...]]:
     """The jobs to look at, and the values of that statement."""
     if operation.status in {"failed", "cancelled", "retrying"}:
-        return sql.STRETCHES["uncommon"], (below, operation.scan, operation.status)
+        return sql.STRETCHES["uncommon"], (first, operation.scan, operation.status)
     kind = "running" if operation.status == "running" else None
-    return sql.STRETCHES[kind], (below, operation.scan)
+    return sql.STRETCHES[kind], (first, operation.scan)
 
 
 def _conditions(operation: ops.Search) -> tuple[str, tuple[Any, ...]]:

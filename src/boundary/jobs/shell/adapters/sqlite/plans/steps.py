@@ -33,8 +33,8 @@ class Do(Struct, frozen=True, gc=False):
 Row: TypeAlias = tuple[Any, ...]
 Plan: TypeAlias = Generator[Ask | Do, Any, R]
 
-NOWHERE = 2**63 - 1
-"""Above every `seq`."""
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+"""No `seq` is outside of these, both included, and no instant."""
 
 
 def records(rows: Iterable[Row]) -> tuple[Record, ...]:

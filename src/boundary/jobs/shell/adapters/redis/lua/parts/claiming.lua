@@ -1,5 +1,9 @@
 -- A worker takes jobs.
 --
+-- Between an entry that is popped and the record that says who has the job, nothing may end the script: it
+-- would be in no place. What can be asked before is; a key of another type, which another program put
+-- there, is asked by `try`, and costs what stands in it. It is told of once there is nothing else to give.
+--
 -- What belongs here: the claim. What does not: ending a run (settling.lua).
 
 -- The state of a job that runs for the first time; written once for many.
@@ -8,18 +12,38 @@ local function first_run(worker)
 end
 
 -- A record nobody can read is set aside with its bytes and its lane; `retry` brings it back.
-local function set_aside(id, lane, record)
-  call('HSET', P .. 'broken', id, string.char(#lane) .. lane .. record)
+local function set_aside(id, lane, record, out)
+  local said = try('HSET', P .. 'broken', id, string.char(#lane) .. lane .. record)
+  if type(said) == 'table' then
+    out.problem = said
+    return false
+  end
   call('HDEL', JOB, id)
-  count(queue_of(lane), 'unreadable', 'failed', 1, 0, 0)
+  local counted, problem = pcall(count, queue_of(lane), 'unreadable', 'failed', 1, 0, 0)
+  if not counted then
+    out.problem = problem
+  end
+  return true
+end
+
+-- Those of the lane nobody can read; what cannot be set aside is where it was. How many these are.
+local function set_all_aside(broken, lane, out)
+  local kept = 0
+  for i = #broken, 1, -1 do
+    local one = broken[i]
+    if not set_aside(one.id, lane, one.record, out) then
+      call('RPUSH', P .. 'ready:' .. lane, one.entry)
+      kept = kept + 1
+    end
+  end
+  return kept
 end
 
 -- The record of a job that is taken, if it is there to be taken.
 local function taken(id, record, entry, lane, worker)
   local job = opened(id, record)
   if record and not job then
-    set_aside(id, lane, record)
-    return nil, true
+    return nil, {id = id, record = record, entry = entry}
   elseif not job or not is_ready(job) or job.lane ~= lane
       or pack('>I6', job.seq) ~= sub(entry, 17) then
     return nil
@@ -40,17 +64,28 @@ end
 -- Up to `room` jobs of the lane join `out`. How many entries of the lane were left behind.
 local function take(lane, room, worker, out)
   local key, first, passed = P .. 'ready:' .. lane, first_run(worker), 0
-  local ids, written = out.ids, out.written
+  local ids, written, unreadable = out.ids, out.written, {}
   -- Nothing was taken from the middle of this lane: each entry is a job that is ready.
   local sound = not call('HGET', P .. 'stale', lane)
   while room > 0 do
     local asked = math.min(room, 250)
-    local entries = call('RPOP', key, asked) or {}
+    local entries = try('RPOP', key, asked) or {}
+    if entries.err then
+      out.problem = entries
+      return 0
+    end
     local found = {}
     for i = 1, #entries do
       found[i] = sub(entries[i], 1, 16)
     end
-    local records = #found > 0 and call('HMGET', JOB, unpack(found)) or {}
+    local records = #found > 0 and try('HMGET', JOB, unpack(found)) or {}
+    if records.err then
+      for i = #entries, 1, -1 do
+        call('RPUSH', key, entries[i])
+      end
+      out.problem = records
+      return 0
+    end
     for i = 1, #found do
       local record, id, new, broken = records[i], found[i], nil, nil
       if sound and is_untouched(record, lane) then
@@ -62,7 +97,9 @@ local function take(lane, room, worker, out)
         local n = #ids + 1
         ids[n], written[2 * n - 1], written[2 * n] = id, id, new
         room = room - 1
-      elseif not broken then
+      elseif broken then
+        unreadable[#unreadable + 1] = broken
+      else
         passed = passed + 1
       end
     end
@@ -70,14 +107,19 @@ local function take(lane, room, worker, out)
       break
     end
   end
+  local kept = #unreadable > 0 and set_all_aside(unreadable, lane, out) or 0
   local behind = call('LLEN', key)
   if behind == 0 then
     call('SREM', P .. 'lanes', lane)
   end
-  if passed > 0 and call('HINCRBY', P .. 'stale', lane, -passed) <= 0 then
-    call('HDEL', P .. 'stale', lane)
+  if passed > 0 then
+    local left = try('HINCRBY', P .. 'stale', lane, -passed)
+    -- An error: a hand wrote no number there, which a repair finds (mending.lua).
+    if type(left) == 'number' and left <= 0 then
+      call('HDEL', P .. 'stale', lane)
+    end
   end
-  return behind
+  return behind - kept
 end
 
 -- The queues that have entries: by name, and in the order of a worker that serves all of them.
@@ -124,7 +166,10 @@ local function pick(ask, out)
         end
       end
       if behind > 0 then
-        wake(queue)
+        local woken, problem = pcall(wake, queue)
+        if not woken then
+          out.problem = problem
+        end
       end
     end
   end
@@ -146,8 +191,31 @@ local function due_ticks()
   return found
 end
 
+-- Nothing but entries was taken yet: the jobs stand where they stood.
+local function put_back(out)
+  for n = #out.ids, 1, -1 do
+    local record = out.written[2 * n]
+    local lane = sub(record, 20, 19 + byte(record, 18))
+    call('RPUSH', P .. 'ready:' .. lane, out.ids[n] .. sub(record, 6, 11))
+    call('SADD', P .. 'lanes', lane)
+  end
+end
+
+-- The jobs of `out` are the worker's.
+local function hold(worker, out)
+  for i = 1, #out.ids, 250 do
+    local last = math.min(i + 249, #out.ids)
+    local said = try('SADD', P .. 'flight:' .. worker, unpack(out.ids, i, last))
+    if type(said) == 'table' then -- with the first of them, or never
+      put_back(out)
+      error(said)
+    end
+    call('HSET', JOB, unpack(out.written, 2 * i - 1, 2 * last))
+  end
+end
+
 -- The reply: now, alive, next due (or -1), ids asked to stop, due ticks, the jobs (id, record, id,
--- record), and whether somebody watches.
+-- record), and whether somebody watches. A foreign key is told of by a claim that is not quiet.
 local function claim(ask)
   local expires = tonumber(call('ZSCORE', P .. 'workers', ask.worker) or nil)
   if not expires and not ask.join then
@@ -157,20 +225,19 @@ local function claim(ask)
   if not expires or 2 * (expires - now) < ask.lease then
     call('ZADD', P .. 'workers', now + ask.lease, ask.worker)
   end
-  if ask.promote > 0 then
-    promote(ask.promote)
-  end
   local out = {ids = {}, written = {}}
-  pick(ask, out)
-  for i = 1, #out.ids, 250 do
-    local last = math.min(i + 249, #out.ids)
-    call('SADD', P .. 'flight:' .. ask.worker, unpack(out.ids, i, last))
-    call('HSET', JOB, unpack(out.written, 2 * i - 1, 2 * last))
+  if ask.promote > 0 then
+    out.problem = select(2, promote(ask.promote))
   end
+  local stopped = stopping(ask.worker)
   local tick = first_of(P .. 'ticks')
   local ticks = (tick and tick <= now) and due_ticks() or {}
   local due = ask.promote > 0 and first_of(P .. 'due') or nil
   local soonest = math.min(tick or math.huge, due or math.huge)
-  return {now, 1, soonest == math.huge and -1 or soonest, stopping(ask.worker), ticks, out.written,
-    watched()}
+  pick(ask, out)
+  hold(ask.worker, out)
+  if out.problem and #out.ids == 0 and #ticks == 0 and not ask.quiet then
+    error(out.problem)
+  end
+  return {now, 1, soonest == math.huge and -1 or soonest, stopped, ticks, out.written, watched()}
 end

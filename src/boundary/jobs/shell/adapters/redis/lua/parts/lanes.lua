@@ -16,11 +16,22 @@ local function wake(queue)
   end
 end
 
--- Entries join the tail of a lane; `command` RPUSH: its head.
-local function line_up(lane, entries, command)
-  local key = P .. 'ready:' .. lane
-  if call(command or 'LPUSH', key, unpack(entries)) == #entries then
+-- Entries are at the tail of a lane; `command` RPUSH: at its head. Nobody is woken yet. Of a key that is no
+-- lane the server's error, and nothing was done.
+local function put_in_lane(lane, entries, command)
+  local length = try(command or 'LPUSH', P .. 'ready:' .. lane, unpack(entries))
+  if type(length) == 'table' then
+    return length
+  elseif length == #entries then
     call('SADD', P .. 'lanes', lane)
+  end
+end
+
+-- The same, and a worker is woken for them.
+local function line_up(lane, entries, command)
+  local problem = put_in_lane(lane, entries, command)
+  if problem then
+    error(problem)
   end
   wake(queue_of(lane))
 end

@@ -4,7 +4,8 @@
 --
 -- What belongs here: the prefix, and the words every script uses. What does not: jobs.
 
-local call, sub, byte = redis.call, string.sub, string.byte
+-- `try` answers with the server's error, a table with `err`, where `call` ends the script.
+local call, try, sub, byte = redis.call, redis.pcall, string.sub, string.byte
 local pack, unpacked = struct.pack, struct.unpack
 local JOB = KEYS[1]
 local P = sub(JOB, 1, -4)

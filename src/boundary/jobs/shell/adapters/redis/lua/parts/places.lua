@@ -269,36 +269,47 @@ local function stopping(worker)
   return table.concat(ids)
 end
 
--- Up to `limit` jobs whose instant has come are at the tail of their lanes.
+-- Up to `limit` jobs whose instant has come are at the tail of their lanes. Those of a key that is no
+-- lane wait on: places before records. How many have left, and the server's error about others.
 local function promote(limit)
   local members = call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)
-  if #members == 0 then
-    return 0
-  end
-  local order, lanes, gone = {}, {}, {}
+  local order, lanes = {}, {}
   for _, member in ipairs(members) do
     local lane = sub(member, 23)
-    gone[queue_of(lane)] = (gone[queue_of(lane)] or 0) + 1
+    local here = lanes[lane]
+    if not here then
+      here = {members = {}, jobs = {}, entries = {}}
+      lanes[lane], order[#order + 1] = here, lane
+    end
+    table.insert(here.members, member)
     local job = load(sub(member, 7, 22))
     if job and job.due ~= NONE and due_member(job) == member then
-      if job.status == RETRYING then
-        call('ZREM', P .. 'status:' .. job.status, job.id)
-      end
-      job.status, job.due, job.updated = PENDING, NONE, now
-      if not lanes[lane] then
-        lanes[lane] = {}
-        order[#order + 1] = lane
-      end
-      table.insert(lanes[lane], entry(job))
-      store(job)
+      table.insert(here.jobs, job)
+      table.insert(here.entries, entry(job))
     end
   end
-  call('ZREM', P .. 'due', unpack(members))
-  for queue, number in pairs(gone) do
-    count_scheduled(queue, -number)
-  end
+  local left, problem = 0, nil
   for _, lane in ipairs(order) do
-    line_up(lane, lanes[lane])
+    local here = lanes[lane]
+    local refused = #here.jobs > 0 and put_in_lane(lane, here.entries)
+    if refused then
+      problem = refused
+    else
+      for _, job in ipairs(here.jobs) do
+        if job.status == RETRYING then
+          local gone = try('ZREM', P .. 'status:' .. job.status, job.id)
+          problem = type(gone) == 'table' and gone or problem -- only a search misses it
+        end
+        job.status, job.due, job.updated = PENDING, NONE, now
+        store(job)
+      end
+      call('ZREM', P .. 'due', unpack(here.members))
+      count_scheduled(queue_of(lane), -#here.members)
+      left = left + #here.members
+      if #here.jobs > 0 then
+        wake(queue_of(lane))
+      end
+    end
   end
-  return #members
+  return left, problem
 end
