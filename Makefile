@@ -23,8 +23,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## See it run: a small shop's jobs on an SQLite file (REDIS_URL=... on your Redis)
 	@$(BIN)/boundary-jobs demo $(if $(REDIS_URL),--url '$(REDIS_URL)')
 
+# Half as many again as there are processors: most of these tests wait for processes they started.
+RUNNERS = $(shell $(PYTHON) -c 'import os; print(-(-3 * os.cpu_count() // 2))')
+
 test: $(READY)  ## All tests, on real files and real processes
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n $(RUNNERS) $(ARGS)
 
 check: $(READY)  ## Style, types, architecture
 	@$(BIN)/ruff check .

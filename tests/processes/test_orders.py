@@ -104,7 +104,7 @@ def test_a_process_with_too_much_memory_ends_its_jobs_first(file_floor: Floor) -
     assert process.wait(PATIENCE) == 0
 
 
-@pytest.mark.parametrize("killer", ["quits", "breaks"])
+@pytest.mark.parametrize("killer", ["quits", pytest.param("breaks", marks=pytest.mark.long)])
 def test_a_job_that_kills_its_process_is_dead_after_three_and_the_others_go_on(
     file_floor: Floor, killer: str
 ) -> None:

@@ -118,7 +118,7 @@ def test_a_second_signal_stops_at_once(floor: Floor) -> None:
     assert found.status == "pending"
 
 
-@pytest.mark.parametrize("killer", ["quits", "breaks"])
+@pytest.mark.parametrize("killer", ["quits", pytest.param("breaks", marks=pytest.mark.long)])
 def test_a_job_that_kills_its_worker_is_dead_after_three(floor: Floor, killer: str) -> None:
     """G10: `os._exit` and a segmentation fault; its neighbours complete."""
     bad = floor.jobs.enqueue(killer, {})
