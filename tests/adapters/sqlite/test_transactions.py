@@ -31,6 +31,7 @@ from boundary.jobs.core.operations import (
 )
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend
+from boundary.jobs.shell.adapters.sqlite.log import Log
 from boundary.jobs.testing import FakeClock
 from tests.waiting import eventually
 
@@ -300,22 +301,86 @@ def test_kills_in_the_middle_of_commits_lose_nothing_acknowledged(store: SqliteS
 # What is on the disk when a call returns
 
 
+class Counted(Log):
+    """A log that knows how often it was flushed."""
+
+    flushes = 0
+
+    def flush(self) -> None:
+        super().flush()
+        self.flushes += 1
+
+
 def test_only_what_a_dead_worker_would_miss_is_not_flushed(engine: backend.Engine) -> None:
     """G3: each promise is on the disk when it is given; a lease may go with the power."""
+    engine._log = log = Counted(engine.path)
 
-    def flushed(*operations: Operation[Any]) -> bool:
+    def flushed(*operations: Operation[Any]) -> str:
+        before = log.flushes
         engine.run(shared := entries(*operations))
         assert all(entry.error is None for entry in shared)
-        return live(engine).execute("PRAGMA synchronous").fetchone() == (2,)
+        within = live(engine).execute("PRAGMA synchronous").fetchone() == (2,)
+        behind = log.flushes > before
+        assert not (within and behind), "once is enough"
+        return "within" if within else "behind" if behind else "never"
 
     beat = Heartbeat("w", 60_000, b"", join=True)
-    assert flushed(Enqueue((job(1), job(2))))
-    assert not flushed(beat)
-    assert flushed(beat, Enqueue((job(3),)))
-    assert not flushed(Claim("w", None, 1, 60_000))
-    assert flushed(Settle("w", (Outcome(job(1).id, 1, "succeed"),)))
+    assert flushed(Enqueue((job(1), job(2)))) == "behind"
+    assert flushed(beat) == "never"
+    assert flushed(beat, Enqueue((job(3),)), Find((job(1).id,))) == "behind"
+    assert flushed(Find((job(1).id,))) == "never"
+    assert flushed(Claim("w", None, 1, 60_000)) == "never"
+    assert flushed(Settle("w", (Outcome(job(1).id, 1, "succeed"),))) == "within"
+    assert flushed(Settle("w", ()), Enqueue((job(4),))) == "within"
+    assert flushed(Enqueue((job(1),))) == "behind", "whoever stored it may not have flushed it yet"
     engine.close()
-    assert flushed(Settle("w", ()))
+    assert flushed(Settle("w", ())) == "within"
+
+
+def test_a_flush_keeps_nobody_else_waiting(store: SqliteStore, engine: backend.Engine) -> None:
+    """While one is told late that its job is stored, others see it, run it and bring more."""
+    engine._log = log = Counted(engine.path)
+    other = backend.Engine(store)
+    with ThreadPoolExecutor(1) as pool:
+        with log._using:  # as long as a disk takes
+            late = pool.submit(engine.run, (asked := entries(Enqueue((job(1),)))))
+            eventually("it is there", lambda: stored(other, 1) == [True])
+            claim, more = shared = entries(
+                Claim("w", None, 1, 60_000, join=True), Enqueue((job(2),))
+            )
+            other.run(shared)
+            assert [record.id for record in claim.answer().jobs] == [job(1).id]
+            assert more.answer().fresh == (True,)
+            assert not late.done()
+        late.result(10)
+    assert (log.flushes, asked[0].answer().fresh) == (1, (True,))
+    other.close()
+
+
+def test_a_disk_that_cannot_be_flushed_is_said(engine: backend.Engine, tmp_path: Path) -> None:
+    """What is no file of a disk cannot be, either."""
+    (tmp_path / "null-wal").symlink_to("/dev/null")
+    engine._log = Log(tmp_path / "null")
+    bad, look = shared = entries(Enqueue((job(1),)), Find((job(9).id,)))
+    engine.run(shared)
+    for entry in (bad, look):
+        with pytest.raises(BackendUnavailable, match="could not be flushed.*repeat the call"):
+            entry.answer()
+    engine._log = Log(engine.path)
+    (again,) = asked = entries(Enqueue((job(1),)))
+    engine.run(asked)
+    assert again.answer().fresh == (False,)
+
+
+def test_what_the_last_to_leave_has_moved_into_the_file_needs_no_flush(store: SqliteStore) -> None:
+    engine = backend.Engine(store)
+    engine.run(entries(Enqueue((job(1),))))
+    engine.close()
+    log = Log(store.path)
+    assert not Path(f"{store.path}-wal").exists()
+    log.flush()
+    log.close()
+    log.close()
 
 
 # Time

@@ -5,7 +5,9 @@ into one commit. What does not: what an operation does (`plans`).
 
 A commit costs a flush to the disk, whatever is in it. So operations that come in while a
 transaction runs are gathered and go into the next one together: a hundred callers that enqueue
-at once pay for a few flushes, not for a hundred.
+at once pay for a few flushes, not for a hundred. What only enqueues is flushed behind its commit and
+not in it (`log`): nobody waits for the write lock meanwhile, and a worker may begin what its caller
+will be told is stored.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from boundary.jobs.core.operations import (
     Announce,
@@ -45,6 +47,7 @@ from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
 from boundary.jobs.shell.adapters.sqlite import standing
 from boundary.jobs.shell.adapters.sqlite.examining import examine
+from boundary.jobs.shell.adapters.sqlite.log import Log
 from boundary.jobs.shell.adapters.sqlite.opening import (
     BRINGS_JOBS,
     connect,
@@ -55,8 +58,9 @@ from boundary.jobs.shell.adapters.sqlite.opening import (
     translated,
 )
 from boundary.jobs.shell.adapters.sqlite.plans import (
+    Flush,
+    flush,
     is_brief,
-    may_be_forgotten,
     only_looks,
     plan,
     seldom_writes,
@@ -85,9 +89,9 @@ MARK_EVERY = 1_000
 LAST_MARK = 253_402_300_799_999
 """The last millisecond of the year 9999: no clock stands later."""
 
-LOG = {True: 1000, False: 2000}
-"""Pages of the log at which a commit, flushed or not, moves them into the file. That waits for the
-disk too, so it is left to those that wait for it anyway, while there are any."""
+PAGES: Final[dict[Flush, int]] = {"within": 1000, "behind": 1000, "never": 2000}
+"""Pages of the log at which a commit moves them into the file. That waits for the disk too, so it is
+left to those that wait for it anyway, while there are any."""
 
 AT_ONCE = 0.0
 """Until when to wait for the write lock: not at all."""
@@ -96,6 +100,10 @@ FIRST_WAIT, LONGEST_WAIT = 0.0002, 0.005
 """Seconds between tries for the write lock. Short, so that a process that asks rarely is not
 starved by one that asks all the time; SQLite's own waits grow to 100 ms."""
 
+_UNFLUSHED = (
+    "{path} could not be flushed to the disk ({error}), so what the call brought is there and may be "
+    "gone after a power cut; look after the disk, then repeat the call"
+)
 _INTERRUPTED = "{path}: the call was interrupted, whether it happened is not known; repeat it"
 
 _ABANDONED: list[object] = []
@@ -169,8 +177,11 @@ class Engine:
         self._cursor: sqlite3.Cursor | None = None
         self._using = threading.Lock()
         self._pid = os.getpid()
+        self._log = Log(store.path)
         self._told: Millis = 0
-        self._flushing = self._durable = True
+        self._set: Flush = "within"
+        self._flush: Flush = "within"
+        self._unflushed = False
         self._lenient = False
 
     def close(self) -> None:
@@ -192,21 +203,36 @@ class Engine:
 
         If a worker of this process waits for what they bring, it has that too.
         """
+        callers = doubtful = entries
         claim = standing.take(self.file, [entry.operation for entry in entries])
         if claim is not None:
-            entries = [*entries, Entry(claim.claim, None)]
+            entries = [*callers, Entry(claim.claim, None)]
+            doubtful = entries
         try:
             if self._pid != os.getpid():
                 self._renew_in_a_child()
             with self._using:
                 self._perform(entries, time.monotonic() + self._timeout)
+                unflushed, self._unflushed = self._unflushed, False
+            doubtful = callers
+            self._tell(entries, claim)
+            if unflushed:
+                self._flush_log(callers)
         except BaseException:
             # Ctrl-C in the thread that ran them: none of the others may believe it is stored.
-            _fail(entries, BackendUnavailable(_INTERRUPTED.format(path=self.path)))
+            _fail(doubtful, BackendUnavailable(_INTERRUPTED.format(path=self.path)))
             if claim is not None:
                 claim.answer(entries[-1])
             raise
-        self._tell(entries, claim)
+
+    def _flush_log(self, entries: Sequence[Entry]) -> None:
+        """What they brought is on the disk, or they have the error."""
+        try:
+            self._log.flush()
+        except OSError as error:
+            lost = BackendUnavailable(_UNFLUSHED.format(path=self.path, error=error))
+            lost.__cause__ = error
+            _fail([one for one in entries if one.error is None], lost)
 
     def runs_at_once(self, entry: Entry) -> bool:
         """As `run`, if it needs to wait for nobody; False: it would, and nothing has happened."""
@@ -254,7 +280,7 @@ class Engine:
         """
         if len(entries) > 1 or not seldom_writes(entries[0].operation):
             return False
-        self._durable = not may_be_forgotten(entries[0].operation)
+        self._flush = flush([entries[0].operation])
         try:
             self._atomically("BEGIN", entries, end)
         except sqlite3.OperationalError as error:
@@ -268,7 +294,7 @@ class Engine:
         operations = [entry.operation for entry in entries]
         if not all(map(only_looks, operations)):
             begin = "BEGIN IMMEDIATE"
-            self._durable = not all(map(may_be_forgotten, operations))
+            self._flush = flush(operations)
         self._atomically(begin, entries, end)
 
     def _atomically(self, begin: str, entries: Sequence[Entry], end: float) -> None:
@@ -286,21 +312,22 @@ class Engine:
             if cursor.connection.in_transaction:
                 cursor.execute("ROLLBACK")
             raise
+        self._unflushed |= begin == "BEGIN IMMEDIATE" and self._flush == "behind"
 
-    def _flush(self, cursor: sqlite3.Cursor) -> None:
-        """The next commit waits until it is on the disk with all before it, if it must last."""
-        if self._durable is not self._flushing:
-            wanted = "FULL" if self._durable else "NORMAL"
+    def _set_flush(self, cursor: sqlite3.Cursor) -> None:
+        """The next commit waits until it is on the disk with all before it, or does not."""
+        if self._flush != self._set:
+            wanted = "FULL" if self._flush == "within" else "NORMAL"
             cursor.execute(f"PRAGMA synchronous = {wanted}")
-            cursor.execute(f"PRAGMA wal_autocheckpoint = {LOG[self._durable]}")
-            self._flushing = self._durable
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {PAGES[self._flush]}")
+            self._set = self._flush
 
     def _begin(self, cursor: sqlite3.Cursor, begin: str, end: float) -> Millis:
         """A transaction has begun, at this instant."""
         wait = FIRST_WAIT
         while True:
             try:
-                self._flush(cursor)
+                self._set_flush(cursor)
                 cursor.execute(begin)
                 # Even a look may be refused, while another process mends the log of a killed one
                 # or leaves as the last: so it too is tried again.
@@ -391,7 +418,7 @@ class Engine:
         if self._lenient:
             self._connection.text_factory = _shown
         self._cursor = self._connection.cursor()
-        self._flushing = True
+        self._set = "within"
         return self._cursor
 
     def _be_lenient(self) -> None:
@@ -406,12 +433,14 @@ class Engine:
         connection, self._connection, self._cursor = self._connection, None, None
         if connection is not None:
             connection.close()
+        self._log.close()
 
     def _renew_in_a_child(self) -> None:
         """After a fork: the connection is the parent's, and the lock may never be free here."""
         if self._pid != os.getpid():
             _ABANDONED.extend((self._connection, self._cursor))
             self._connection = self._cursor = None
+            self._log = Log(self.path)
             self._using, self._pid = threading.Lock(), os.getpid()
 
 

@@ -4,8 +4,8 @@ What belongs here: an idle worker's claim that a transaction of the same process
 who may take it. What does not: when a worker claims, what a claim does, transactions.
 
 A worker in the process that enqueues needs no notice and no transaction of its own: its claim goes
-into the enqueue's transaction, behind the new jobs, and its loop has them as soon as both are on the
-disk. What other processes bring comes by the worker's pipe, as ever.
+into the enqueue's transaction, behind the new jobs, and its loop has them as soon as that is
+committed. What other processes bring comes by the worker's pipe, as ever.
 """
 
 from __future__ import annotations

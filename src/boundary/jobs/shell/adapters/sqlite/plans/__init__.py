@@ -8,8 +8,8 @@ inside one transaction, so a plan is one atomic step; rules of a job come from `
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeAlias
 
 from boundary.jobs.core import operations as ops
 from boundary.jobs.core.wire import Millis
@@ -43,13 +43,24 @@ def only_looks(operation: ops.Operation[Any]) -> bool:
     return type(operation) in _LOOKS
 
 
-def may_be_forgotten(operation: ops.Operation[Any]) -> bool:
-    """Whether a power cut may undo the operation though it was answered.
+Flush: TypeAlias = Literal["within", "behind", "never"]
+"""When a transaction is flushed to the disk: within its commit; behind it, before its callers are told
+of it; or with the next one that is."""
 
-    A claim, a lease, a progress report mean something only to a worker that a power cut ends too;
-    its jobs are ready again. Nothing else may be lost.
+
+def flush(operations: Iterable[ops.Operation[Any]]) -> Flush:
+    """When a transaction of these has to be flushed.
+
+    Never, if a power cut may undo them though they were answered. A claim, a lease, a progress report
+    mean something only to a worker that a power cut ends too; its jobs are ready again.
+
+    Behind the commit, if others may see of them what a power cut undoes: a job that nobody has been
+    told is stored, but no outcome, nor what an operator did.
     """
-    return type(operation) in _FLEETING
+    kinds = {type(one) for one in operations} - _FLEETING - _LOOKS
+    if not kinds:
+        return "never"
+    return "behind" if kinds == {ops.Enqueue} else "within"
 
 
 def is_brief(operation: ops.Operation[Any]) -> bool:
