@@ -37,7 +37,7 @@ class Clock(Protocol):
 
 
 class Listener(Protocol):
-    """An ear for notices, from its creation on: none is missed in between."""
+    """An ear for notices, from its creation on: none is missed in between. `with` closes it."""
 
     def wait(self, timeout: float) -> bool:
         """Return at the next notice (True) or after `timeout` seconds (False).
@@ -51,14 +51,16 @@ class Listener(Protocol):
         """Stop listening; a `wait` under way returns."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 class AsyncListener(Protocol):
@@ -72,14 +74,16 @@ class AsyncListener(Protocol):
         """As `Listener.close`."""
         ...
 
-    async def __aenter__(self) -> Self: ...
+    async def __aenter__(self) -> Self:
+        return self
 
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        await self.close()
 
 
 class Watcher(Protocol):

@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from threading import Condition, Lock
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from boundary.jobs.core import model
 from boundary.jobs.core.operations import (
@@ -26,7 +25,7 @@ from boundary.jobs.core.operations import (
     as_watched,
     notices,
 )
-from boundary.jobs.ports import Clock, Finding
+from boundary.jobs.ports import AsyncListener, Clock, Finding, Listener
 from boundary.jobs.shell.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ class AsyncMemoryBackend:
             await ear.close()
 
 
-class MemoryListener:
+class MemoryListener(Listener):
     """`ports.Listener`: a flag that any step may raise and a wait takes down."""
 
     def __init__(self, store: MemoryStore, topic: Topic) -> None:
@@ -208,19 +207,8 @@ class MemoryListener:
             self._closed = True
             self._changed.notify_all()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class AsyncMemoryListener:
+class AsyncMemoryListener(AsyncListener):
     """`ports.AsyncListener` on the loop it was made on; steps come from any thread.
 
     `_told` is set from the notice until a wait has taken it, so that a burst of notices wakes
@@ -273,17 +261,6 @@ class AsyncMemoryListener:
         self._store.detach(self)
         self._closed = True
         self._changed.set()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
 
 class MemoryWatcher:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
 from boundary.jobs.errors import BackendError, BackendUnavailable
+from boundary.jobs.ports import AsyncListener
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Node
 from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, Pipe, connection
@@ -38,25 +37,6 @@ DEAFENING = (*FAILURES, faults.Closed)
 
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
-
-
-class AsyncContext(ABC):
-    """What lets listeners be used in `async with`."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """As `ports.AsyncListener.close`."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
 
 async def _connected(
@@ -128,7 +108,7 @@ def _first_error(replies: list[Any]) -> None:
             raise reply
 
 
-class AsyncTokenListener(AsyncContext):
+class AsyncTokenListener(AsyncListener):
     """`ports.AsyncListener` for work."""
 
     def __init__(self, driver: AsyncDriver, tokens: list[_Token]) -> None:
@@ -364,7 +344,7 @@ class AsyncEars:
             await self._hang_up()  # a task that never began has not
 
 
-class AsyncChannelListener(AsyncContext):
+class AsyncChannelListener(AsyncListener):
     """`ports.AsyncListener` for results and requests."""
 
     def __init__(self, ears: AsyncEars, interest: Interest) -> None:

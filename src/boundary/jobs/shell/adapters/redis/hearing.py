@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
-from abc import ABC, abstractmethod
 from contextlib import suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from redis import exceptions as redis_errors
 
 from boundary.jobs.core.operations import Interest, Time, Topic
 from boundary.jobs.errors import BackendUnavailable
+from boundary.jobs.ports import Listener
 from boundary.jobs.shell.adapters.redis.blocking import Driver, connection
 from boundary.jobs.shell.adapters.redis.conversation import execute, locate
 from boundary.jobs.shell.adapters.redis.terms import Command, Terms
@@ -73,26 +72,7 @@ def events_channel(terms: Terms) -> str:
     return terms.key(0, "events")
 
 
-class Context(ABC):
-    """What lets listeners be used in `with`."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """As `ports.Listener.close`."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class TokenListener(Context):
+class TokenListener(Listener):
     """`ports.Listener` for work: takes the token, of one partition after another."""
 
     def __init__(self, driver: Driver, interest: Interest) -> None:
@@ -350,7 +330,7 @@ class Ears:
             self._changed.notify_all()
 
 
-class ChannelListener(Context):
+class ChannelListener(Listener):
     """`ports.Listener` for results and requests."""
 
     def __init__(self, ears: Ears, interest: Interest) -> None:

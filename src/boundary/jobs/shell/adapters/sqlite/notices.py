@@ -20,10 +20,10 @@ import select
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from boundary.jobs.core.operations import Topic
+from boundary.jobs.ports import AsyncListener, Listener
 
 POLL = 0.015
 """Seconds between looks where there are no pipes."""
@@ -124,7 +124,7 @@ class Ear:
         os.close(self.fd)
 
 
-class PipeListener:
+class PipeListener(Listener):
     """`ports.Listener` over an ear."""
 
     def __init__(self, ear: Ear) -> None:
@@ -150,19 +150,8 @@ class PipeListener:
         with self._waiting:
             self._ear.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class AsyncPipeListener:
+class AsyncPipeListener(AsyncListener):
     """`ports.AsyncListener` over an ear."""
 
     def __init__(self, ear: Ear) -> None:
@@ -214,17 +203,6 @@ class AsyncPipeListener:
             self._loop.remove_reader(self._ear.fd)
             self._ear.close()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
 
 class Versioned(Protocol):
     """What a polling listener looks at."""
@@ -238,7 +216,7 @@ class Versioned(Protocol):
         ...
 
 
-class PollingListener:
+class PollingListener(Listener):
     """`ports.Listener` where pipes cannot be made: any commit to the file counts as a notice.
 
     Args:
@@ -274,19 +252,8 @@ class PollingListener:
         with self._waiting:
             self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class AsyncPollingListener:
+class AsyncPollingListener(AsyncListener):
     """`ports.AsyncListener` over a `PollingListener`."""
 
     def __init__(self, polling: PollingListener) -> None:
@@ -299,14 +266,3 @@ class AsyncPollingListener:
     async def close(self) -> None:
         """As `ports.AsyncListener.close`."""
         await asyncio.to_thread(self._polling.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
