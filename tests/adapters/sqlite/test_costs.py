@@ -63,7 +63,8 @@ from boundary.jobs.core.operations import (
     Undo,
 )
 from boundary.jobs.core.wire import NewJob, Record
-from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend, plans, statements
+from boundary.jobs.shell.adapters.sqlite import SqliteStore, plans, statements
+from boundary.jobs.shell.adapters.sqlite.engine import run_plan
 from boundary.jobs.testing import FakeClock
 
 FEW, MANY = 2_000, 50_000
@@ -182,7 +183,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> list[SqliteStore]:
 
 def steps(store: SqliteStore, operations: Sequence[Operation[Any]]) -> int:
     """How many steps the operations take; the store is left as it was."""
-    engine, count = backend.Engine(store), 0
+    engine, count = store.engine(), 0
     engine.version()
     connection = engine._connection
     assert connection is not None
@@ -194,7 +195,7 @@ def steps(store: SqliteStore, operations: Sequence[Operation[Any]]) -> int:
     connection.execute("BEGIN IMMEDIATE")
     connection.set_progress_handler(step, 1)
     for operation in operations:
-        backend._run(connection, plans.plan(operation, NOW))
+        run_plan(connection, plans.plan(operation, NOW))
     connection.set_progress_handler(None, 0)
     connection.execute("ROLLBACK")
     engine.close()

@@ -35,6 +35,7 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.stats import Counters
 from boundary.jobs.core.wire import NewJob, Payload, encode_payload
 from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend, notices, opening, statements
+from boundary.jobs.shell.adapters.sqlite.engine import Engine, Entry
 from boundary.jobs.testing import FakeClock
 from tests.waiting import eventually
 
@@ -332,13 +333,13 @@ def test_threads_that_call_at_once_share_commits(
     door = SqliteStore(path).blocking()
     door.execute(Time())
     commits: list[int] = []
-    run = backend.Engine.run
+    run = Engine.run
 
-    def counted(engine: backend.Engine, entries: list[backend.Entry]) -> None:
+    def counted(engine: Engine, entries: list[Entry]) -> None:
         commits.append(len(entries))
         run(engine, entries)
 
-    monkeypatch.setattr(backend.Engine, "run", counted)
+    monkeypatch.setattr(Engine, "run", counted)
     gate = threading.Barrier(16)
 
     def work(number: int) -> None:
@@ -393,7 +394,7 @@ def test_a_lock_held_too_long_is_an_error_that_names_the_file(path: Path) -> Non
 
 def test_a_full_disk_takes_no_jobs_and_loses_none(path: Path) -> None:
     store = SqliteStore(path)
-    engine = backend.Engine(store)
+    engine = store.engine()
     door = backend.SqliteBackend(engine)
     door.execute(Enqueue((job(1),)))
     assert engine._connection is not None

@@ -30,7 +30,9 @@ from boundary.jobs.core.operations import (
     Time,
 )
 from boundary.jobs.core.wire import NewJob
-from boundary.jobs.shell.adapters.sqlite import SqliteStore, backend
+from boundary.jobs.shell.adapters.sqlite import SqliteStore
+from boundary.jobs.shell.adapters.sqlite import engine as engine_module
+from boundary.jobs.shell.adapters.sqlite.engine import Engine, Entry, run_plan
 from boundary.jobs.shell.adapters.sqlite.log import Log
 from boundary.jobs.testing import FakeClock
 from tests.waiting import eventually
@@ -53,23 +55,23 @@ def store(tmp_path: Path) -> SqliteStore:
 
 
 @pytest.fixture
-def engine(store: SqliteStore) -> Iterator[backend.Engine]:
-    made = backend.Engine(store)
+def engine(store: SqliteStore) -> Iterator[Engine]:
+    made = store.engine()
     yield made
     made.close()
 
 
-def entries(*operations: Operation[Any]) -> list[backend.Entry]:
-    return [backend.Entry(operation, None) for operation in operations]
+def entries(*operations: Operation[Any]) -> list[Entry]:
+    return [Entry(operation, None) for operation in operations]
 
 
-def stored(engine: backend.Engine, *numbers: int) -> list[bool]:
+def stored(engine: Engine, *numbers: int) -> list[bool]:
     (entry,) = asked = entries(Find(tuple(job(number).id for number in numbers)))
     engine.run(asked)
     return [record is not None for record in entry.answer()]
 
 
-def live(engine: backend.Engine) -> sqlite3.Connection:
+def live(engine: Engine) -> sqlite3.Connection:
     assert engine._connection is not None
     return engine._connection
 
@@ -77,7 +79,7 @@ def live(engine: backend.Engine) -> sqlite3.Connection:
 # Calls that share a transaction
 
 
-def test_an_operation_that_fails_leaves_those_beside_it_alone(engine: backend.Engine) -> None:
+def test_an_operation_that_fails_leaves_those_beside_it_alone(engine: Engine) -> None:
     good, bad, other = shared = entries(
         Enqueue((job(1),)), Enqueue((job(2), job(3, NO_TEXT))), Enqueue((job(4),))
     )
@@ -89,7 +91,7 @@ def test_an_operation_that_fails_leaves_those_beside_it_alone(engine: backend.En
     assert stored(engine, 1, 2, 3, 4) == [True, False, False, True]
 
 
-def test_a_job_too_large_for_the_disk_leaves_those_beside_it_alone(engine: backend.Engine) -> None:
+def test_a_job_too_large_for_the_disk_leaves_those_beside_it_alone(engine: Engine) -> None:
     engine.run(entries(Enqueue((job(1),))))
     (pages,) = live(engine).execute("PRAGMA page_count").fetchone()
     live(engine).execute(f"PRAGMA max_page_count = {pages + 5}")
@@ -107,7 +109,7 @@ def test_a_job_too_large_for_the_disk_leaves_those_beside_it_alone(engine: backe
     assert stored(engine, 1, 2, 3) == [True, False, True]
 
 
-def test_only_what_brings_jobs_finds_a_store_full(engine: backend.Engine) -> None:
+def test_only_what_brings_jobs_finds_a_store_full(engine: Engine) -> None:
     """A worker whose settle finds no room waits for the store and tries again."""
     engine.run(entries(Enqueue((job(1),))))
     claim, _ = claiming = entries(Claim("w", None, 5, 60_000, join=True), Time())
@@ -128,10 +130,10 @@ def test_only_what_brings_jobs_finds_a_store_full(engine: backend.Engine) -> Non
 
 
 def test_nobody_is_told_that_it_is_stored_when_the_one_who_writes_is_interrupted(
-    engine: backend.Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C reaches the thread that happens to run the transaction of all (G2)."""
-    performed = backend._run
+    performed = run_plan
 
     def interrupted(connection: sqlite3.Connection, steps: Any) -> Any:
         performed(connection, steps)
@@ -139,7 +141,7 @@ def test_nobody_is_told_that_it_is_stored_when_the_one_who_writes_is_interrupted
             raise KeyboardInterrupt
 
     engine.run(entries(Time()))
-    monkeypatch.setattr(backend, "_run", interrupted)
+    monkeypatch.setattr(engine_module, "run_plan", interrupted)
     shared = entries(Enqueue((job(1),)), Enqueue((job(2),)), Enqueue((job(3),)))
     with pytest.raises(KeyboardInterrupt):
         engine.run(shared)
@@ -311,7 +313,7 @@ class Counted(Log):
         self.flushes += 1
 
 
-def test_only_what_a_dead_worker_would_miss_is_not_flushed(engine: backend.Engine) -> None:
+def test_only_what_a_dead_worker_would_miss_is_not_flushed(engine: Engine) -> None:
     """G3: each promise is on the disk when it is given; a lease may go with the power."""
     engine._log = log = Counted(engine.path)
 
@@ -337,10 +339,10 @@ def test_only_what_a_dead_worker_would_miss_is_not_flushed(engine: backend.Engin
     assert flushed(Settle("w", ())) == "within"
 
 
-def test_a_flush_keeps_nobody_else_waiting(store: SqliteStore, engine: backend.Engine) -> None:
+def test_a_flush_keeps_nobody_else_waiting(store: SqliteStore, engine: Engine) -> None:
     """While one is told late that its job is stored, others see it, run it and bring more."""
     engine._log = log = Counted(engine.path)
-    other = backend.Engine(store)
+    other = store.engine()
     with ThreadPoolExecutor(1) as pool:
         with log._using:  # as long as a disk takes
             late = pool.submit(engine.run, (asked := entries(Enqueue((job(1),)))))
@@ -357,7 +359,7 @@ def test_a_flush_keeps_nobody_else_waiting(store: SqliteStore, engine: backend.E
     other.close()
 
 
-def test_a_disk_that_cannot_be_flushed_is_said(engine: backend.Engine, tmp_path: Path) -> None:
+def test_a_disk_that_cannot_be_flushed_is_said(engine: Engine, tmp_path: Path) -> None:
     """What is no file of a disk cannot be, either."""
     (tmp_path / "null-wal").symlink_to("/dev/null")
     engine._log = Log(tmp_path / "null")
@@ -373,7 +375,7 @@ def test_a_disk_that_cannot_be_flushed_is_said(engine: backend.Engine, tmp_path:
 
 
 def test_what_the_last_to_leave_has_moved_into_the_file_needs_no_flush(store: SqliteStore) -> None:
-    engine = backend.Engine(store)
+    engine = store.engine()
     engine.run(entries(Enqueue((job(1),))))
     engine.close()
     log = Log(store.path)
@@ -466,7 +468,7 @@ def test_a_loop_claims_itself_and_waits_elsewhere(store: SqliteStore) -> None:
 
 
 def test_a_claim_leaves_moving_the_log_to_those_who_wait_for_the_disk(
-    engine: backend.Engine,
+    engine: Engine,
 ) -> None:
     def log() -> object:
         return live(engine).execute("PRAGMA wal_autocheckpoint").fetchone()[0]
