@@ -150,3 +150,19 @@ def test_a_cursor_beyond_every_seq_is_refused(place: Place, operation: Any) -> N
     for cursor in (str(2**64), "9" * 20, "9" * 300, "-1"):
         with pytest.raises(UsageError, match="cursor"):
             place.ask(operation(cursor=cursor))
+
+
+@pytest.mark.parametrize("end", [TOP, BOTTOM])
+@pytest.mark.parametrize("together", [1, 3])
+def test_a_place_at_the_very_end_keeps_nobody_out(tmp_path: Path, end: int, together: int) -> None:
+    """Found by a soak: the next place behind it was no number of 64 bits any more."""
+    path, names = tmp_path / "jobs.db", [f"later{number}" for number in range(6)]
+    with closing(SqliteStore(path).blocking()) as door:
+        door.execute(Enqueue((new("moved"),)))
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("UPDATE job SET position = ?", (end,))
+        for at in range(0, 6, together):
+            door.execute(Enqueue(tuple(map(new, names[at : at + together]))))
+        claimed = [one.id for one in door.execute(Claim("w", None, 9, LEASE, join=True)).jobs]
+    assert claimed[-1 if end == TOP else 0] == ident("moved")
+    assert sorted(claimed) == sorted(map(ident, (*names, "moved")))

@@ -31,10 +31,14 @@ TOGETHER = 25
 """Rows in one INSERT: a statement has a price of its own, about that of a row."""
 
 INSERT, INSERT_TOGETHER = _insert(1), _insert(TOGETHER)
-APPEND = """
+
+LAST_PLACE: Final = 2**62
+"""What a hand put behind this (or before its negative) stays there; others share a place, by seq."""
+
+APPEND = f"""
 INSERT INTO job (id, job_type, queue, priority, payload, created, updated, execute_at, position)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, (
-    SELECT coalesce(max(position), 0) + 1 FROM job
+    SELECT max({-LAST_PLACE}, min(coalesce(max(position), 0), {LAST_PLACE})) + 1 FROM job
     WHERE queue = ?3 AND priority = ?4 AND position IS NOT NULL
 ))
 ON CONFLICT (id) DO NOTHING

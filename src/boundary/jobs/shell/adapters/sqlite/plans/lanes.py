@@ -9,9 +9,6 @@ from __future__ import annotations
 from boundary.jobs.shell.adapters.sqlite import statements as sql
 from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Plan
 
-LAST_PLACE = 2**62
-"""What a hand put behind this (or before its negative) stays there; others share a place, by seq."""
-
 
 class Lanes:
     """Hands out the next free places of lanes, asking for each lane once."""
@@ -26,7 +23,7 @@ class Lanes:
         lane = (queue, priority)
         if lane not in self._last:
             ((found,),) = yield Ask(self._probe, lane)
-            self._last[lane] = max(-LAST_PLACE, min(found or 0, LAST_PLACE))
+            self._last[lane] = max(-sql.LAST_PLACE, min(found or 0, sql.LAST_PLACE))
 
     def take(self, queue: str, priority: int) -> int:
         """A place behind (or before) all others of a lane that was looked at."""
