@@ -177,6 +177,29 @@ def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[st
     assert jobs.failed()[0].args == {"why": "this"}
 
 
+def test_an_undo_that_finds_nothing_to_undo_is_no_success(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    action = jobs.new_action()
+    job = jobs.enqueue("works", {}, delay=60)
+    jobs.cancel(job.id, by="ada", action=action)
+    jobs.delete(job.id)
+    assert run(["undo", str(action), "--url", url]) == 1
+    assert "nothing is undone: 1 has gone on" in capsys.readouterr().err
+
+
+def test_a_name_no_job_was_enqueued_under_is_told(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.enqueue("works", {}, queue="emails")
+    for command in (["purge", "email", "--yes"], ["resume", "email"], ["pause", "email"]):
+        assert run([*command, "--url", url]) == 0
+        said = capsys.readouterr()
+        assert "no job has been in queue email; there are: emails" in said.err
+    assert run(["pause", "emails", "--url", url]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
     jobs.enqueue("works", {})
     assert run(["pause", "default", "--url", url]) == 0
@@ -198,7 +221,10 @@ def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
         (["edit", MISSING, "{}"], 1, "no job"),
         (["edit", MISSING, "[]"], 2, "JSON object"),
         (["undo", MISSING], 1, "no such act"),
-        (["audit", "--cursor", "x"], 2, "no job id"),
+        (["audit", "--cursor", "x"], 2, "no act id"),
+        (["undo", "x"], 2, "no act id"),
+        (["retry", "--group", "x", "--yes"], 1, "failed --by-cause"),
+        (["delete", "--group", "x", "--yes"], 1, "failed --by-cause"),
         (["retry", MISSING], 1, "no job"),
         (["enqueue", "works", "[1]"], 2, "JSON object"),
         (["enqueue", "wor ks"], 2, "job type"),

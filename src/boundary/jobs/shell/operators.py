@@ -296,7 +296,7 @@ def _not_to_edit(record: Record) -> IllegalTransition:
 def audit(limit: int, cursor: str | None) -> Flow[AuditPage]:
     """What operators did, the latest act first, a page of it."""
     checked_limit(limit, PAGE)
-    before = None if cursor is None else as_id(cursor)
+    before = None if cursor is None else as_id(cursor, "act")
     entries = yield from ask(Audit(limit, before))
     told = tuple([_entry(one) for one in entries])
     return AuditPage(told, str(told[-1].id) if len(told) == limit else None)
@@ -352,7 +352,7 @@ _WHY_NOT = {
 
 def undo(action: JobId, hand: Hand) -> Flow[UndoResult]:
     """What the act did is undone, as far as it still may be."""
-    id = as_id(action)
+    id = as_id(action, "act")
     act = hand.act("undo", str(UUID(bytes=id)), undoable=False)
     restored = skipped = 0
     while True:
