@@ -165,6 +165,15 @@ def test_orders_to_workers_and_schedules_are_in_the_log(
     assert "pause schedule" in capsys.readouterr().out
 
 
+def test_the_log_has_an_id_as_it_is_shown_however_it_was_typed(url: str, jobs: Jobs) -> None:
+    id = dead(jobs)
+    typed = id.upper().replace("-", "")
+    assert run(["retry", typed, "--url", url]) == 0
+    assert run(["cancel", typed, "--url", url]) == 0
+    assert run(["delete", typed, "--yes", "--url", url]) == 0
+    assert [entry.target for entry in jobs.audit()] == [id, id, id]
+
+
 def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     id = dead(jobs, "this")
     assert run(["edit", id, '{"why": "that"}', "--url", url]) == 0
