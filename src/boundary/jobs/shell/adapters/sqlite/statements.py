@@ -258,7 +258,7 @@ GROUP BY cause, queue, job_type ORDER BY max(completed) DESC LIMIT ?4
 """
 LATEST_MEMBER = (
     "SELECT seq, id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed = ?2 "
-    "AND queue = ?3 ORDER BY seq DESC LIMIT 1"
+    "AND queue = ?3 AND job_type = ?4 ORDER BY seq DESC LIMIT 1"
 )
 MEMBERS = (
     "SELECT id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed <= ?2 "
