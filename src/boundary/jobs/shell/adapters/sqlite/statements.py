@@ -218,7 +218,7 @@ AUDIT = (
     "SELECT id, at, actor, what, target, count, undo_until, undone FROM act "
     "WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
 )
-EDIT = "UPDATE job SET payload = ?, updated = ? WHERE seq = ?"
+EDIT = "UPDATE job SET payload = ?, trail = ?, updated = ? WHERE seq = ?"
 SAVE = (
     "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, due, "
     "execute_at, started, completed, worker, token, retry_count, crashes, cancelling, ending, "
