@@ -165,6 +165,20 @@ def test_orders_to_workers_and_schedules_are_in_the_log(
     assert "pause schedule" in capsys.readouterr().out
 
 
+def test_the_doctor_counts_every_dead_letter_and_its_causes(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(201):
+        jobs.enqueue("fails", {"why": str(number)})
+    jobs.worker().run_until_empty()
+    assert run(["doctor", "--url", url]) == 0
+    said = capsys.readouterr().out
+    assert "201, of 1 cause; see them with boundary-jobs failed --by-cause" in said
+    jobs.enqueue("works", {})
+    assert run(["doctor", "--url", url]) == 1
+    assert "1 job is ready and no worker is alive" in capsys.readouterr().out
+
+
 def test_the_log_has_an_id_as_it_is_shown_however_it_was_typed(url: str, jobs: Jobs) -> None:
     id = dead(jobs)
     typed = id.upper().replace("-", "")
