@@ -165,6 +165,29 @@ def test_orders_to_workers_and_schedules_are_in_the_log(
     assert "pause schedule" in capsys.readouterr().out
 
 
+def test_the_doctor_counts_every_dead_letter_and_its_causes(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(201):
+        jobs.enqueue("fails", {"why": str(number)})
+    jobs.worker().run_until_empty()
+    assert run(["doctor", "--url", url]) == 0
+    said = capsys.readouterr().out
+    assert "201, of 1 cause; see them with boundary-jobs failed --by-cause" in said
+    jobs.enqueue("works", {})
+    assert run(["doctor", "--url", url]) == 1
+    assert "1 job is ready and no worker is alive" in capsys.readouterr().out
+
+
+def test_the_log_has_an_id_as_it_is_shown_however_it_was_typed(url: str, jobs: Jobs) -> None:
+    id = dead(jobs)
+    typed = id.upper().replace("-", "")
+    assert run(["retry", typed, "--url", url]) == 0
+    assert run(["cancel", typed, "--url", url]) == 0
+    assert run(["delete", typed, "--yes", "--url", url]) == 0
+    assert [entry.target for entry in jobs.audit()] == [id, id, id]
+
+
 def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     id = dead(jobs, "this")
     assert run(["edit", id, '{"why": "that"}', "--url", url]) == 0
@@ -175,6 +198,29 @@ def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[st
     action = said.split()[-1]
     assert run(["undo", action, "--url", url]) == 0
     assert jobs.failed()[0].args == {"why": "this"}
+
+
+def test_an_undo_that_finds_nothing_to_undo_is_no_success(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    action = jobs.new_action()
+    job = jobs.enqueue("works", {}, delay=60)
+    jobs.cancel(job.id, by="ada", action=action)
+    jobs.delete(job.id)
+    assert run(["undo", str(action), "--url", url]) == 1
+    assert "nothing is undone: 1 has gone on" in capsys.readouterr().err
+
+
+def test_a_name_no_job_was_enqueued_under_is_told(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.enqueue("works", {}, queue="emails")
+    for command in (["purge", "email", "--yes"], ["resume", "email"], ["pause", "email"]):
+        assert run([*command, "--url", url]) == 0
+        said = capsys.readouterr()
+        assert "no job has been in queue email; there are: emails" in said.err
+    assert run(["pause", "emails", "--url", url]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
@@ -198,7 +244,10 @@ def test_pause_resume_purge(url: str, jobs: Jobs) -> None:
         (["edit", MISSING, "{}"], 1, "no job"),
         (["edit", MISSING, "[]"], 2, "JSON object"),
         (["undo", MISSING], 1, "no such act"),
-        (["audit", "--cursor", "x"], 2, "no job id"),
+        (["audit", "--cursor", "x"], 2, "no act id"),
+        (["undo", "x"], 2, "no act id"),
+        (["retry", "--group", "x", "--yes"], 1, "failed --by-cause"),
+        (["delete", "--group", "x", "--yes"], 1, "failed --by-cause"),
         (["retry", MISSING], 1, "no job"),
         (["enqueue", "works", "[1]"], 2, "JSON object"),
         (["enqueue", "wor ks"], 2, "job type"),

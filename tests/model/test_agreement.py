@@ -319,11 +319,19 @@ class Agreement(RuleBasedStateMachine):
         if held := self.held():
             self.agree(Cancel((held[place % len(held)].id,), keep_ms))
 
-    @rule(id=ids, blob=blobs, stale=st.sampled_from([0, 0, 0, 1]), act=acts("edit"))
-    def edit(self, id: bytes, blob: bytes, stale: int, act: Act | None) -> None:
+    @rule(
+        id=ids,
+        blob=blobs,
+        stale=st.sampled_from([0, 0, 0, 1]),
+        act=acts("edit"),
+        trail=st.none() | blobs,
+    )
+    def edit(
+        self, id: bytes, blob: bytes, stale: int, act: Act | None, trail: bytes | None
+    ) -> None:
         known = self.state.jobs.get(id)
         token, updated = (known.token, known.updated) if known else (0, 0)
-        self.agree(Edit(id, token - stale, updated, blob, act))
+        self.agree(Edit(id, token - stale, updated, blob, act, trail))
 
     @rule(limit=limits)
     def undo_what_was_done(self, limit: int) -> None:

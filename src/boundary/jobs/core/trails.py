@@ -15,6 +15,7 @@ from boundary.jobs.core.records import (
     JSON,
     JobError,
 )
+from boundary.jobs.core.redaction import redacted_text
 from boundary.jobs.core.wire import DAMAGE, Millis, as_utf8, encode, unreadable
 from boundary.jobs.errors import RecordError
 
@@ -133,6 +134,24 @@ def because(trail: bytes, reason: str, run: RunRow | None = None) -> bytes:
     if run is not None:
         _add_run(kept, run)
     return encode({**kept, "reason": as_utf8(reason[:MESSAGE_LIMIT])})
+
+
+def concealed(trail: bytes, secrets: frozenset[str]) -> bytes:
+    """The trail with those texts hidden in its errors and its reason; as it is if damaged."""
+    kept = _carry(trail)
+    if kept.get("damaged") == trail:
+        return trail
+
+    def hidden(text: Any) -> Any:
+        return redacted_text(text, secrets) if isinstance(text, str) else text
+
+    if kept.get("error") is not None:
+        kept["error"] = [hidden(text) for text in kept["error"]]
+    if "errors" in kept:
+        kept["errors"] = [[*row[:2], *map(hidden, row[2:])] for row in kept["errors"]]
+    if "reason" in kept:
+        kept["reason"] = hidden(kept["reason"])
+    return encode(kept)
 
 
 def unhandled(trail: bytes, now: Millis) -> tuple[bytes, int]:

@@ -250,7 +250,8 @@ def _act(hand: Hand | None, what: What, target: str) -> Act | None:
 
 def retry(job_id: JobId, hand: Hand | None = None) -> Flow[Job | None]:
     """The failed job waits in its queue with a full budget. None: no such job."""
-    (verdict,) = yield from ask(Retry((as_id(job_id),), act=_act(hand, "retry", str(job_id))))
+    id = as_id(job_id)
+    (verdict,) = yield from ask(Retry((id,), act=_act(hand, "retry", str(shown_id(id)))))
     if verdict == "missing":
         return None
     job = yield from find(job_id)
@@ -275,7 +276,8 @@ def retry_if_failed(job_id: JobId) -> Flow[Job | None]:
 
 def delete(job_id: JobId, hand: Hand | None = None) -> Flow[bool]:
     """No such job is stored. Whether it was."""
-    (was,) = yield from ask(Delete((as_id(job_id),), _act(hand, "delete", str(job_id))))
+    id = as_id(job_id)
+    (was,) = yield from ask(Delete((id,), _act(hand, "delete", str(shown_id(id)))))
     return was
 
 

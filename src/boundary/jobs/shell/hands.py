@@ -81,7 +81,7 @@ def hand(by: str | None, action: UUID | str | None, new_id: Callable[[], bytes])
         if action is not None:
             raise UsageError("an act with an id needs by=, the name of who acts")
         return None
-    return named(by, new_id() if action is None else as_id(action))
+    return named(by, new_id() if action is None else as_id(action, "act"))
 
 
 def named(by: str, id: bytes) -> Hand:

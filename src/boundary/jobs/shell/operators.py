@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from boundary.jobs.core import conversion, lifecycle, wire
+from boundary.jobs.core import conversion, lifecycle, trails, wire
 from boundary.jobs.core import why as reasons
 from boundary.jobs.core.happenings import Retried
 from boundary.jobs.core.names import checked_name, shown_id
@@ -41,6 +41,7 @@ from boundary.jobs.core.operations import (
     What,
 )
 from boundary.jobs.core.records import JSON, Job, JobError
+from boundary.jobs.core.redaction import secrets_in
 from boundary.jobs.core.why import Why
 from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import IllegalTransition, PayloadTooLarge, UsageError
@@ -266,7 +267,8 @@ def edit(
         return None
     if record.status not in {"pending", "retrying", "failed"}:
         raise _not_to_edit(record)
-    data = wire.with_args(record.payload, bind(record.job_type, args))
+    bound = bind(record.job_type, args)
+    data = wire.with_args(record.payload, bound)
     if len(data) > limit:
         raise PayloadTooLarge(
             f"the arguments take {len(data):,} bytes, more than {limit:,}; store the data "
@@ -275,13 +277,23 @@ def edit(
             limit=limit,
         )
     act = None if hand is None else hand.act("edit", str(shown_id(record.id)))
-    verdict = yield from ask(Edit(record.id, record.token, record.updated, data, act))
+    trail = _without_former_secrets(record, bound)
+    verdict = yield from ask(Edit(record.id, record.token, record.updated, data, act, trail))
     if verdict == "refused":
         raise _not_to_edit(record)
     job = yield from find(job_id)
     if record.status == "failed" and job is not None:
         yield Tell(Retried(wire.millis(job.updated_at), (job,)))
     return job
+
+
+def _without_former_secrets(record: Record, args: dict[str, JSON]) -> bytes | None:
+    """The trail without what the former arguments had under the name of a secret; None: as it is.
+
+    What is hidden in errors whenever they are shown is known by the arguments, and those are gone.
+    """
+    gone = secrets_in(conversion.job_of(record).args) - secrets_in(args)
+    return trails.concealed(record.trail, gone) if gone and record.trail else None
 
 
 def _not_to_edit(record: Record) -> IllegalTransition:
@@ -296,7 +308,7 @@ def _not_to_edit(record: Record) -> IllegalTransition:
 def audit(limit: int, cursor: str | None) -> Flow[AuditPage]:
     """What operators did, the latest act first, a page of it."""
     checked_limit(limit, PAGE)
-    before = None if cursor is None else as_id(cursor)
+    before = None if cursor is None else as_id(cursor, "act")
     entries = yield from ask(Audit(limit, before))
     told = tuple([_entry(one) for one in entries])
     return AuditPage(told, str(told[-1].id) if len(told) == limit else None)
@@ -352,7 +364,7 @@ _WHY_NOT = {
 
 def undo(action: JobId, hand: Hand) -> Flow[UndoResult]:
     """What the act did is undone, as far as it still may be."""
-    id = as_id(action)
+    id = as_id(action, "act")
     act = hand.act("undo", str(UUID(bytes=id)), undoable=False)
     restored = skipped = 0
     while True:

@@ -178,8 +178,8 @@ def _bytes(size: object) -> int:
     return number
 
 
-def as_id(job_id: object) -> bytes:
-    """The 16 bytes of an id.
+def as_id(job_id: object, of: str = "job") -> bytes:
+    """The 16 bytes of an id of a job, or what else it is `of`.
 
     Raises:
         UsageError: It is no UUID, nor the text of one.
@@ -188,7 +188,7 @@ def as_id(job_id: object) -> bytes:
         return (job_id if isinstance(job_id, UUID) else UUID(cast("str", job_id))).bytes
     except (ValueError, TypeError, AttributeError):
         raise UsageError(
-            f"{job_id!r:.80} is no job id; it is a UUID or its text, such as "
+            f"{job_id!r:.80} is no {of} id; it is a UUID or its text, such as "
             "'01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001'"
         ) from None
 

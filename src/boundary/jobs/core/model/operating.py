@@ -125,7 +125,8 @@ def edit(state: State, operation: Edit, now: Millis) -> Verdict:
     if record.status not in {"pending", "retrying", "failed"}:
         return "refused"
     aside = acting.aside(state, record.id, gone=False)
-    state.jobs[record.id] = replace(record, payload=operation.payload, updated=now)
+    trail = record.trail if operation.trail is None else operation.trail
+    state.jobs[record.id] = replace(record, payload=operation.payload, trail=trail, updated=now)
     if record.status == "failed":
         _retry_one(state, record.id, 0, now)
     acting.log(state, operation.act, 1, [aside] if aside else [], now)

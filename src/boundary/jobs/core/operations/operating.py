@@ -62,6 +62,9 @@ class Edit(Operation[Verdict], frozen=True):
 
     One that waits keeps its place; a failed one is retried as by `Retry`. `refused`: it runs, ended
     otherwise, or has changed meanwhile. Undoing it gives the job back what it had.
+
+    Attributes:
+        trail: What its runs left behind is this from now on; None: stays.
     """
 
     id: bytes
@@ -69,6 +72,7 @@ class Edit(Operation[Verdict], frozen=True):
     updated: Millis
     payload: bytes
     act: Act | None = None
+    trail: bytes | None = None
 
 
 class SetPaused(Operation[bool], frozen=True):

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 import typer
 
+from boundary.jobs import Jobs
 from boundary.jobs.core.operations import Word
 from boundary.jobs.core.records import Priority
 from boundary.jobs.errors import UsageError
@@ -110,10 +111,20 @@ def retry(
                     by=operator(),
                     action=action,
                 )
+            _group_found(terminal, group, done.count)
             terminal.out.print(f"{done.count:,} dead letters wait in their queues again")
             if not done.undoable:
                 return
     _say_how_to_undo(terminal, action)
+
+
+def _group_found(terminal: Terminal, group: str | None, count: int) -> None:
+    """Without a dead letter of the cause that was named, the command ends."""
+    if group is not None and not count:
+        terminal.fail(
+            f"no dead letter that matches has the cause {group}; boundary-jobs failed --by-cause "
+            "lists those there are"
+        )
 
 
 def _per_second(text: str) -> float:
@@ -171,6 +182,7 @@ def delete(
             terminal.confirm(f"Delete every dead letter of cause {group}?", yes=yes)
             with terminal.err.status("deleting …"):
                 done = jobs.delete_failed(group, by=operator(), action=action)
+            _group_found(terminal, group, done.count)
             terminal.out.print(f"{done.count:,} dead letters are gone")
             if not done.undoable:
                 return
@@ -205,22 +217,41 @@ def undo(
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         done = jobs.undo(action, by=operator())
-    skipped = f"; {done.skipped:,} have gone on meanwhile" if done.skipped else ""
-    terminal.out.print(f"undone: {done.restored:,} are as they were{skipped}")
+    gone_on = f"{done.skipped:,} {'has' if done.skipped == 1 else 'have'} gone on meanwhile"
+    if not done.restored:
+        why = gone_on if done.skipped else "what runs and was asked to stop is not told to go on"
+        terminal.fail(f"nothing is undone: {why}")
+    restored = "1 is as it was" if done.restored == 1 else f"{done.restored:,} are as they were"
+    terminal.out.print(f"undone: {restored}" + (f"; {gone_on}" if done.skipped else ""))
 
 
 def pause(context: typer.Context, queue: Queue) -> None:
     """Workers pass over a queue; its jobs stay."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
+        _tell_unknown(terminal, jobs, queue)
         changed = jobs.pause(queue, by=operator())
     terminal.out.print(f"{queue} is paused" if changed else f"{queue} was paused already")
+
+
+def _tell_unknown(terminal: Terminal, jobs: Jobs, queue: str) -> None:
+    """A name nobody used may be meant; it may be another one, mistyped."""
+    known = [row.queue_name for row in jobs.queues()]
+    if queue not in known:
+        some = ", ".join(known[:NAMED]) + (" …" if len(known) > NAMED else "")
+        note = f"note: no job has been in queue {queue}; there are: {some or 'none'}"
+        terminal.err.print(note, style="yellow", markup=False, soft_wrap=True)
+
+
+NAMED = 20
+"""So many queues a note names."""
 
 
 def resume(context: typer.Context, queue: Queue) -> None:
     """Workers serve a paused queue again."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
+        _tell_unknown(terminal, jobs, queue)
         changed = jobs.resume(queue, by=operator())
     terminal.out.print(f"{queue} is served again" if changed else f"{queue} was not paused")
 
@@ -268,6 +299,7 @@ def purge(context: typer.Context, queue: Queue, yes: Yes = False) -> None:
     """Every job that waits in a queue is gone; running and finished ones stay."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
+        _tell_unknown(terminal, jobs, queue)
         load = jobs.queue_stats(queue)
         waiting = load.size + load.scheduled
         terminal.confirm(f"Delete the {waiting:,} jobs that wait in {queue}?", yes=yes)

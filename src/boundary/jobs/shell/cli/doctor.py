@@ -195,7 +195,7 @@ def _jobs(jobs: Jobs) -> Iterator[Finding]:
         yield Finding(
             "workers",
             "problem",
-            f"{waiting:,} jobs are ready and no worker is alive; "
+            f"{waiting:,} {'job is' if waiting == 1 else 'jobs are'} ready and no worker is alive; "
             "start one: boundary-jobs worker MODULE",
         )
     elif found.workers:
@@ -206,10 +206,17 @@ def _jobs(jobs: Jobs) -> Iterator[Finding]:
     if paused:
         names = ", ".join(paused)
         yield Finding("paused", "note", f"jobs wait in {names}; boundary-jobs resume QUEUE")
-    dead = len(jobs.failed(200))
-    if dead:
-        more = " or more" if dead == 200 else ""  # noqa: PLR2004 - the page's size
-        yield Finding("dead letters", "note", f"{dead}{more}; see them with boundary-jobs failed")
+    groups = jobs.failure_groups(limit=CAUSES)
+    if groups:
+        dead = f"{sum(one.count for one in groups):,}"
+        causes = "1 cause" if len(groups) == 1 else f"{len(groups)} causes"
+        more = " or more" if len(groups) == CAUSES else ""
+        said = f"{dead}{more}, of {causes}{more}; see them with boundary-jobs failed --by-cause"
+        yield Finding("dead letters", "note", said)
+
+
+CAUSES = 200
+"""Groups of dead letters that are counted."""
 
 
 def _schedules(jobs: Jobs, now: datetime) -> Iterator[Finding]:

@@ -34,9 +34,6 @@ T = TypeVar("T")
 MOST = 1_000
 """Most fire times one look shows."""
 
-ROOMY = 110
-"""Columns of a terminal from which on the table has all of its own."""
-
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
 Cron = Annotated[str | None, typer.Option(help="'0 8 * * mon-fri', with seconds first, @daily …")]
 Every = Annotated[float | None, typer.Option(help="Or an interval in seconds.")]
@@ -71,7 +68,7 @@ def schedules(
         else:
             terminal.out.print(_times(times))
         return
-    terminal.json(found) if as_json else terminal.out.print(_table(found, terminal.out.width))
+    terminal.json(found) if as_json else terminal.out.print(_table(found))
     for one in found:
         if one.orphaned and not as_json:
             terminal.err.print(
@@ -119,7 +116,7 @@ def _times(times: Sequence[tuple[datetime, ScheduleInfo]]) -> Any:
     )
 
 
-def _table(rows: Sequence[ScheduleInfo], width: int) -> Any:
+def _table(rows: Sequence[ScheduleInfo]) -> Any:
     if not rows:
         return Text("no schedule is set", style="dim")
     columns: dict[str, Callable[[ScheduleInfo], Any]] = {
@@ -127,17 +124,16 @@ def _table(rows: Sequence[ScheduleInfo], width: int) -> Any:
         "type": lambda one: one.job_type,
         "when": _when,
         "missed": _missed,
-        "next": _next,
+        "~next": _next,
         ">in": lambda one: "-" if one.next_at is None else _from_now(one.next_at),
         ">last": lambda one: tables.ago(one.fired_at),
         "": _state,
     }
-    if width < ROOMY:
-        del columns["type"], columns[">last"]
-    return tables.table(
+    return tables.Fitting(
         "Schedules",
         tuple(columns),
         ([cell(one) for cell in columns.values()] for one in sorted(rows, key=_order)),
+        least=(">last", "type", "missed", ">in"),
     )
 
 
@@ -145,10 +141,10 @@ def _missed(one: ScheduleInfo) -> str:
     return f"all {one.misfire_cap}" if one.misfire == "all" else one.misfire
 
 
-def _next(one: ScheduleInfo) -> str | Text:
+def _next(one: ScheduleInfo) -> Text:
     if one.next_at is None:
         return Text("paused", style="yellow")
-    return _local(one.next_at, one).partition(" ")[2]  # the weekday is what gives way
+    return Text(_local(one.next_at, one).partition(" ")[2])  # the weekday is what gives way
 
 
 def _order(one: ScheduleInfo) -> tuple[bool, float, str]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich import box
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -103,11 +104,60 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     return made
 
 
+class Fitting:
+    """A table that leaves columns out, the first of `least` first, until the others can be read.
+
+    Without it a narrow terminal takes the width from the columns that may give way, to nothing:
+    the names and errors one came for.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        least: Sequence[str],
+    ) -> None:
+        self._title = title
+        self._columns = tuple(columns)
+        self._rows = [
+            tuple(cell if isinstance(cell, Text) else text(cell) for cell in row) for row in rows
+        ]
+        self._least = tuple(least)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table in the width there is."""
+        kept = list(range(len(self._columns)))
+        for name in self._least:
+            if self._needs(kept) <= options.max_width:
+                break
+            kept.remove(self._columns.index(name))
+        columns = [self._columns[at] for at in kept]
+        yield table(self._title, columns, ([row[at] for at in kept] for row in self._rows))
+
+    def _needs(self, kept: Sequence[int]) -> int:
+        """The columns (of a terminal) without which something is cut."""
+        return sum(self._width(at) for at in kept) + BETWEEN * (len(kept) - 1) + EDGES
+
+    def _width(self, at: int) -> int:
+        name = self._columns[at]
+        widths = [cell_len(row[at].plain) for row in self._rows]
+        widest = max([cell_len(name.lstrip(">~")), *widths])
+        return min(widest, READABLE) if name.startswith("~") else widest
+
+
+BETWEEN, EDGES = 3, 2
+"""What `table` puts between two columns, and at both ends together."""
+
+READABLE = 16
+"""So wide a column that gives way still can be read."""
+
+
 def queues(rows: Sequence[QueueStats]) -> RenderableType:
     """Queues with what waits, runs and was done."""
     if not rows:
         return Text("no queue has had a job yet", style="dim")
-    return table(
+    return Fitting(
         "Queues",
         (
             "~queue",
@@ -136,6 +186,7 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
             )
             for row in rows
         ),
+        least=(">avg ms", ">retried", ">/min", ">done", ">oldest", ">later", ">runs"),
     )
 
 
@@ -148,20 +199,21 @@ def workers(rows: Sequence[WorkerInfo]) -> RenderableType:
     """Workers with what they run."""
     if not rows:
         return Text("no worker is alive; start one: boundary-jobs worker MODULE", style="yellow")
-    return table(
+    return Fitting(
         "Workers",
-        ("worker", "status", ">jobs", ">slots", "queues", "since"),
+        ("worker", "status", ">jobs", ">slots", "~queues", "since"),
         (
             (
                 f"{row.host}:{row.pid}",
                 status(row.status),
                 len(row.running),
                 row.concurrency,
-                ",".join(row.queues) or "all",
+                _wrapped(",".join(row.queues) or "all"),
                 ago(row.started_at),
             )
             for row in rows
         ),
+        least=("since", ">slots"),
     )
 
 
@@ -201,7 +253,7 @@ def groups(rows: Sequence[FailureGroup]) -> RenderableType:
     """Dead letters by cause, each with its error below."""
     if not rows:
         return Text("Dead letters: none", style="dim")
-    made = table(
+    made = Fitting(
         "Dead letters by cause",
         ("cause", ">count", "type", "~error", "first", "last"),
         (
@@ -215,32 +267,25 @@ def groups(rows: Sequence[FailureGroup]) -> RenderableType:
             )
             for row in rows
         ),
+        least=("first", "last", "type"),
     )
     hint = "again: boundary-jobs retry --group CAUSE --first 3 · one: boundary-jobs show ID"
     return Group(made, Text(hint, style="dim"))
 
 
 def audit(rows: Sequence[AuditEntry]) -> RenderableType:
-    """What operators did, the latest first."""
+    """What operators did, the latest first: each with its whole id, and below it what was done."""
     if not rows:
         return Text("nobody has done anything yet", style="dim")
     now = datetime.now(UTC)
-    return table(
-        "What operators did",
-        ("id", "when", "who", "what", ">count", "~on", ""),
-        (
-            (
-                row.id,
-                ago(row.at, now),
-                row.by,
-                Text(row.what.replace("_", " "), style="bold"),
-                f"{row.count:,}",
-                _wrapped(row.target),
-                _undoing(row, now),
-            )
-            for row in rows
-        ),
-    )
+    lines = [Text("What operators did", style="bold")]
+    for row in rows:
+        state = _undoing(row, now)
+        gap = "  " if state.plain else ""
+        lines.append(Text.assemble(f"{row.id}  {ago(row.at, now)}, ", text(row.by), gap, state))
+        what = (row.what.replace("_", " "), "bold")
+        lines.append(Text.assemble("  ", what, f" {row.count:,}: ", _wrapped(row.target)))
+    return Group(*lines)
 
 
 def _undoing(row: AuditEntry, now: datetime) -> Text:
@@ -324,11 +369,17 @@ def _facts(one: Job) -> Iterable[tuple[str, Any]]:
     if one.reason:
         yield "reason", one.reason
     if one.crash_count:
-        yield "crashes", f"{one.crash_count} workers were lost while they ran it"
+        yield "crashes", _lost(one.crash_count)
     if one.worker:
         yield "worker", one.worker
     if one.cancel_requested:
         yield "cancelling", "it was asked to stop"
+
+
+def _lost(crashes: int) -> str:
+    if crashes == 1:
+        return "1 worker was lost while it ran it"
+    return f"{crashes} workers were lost while they ran it"
 
 
 def _json(value: Any) -> str:

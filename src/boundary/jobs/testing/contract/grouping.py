@@ -52,6 +52,17 @@ class GroupCases:
         assert (yield Members("boom")) == ()
 
     @on_both_doors
+    def test_the_sample_is_of_the_type_that_is_told(self, clock: FakeClock) -> Case:
+        yield from enqueue("a b", job_type="read")
+        yield from enqueue("c", job_type="send")
+        dead = (yield from claim()).jobs
+        yield from settle(*[ended(record, "exhaust", cause="boom") for record in dead])
+        (of_all,) = yield Groups()
+        assert (of_all.job_type, of_all.sample) == ("send", ident("c"))
+        (of_one,) = yield Groups(job_type="read")
+        assert (of_one.job_type, of_one.sample) == ("read", ident("b"))
+
+    @on_both_doors
     def test_count_first_last_and_sample(self, clock: FakeClock) -> Case:
         first = clock.now()
         yield from die("a")

@@ -228,6 +228,23 @@ class OperatorCases:
         assert (yield Edit(ident("none"), 0, 0, b"")) == "missing"
 
     @on_both_doors
+    def test_a_dead_letter_gets_another_trail_too_and_its_own_when_undone(
+        self, clock: FakeClock
+    ) -> Case:
+        yield from run("a", "exhaust", cause="boom", trail=b"what it said")
+        before = yield from the("a")
+        one = Edit(before.id, before.token, before.updated, b"p", act("1", "edit"), b"hidden")
+        assert (yield one) == "done"
+        after = yield from the("a")
+        assert (after.status, after.payload, after.trail) == ("pending", b"p", b"hidden")
+        clock.advance(1)
+        two = Edit(after.id, after.token, after.updated, b"q", act("2", "edit"), b"")
+        assert (yield two) == "done"
+        assert (yield from the("a")).trail == b""
+        assert (yield from undo("2")) == Undone("done", 1)
+        assert (yield from the("a")).trail == b"hidden"
+
+    @on_both_doors
     def test_a_dead_letter_gets_another_payload_and_waits(self, clock: FakeClock) -> Case:
         yield from run("a", "exhaust", cause="boom", retry_count=3)
         before = yield from the("a")

@@ -222,7 +222,7 @@ AUDIT = (
     "SELECT id, at, actor, what, target, count, undo_until, undone FROM act "
     "WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2"
 )
-EDIT = "UPDATE job SET payload = ?, updated = ? WHERE seq = ?"
+EDIT = "UPDATE job SET payload = ?, trail = ?, updated = ? WHERE seq = ?"
 SAVE = (
     "INSERT INTO job (id, job_type, queue, priority, payload, created, updated, status, due, "
     "execute_at, started, completed, worker, token, retry_count, crashes, cancelling, ending, "
@@ -262,7 +262,7 @@ GROUP BY cause, queue, job_type ORDER BY max(completed) DESC LIMIT ?4
 """
 LATEST_MEMBER = (
     "SELECT seq, id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed = ?2 "
-    "AND queue = ?3 ORDER BY seq DESC LIMIT 1"
+    "AND queue = ?3 AND job_type = ?4 ORDER BY seq DESC LIMIT 1"
 )
 MEMBERS = (
     "SELECT id FROM job WHERE cause = ?1 AND cause IS NOT NULL AND completed <= ?2 "

@@ -74,6 +74,8 @@ AIRY: Final = 18
 """Lines for rows from which on their kinds stand apart."""
 NARROW: Final = 100
 """Columns below which a queue's last one is left out."""
+SMALL: Final = 76
+"""Columns below which another one is, so that its name can be read; the head tells what failed."""
 FRAME: Final = 4
 """Lines of the screen that are no rows: two at its head, two at its foot."""
 
@@ -225,7 +227,7 @@ def _grid(kind: Kind, title: str, width: int, *, empty: bool) -> Table:
 def _columns(kind: Kind, width: int) -> tuple[tuple[str, int], ...]:
     """Those there is room for."""
     if kind == "queue" and width < NARROW:
-        return COLUMNS[kind][:-1]
+        return COLUMNS[kind][: -2 if width < SMALL else -1]
     id = (("id", 36),) if kind in {"running", "dead"} and width >= WIDE else ()
     return (*COLUMNS[kind], *id)
 

@@ -4,6 +4,7 @@
 -- ARGV[3]  id
 -- ARGV[4]  its new payload
 -- ARGV[5]  the act, see parts/acting.lua
+-- ARGV[6]  its new trail; without it, it keeps the one it has
 -- Returns  d done, x refused, m missing
 -- Cost     O(log jobs that wait)
 --@flags allow-oom
@@ -19,6 +20,7 @@ elseif job.token ~= ask.token or job.updated ~= ask.updated
 end
 local kept = aside(ARGV[5], job, 'e')
 job.static = static(job.seq, job.created, sub(job.static, 18, 19 + #job.lane + #job.kind) .. ARGV[4])
+job.trail = ARGV[6] or job.trail
 job.updated = now
 if job.status == FAILED then
   lift(job)

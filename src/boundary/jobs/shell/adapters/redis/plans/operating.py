@@ -67,7 +67,9 @@ def delete(operation: ops.Delete, partitions: Partitions) -> Plan[tuple[bool, ..
 
 def edit(operation: ops.Edit, partitions: Partitions) -> Plan[ops.Verdict]:
     ask = question(token=operation.token, updated=operation.updated)
-    args = (ask, operation.id, operation.payload, records.encode_act(operation.act))
+    act = records.encode_act(operation.act)
+    trail = () if operation.trail is None else (operation.trail,)
+    args = (ask, operation.id, operation.payload, act, *trail)
     (answer,) = yield [Call("edit", args, partitions.of(operation.id))]
     return VERDICTS[answer[0]]
 

@@ -15,7 +15,7 @@ def groups(operation: ops.Groups, now: Millis) -> Plan[tuple[ops.Group, ...]]:
     values = (operation.since or 0, operation.queue, operation.job_type, ops.GROUPS)
     rows: list[ops.GroupRow] = []
     for cause, job_type, queue, count, first, last in (yield Ask(sql.GROUPS, values)):
-        ((seq, id),) = yield Ask(sql.LATEST_MEMBER, (cause, last, queue))
+        ((seq, id),) = yield Ask(sql.LATEST_MEMBER, (cause, last, queue, job_type))
         rows.append(ops.GroupRow(cause, job_type, queue, count, first, last, seq, id))
     return operation.fold(rows)
 

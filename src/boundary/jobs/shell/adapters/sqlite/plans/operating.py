@@ -90,7 +90,8 @@ def edit(operation: ops.Edit, now: Millis) -> Plan[ops.Verdict]:
         return "refused"
     acting = Acting(operation.act, now)
     acting.keep((yield from acting.look(record.id, gone=False)))
-    yield Ask(sql.EDIT, (operation.payload, now, record.seq))
+    trail = record.trail if operation.trail is None else operation.trail
+    yield Ask(sql.EDIT, (operation.payload, trail, now, record.seq))
     if record.status == "failed":
         yield from _retry_one(behind_all(), record.id, 0, now)
     yield from acting.log(1)
