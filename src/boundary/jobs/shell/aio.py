@@ -53,8 +53,19 @@ class AsyncJobs:
         loop = asyncio.get_running_loop()
         backend = self._backends.get(loop)
         if backend is None:
+            self.forget_closed_loops()
             backend = self._backends[loop] = self._jobs.open_async()
         return backend
+
+    def forget_closed_loops(self) -> None:
+        """Nobody calls from them any more, and their files and connections would stay open.
+
+        A backend knows its loop (its tasks do), so that the weak keys alone let go of neither.
+        """
+        for known in self._backends.keyrefs():
+            loop = known()
+            if loop is not None and loop.is_closed():
+                self._backends.pop(loop, None)
 
     async def _run(self, flow: Flow[R]) -> R:
         return await drive_async(flow, self._backend(), self._jobs.voice)
