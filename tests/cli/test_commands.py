@@ -70,6 +70,19 @@ def test_every_look_has_a_table_and_json(
         assert "the reason" in table
 
 
+@pytest.mark.parametrize("command", ["stats", "queues"])
+def test_a_queues_name_is_whole_where_a_terminal_is_narrow(
+    url: str, jobs: Jobs, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """80 columns, which is also what a pipe has; it was cut to `def…`."""
+    jobs.enqueue("works", {}, queue="invoices-of-europe")
+    dead(jobs)
+    assert run([command, "--url", url]) == 0
+    told = capsys.readouterr().out
+    assert "invoices-of-europe" in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
 def test_show_tells_everything(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     id = dead(jobs, "the reason")
     assert run(["show", id, "--url", url]) == 0

@@ -28,7 +28,9 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
         f"processed {found.total_processed:,}: {found.total_succeeded:,} succeeded, "
         f"{found.total_failed:,} failed; {found.total_retried:,} retries"
     )
-    terminal.out.print(Group(tables.queues(found.queues), tables.workers(found.workers)))
+    terminal.out.print(
+        Group(tables.queues(found.queues, terminal.out.width), tables.workers(found.workers))
+    )
 
 
 def queues(context: typer.Context, as_json: Json = False) -> None:
@@ -36,7 +38,9 @@ def queues(context: typer.Context, as_json: Json = False) -> None:
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         found = jobs.queues()
-    terminal.json(found) if as_json else terminal.out.print(tables.queues(found))
+    terminal.json(found) if as_json else terminal.out.print(
+        tables.queues(found, terminal.out.width)
+    )
 
 
 def workers(context: typer.Context, as_json: Json = False) -> None:

@@ -34,9 +34,6 @@ T = TypeVar("T")
 MOST = 1_000
 """Most fire times one look shows."""
 
-ROOMY = 110
-"""Columns of a terminal from which on the table has all of its own."""
-
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
 Cron = Annotated[str | None, typer.Option(help="'0 8 * * mon-fri', with seconds first, @daily …")]
 Every = Annotated[float | None, typer.Option(help="Or an interval in seconds.")]
@@ -132,7 +129,7 @@ def _table(rows: Sequence[ScheduleInfo], width: int) -> Any:
         ">last": lambda one: tables.ago(one.fired_at),
         "": _state,
     }
-    if width < ROOMY:
+    if width < tables.ROOMY:
         del columns["type"], columns[">last"]
     return tables.table(
         "Schedules",

@@ -6,7 +6,7 @@ a store is shown as text: no control characters, no markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,9 @@ OUTCOMES = {"succeed": "green", "fail": "yellow", "exhaust": "red", "discard": "
 
 SHOWN = 10
 """Lines of one kind below a job."""
+
+ROOMY = 110
+"""Columns of a terminal from which on a table has all of its own."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -103,39 +106,28 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     return made
 
 
-def queues(rows: Sequence[QueueStats]) -> RenderableType:
-    """Queues with what waits, runs and was done."""
+def queues(rows: Sequence[QueueStats], width: int) -> RenderableType:
+    """Queues with what waits, runs and was done, in as many columns as leave the names whole."""
     if not rows:
         return Text("no queue has had a job yet", style="dim")
+    columns: dict[str, Callable[[QueueStats], Any]] = {
+        "~queue": _queue,
+        ">ready": lambda row: f"{row.size:,}",
+        ">later": lambda row: f"{row.scheduled:,}",
+        ">runs": lambda row: f"{row.running:,}",
+        ">oldest": lambda row: ago(row.oldest_ready_at).removesuffix(" ago"),
+        ">/min": lambda row: f"{row.per_minute:,.1f}",
+        ">done": lambda row: f"{row.succeeded_total:,}",
+        ">failed": lambda row: Text(
+            f"{row.failed_total:,}", style="red" if row.failed_total else ""
+        ),
+        ">retried": lambda row: f"{row.retried_total:,}",
+        ">avg ms": lambda row: f"{row.avg_duration_ms:.1f}",
+    }
+    if width < ROOMY:
+        del columns[">/min"], columns[">retried"], columns[">avg ms"]
     return table(
-        "Queues",
-        (
-            "~queue",
-            ">ready",
-            ">later",
-            ">runs",
-            ">oldest",
-            ">/min",
-            ">done",
-            ">failed",
-            ">retried",
-            ">avg ms",
-        ),
-        (
-            (
-                _queue(row),
-                f"{row.size:,}",
-                f"{row.scheduled:,}",
-                f"{row.running:,}",
-                ago(row.oldest_ready_at).removesuffix(" ago"),
-                f"{row.per_minute:,.1f}",
-                f"{row.succeeded_total:,}",
-                Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
-                f"{row.retried_total:,}",
-                f"{row.avg_duration_ms:.1f}",
-            )
-            for row in rows
-        ),
+        "Queues", tuple(columns), ([cell(row) for cell in columns.values()] for row in rows)
     )
 
 

@@ -120,7 +120,7 @@ class Demo:
                 for job in found[: 6 if roomy else 3]
             ],
         )
-        queues = tables.queues(stats.queues)
+        queues = tables.queues(stats.queues, self.console.width)
         if roomy:
             return [queues, tables.workers(stats.workers), latest]
         for each in (queues, latest):
@@ -464,7 +464,7 @@ def _summary(demo: Demo, *, kept: bool) -> Group:
         f"{len(demo.jobs.failed())} dead letters left; {len(files)} files written"
     )
     where = f" in {demo.folder}" if kept else " (gone now; --keep leaves them)"
-    return Group(tables.queues(stats.queues), Text(counts + where))
+    return Group(tables.queues(stats.queues, demo.console.width), Text(counts + where))
 
 
 def _next_steps(demo: Demo, *, kept: bool) -> list[Text]:
