@@ -395,6 +395,14 @@ def test_a_count_of_processes_is_kept(tmp_path: Path) -> None:
     assert "worker process 2 has left" in done.stderr
 
 
+def test_a_worker_without_handlers_says_that_its_jobs_wait(tmp_path: Path) -> None:
+    """The module with the `Jobs` was named, not the one with what it runs."""
+    (tmp_path / "bare.py").write_text("from boundary.jobs import Jobs\n\njobs = Jobs()\n")
+    done = command(tmp_path, "worker", "bare", "--burst")
+    assert done.returncode == 0, done.stderr
+    assert "none, so its jobs wait; name a module that imports those" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "shown"),
     [
