@@ -70,6 +70,19 @@ def test_every_look_has_a_table_and_json(
         assert "the reason" in table
 
 
+@pytest.mark.parametrize("command", ["stats", "queues"])
+def test_a_queues_name_is_whole_where_a_terminal_is_narrow(
+    url: str, jobs: Jobs, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """80 columns, which is also what a pipe has; it was cut to `def…`."""
+    jobs.enqueue("works", {}, queue="invoices-of-europe")
+    dead(jobs)
+    assert run([command, "--url", url]) == 0
+    told = capsys.readouterr().out
+    assert "invoices-of-europe" in told
+    assert max(map(len, told.splitlines())) <= 80
+
+
 def test_show_tells_everything(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
     id = dead(jobs, "the reason")
     assert run(["show", id, "--url", url]) == 0
@@ -429,6 +442,14 @@ def test_a_count_of_processes_is_kept(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "in each of 2 processes" in done.stderr
     assert "worker process 2 has left" in done.stderr
+
+
+def test_a_worker_without_handlers_says_that_its_jobs_wait(tmp_path: Path) -> None:
+    """The module with the `Jobs` was named, not the one with what it runs."""
+    (tmp_path / "bare.py").write_text("from boundary.jobs import Jobs\n\njobs = Jobs()\n")
+    done = command(tmp_path, "worker", "bare", "--burst")
+    assert done.returncode == 0, done.stderr
+    assert "none, so its jobs wait; name a module that imports those" in done.stderr
 
 
 @pytest.mark.parametrize(

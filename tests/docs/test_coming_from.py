@@ -63,7 +63,7 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
 def test_every_name_of_the_doors_on_a_page_exists(page: Path) -> None:
     """`jobs.x` and `jobs.aio.x` in the text are things a `Jobs` has."""
     jobs = Jobs("memory://")
-    text = page.read_text()
+    text = re.sub(r"\]\([^)]*\)", "]", page.read_text())  # guides/jobs.md is no name of a `Jobs`
     for name in set(re.findall(r"\bjobs\.aio\.(\w+)", text)):
         assert hasattr(jobs.aio, name), name
     kit = {"assert_enqueued", "drain"}

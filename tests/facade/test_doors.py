@@ -127,6 +127,49 @@ def test_arguments_that_do_not_fit_are_a_type_error(
     assert jobs.stats().queues == ()
 
 
+def test_an_option_among_the_arguments_is_told_from_them(jobs: Jobs) -> None:
+    handler = add(jobs)
+    with pytest.raises(TypeError, match=r"add\.using\(delay=…, queue=…\)\.enqueue"):
+        handler.enqueue(1, delay=5, queue="q")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"argument 'c'$"):
+        handler.enqueue(1, c=5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("delay", r"add\.enqueue\(…\)"),
+        ("apply_async", r"add\.using\(delay=…, queue=…\)\.enqueue"),
+        ("s", r"add\.job"),
+        ("nothing", "no attribute 'nothing'$"),
+    ],
+)
+def test_what_other_queues_call_it_is_answered_with_what_it_is_here(
+    jobs: Jobs, name: str, says: str
+) -> None:
+    handler = add(jobs)
+    with pytest.raises(AttributeError, match=says):
+        getattr(handler, name)
+    assert not hasattr(handler, name)
+
+
+def test_a_method_is_refused_where_it_is_decorated(jobs: Jobs) -> None:
+    """Its `self` would be an argument which nobody can enqueue."""
+    with pytest.raises(UsageError, match="send is a method"):
+
+        class Mailer:
+            @jobs.handler
+            def send(self, to: str) -> None: ...
+
+    class Posts:
+        @jobs.handler
+        @staticmethod
+        def post(to: str) -> str:
+            return to
+
+    assert Posts.post.enqueue("ada").args == {"to": "ada"}
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -145,7 +188,7 @@ def test_arguments_that_do_not_fit_are_a_type_error(
         ({"retry": RetryPolicy(initial_delay=-1)}, "initial_delay"),
         ({"metadata": [1]}, "metadata"),
         ({"metadata": {1: 2}}, "metadata"),
-        ({"job_id": "nope"}, "no job id"),
+        ({"job_id": "nope"}, "no job id.*uuid5"),
         ({"prio": "high"}, "no option 'prio'"),
     ],
 )

@@ -77,12 +77,27 @@ def test_generated_pages_are_up_to_date(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == PAGES[name]()
 
 
+def _anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub makes them, and those set by hand."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+    return made | set(re.findall(r'<a id="([^"]+)">', text))
+
+
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+    "path",
+    [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
-        assert (path.parent / target).exists(), target
+    """In the repository as on the site: to a file, and to a heading of it."""
+    for target in re.findall(r"\]\(([^):]+)\)", path.read_text()):
+        name, _, anchor = target.partition("#")
+        page = path.parent / name if name else path
+        assert page.exists(), target
+        if anchor:
+            assert anchor in _anchors(page), target
 
 
 LUA = ROOT / "src" / "boundary" / "jobs" / "shell" / "adapters" / "redis" / "lua"

@@ -277,6 +277,15 @@ def _retry(value: object) -> RetryPolicy:
     return retry.checked(value)
 
 
+def _job_id(given: object) -> bytes | None:
+    try:
+        return None if given is None else as_id(given)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}; of a text of your own make one by uuid.uuid5(uuid.NAMESPACE_URL, text)"
+        ) from None
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "queue": lambda name: checked_name("queue", name),
     "priority": priority.rank,
@@ -288,6 +297,9 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "keep_result": _keep_result,
     "delay": _delay,
     "run_at": _run_at,
-    "job_id": lambda given: None if given is None else as_id(given),
+    "job_id": _job_id,
 }
 """How each option is checked; the names are those of `EnqueueOptions`."""
+
+NAMES: frozenset[str] = frozenset(_CHECKS)
+"""The options of an enqueue."""

@@ -33,6 +33,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
+_ELSEWHERE = {
+    **dict.fromkeys(("delay", "send", "kiq", "defer"), "{name}.enqueue(…)"),
+    **dict.fromkeys(
+        ("apply_async", "send_with_options", "schedule", "configure", "options"),
+        "{name}.using(delay=…, queue=…).enqueue(…)",
+    ),
+    **dict.fromkeys(("s", "si", "signature", "message"), "jobs.enqueue_many({name}.job(…) …)"),
+}
+"""What other queues call it, and what it is here."""
+
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 
 
@@ -133,6 +143,17 @@ class Handler(Generic[P, R_co]):
 
     def __repr__(self) -> str:
         return f"<handler {self.job_type}>"
+
+    if not TYPE_CHECKING:  # who checks types is to see that there is no such name
+
+        def __getattr__(self, name: str) -> Any:
+            remedy = _ELSEWHERE.get(name, "").format(name=self.__dict__.get("__name__", "handler"))
+            raise AttributeError(
+                f"a handler has no attribute {name!r}"
+                + (f"; it is {remedy} here" if remedy else ""),
+                name=name,
+                obj=self,
+            )
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """As `Sender.enqueue`."""

@@ -19,6 +19,7 @@ import msgspec
 
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.context import Context
+from boundary.jobs.shell.options import NAMES
 
 _VARIABLE = inspect.Parameter.VAR_KEYWORD
 _REFUSED = {
@@ -72,10 +73,18 @@ class Signature:
         try:
             bound = self._signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise TypeError(f"{self._job_type}() {error}") from None
+            raise TypeError(f"{self._job_type}() {error}{self._remedy(kwargs)}") from None
         if self._variable is not None:
             bound.update(bound.pop(self._variable.name, {}))
         return bound
+
+    def _remedy(self, kwargs: Mapping[str, Any]) -> str:
+        """What to do about options among the arguments."""
+        options = [name for name in kwargs if name in NAMES and name not in self._names]
+        if not options:
+            return ""
+        chosen = ", ".join(f"{name}=…" for name in options)
+        return f"; options go apart: {self._job_type}.using({chosen}).enqueue(…)"
 
     def convert(self, args: dict[str, Any]) -> dict[str, Any]:
         """The arguments in their annotated types; the same mapping if they have them already.
@@ -149,6 +158,11 @@ def _parameters(job_type: str, function: Callable[..., Any]) -> Mapping[str, ins
         parameters = inspect.signature(function).parameters
     except (ValueError, TypeError) as error:
         raise UsageError(f"{function!r} cannot be a handler: {error}") from error
+    if next(iter(parameters), "") in {"self", "cls"} and _in_a_class(function):
+        raise UsageError(
+            f"{job_type} is a method, and a worker has no object to call it on; decorate a "
+            "function, or put @staticmethod below @jobs.handler"
+        )
     for one in parameters.values():
         if one.kind in _REFUSED:
             raise UsageError(
@@ -156,6 +170,12 @@ def _parameters(job_type: str, function: Callable[..., Any]) -> Mapping[str, ins
                 "stored under their parameter's name, so give each one"
             )
     return parameters
+
+
+def _in_a_class(function: Callable[..., Any]) -> bool:
+    """Whether its definition stands in the body of a class."""
+    around = getattr(function, "__qualname__", "").split(".")[:-1]
+    return bool(around) and around[-1] != "<locals>"
 
 
 def _context_parameter(

@@ -178,7 +178,9 @@ def limits(text: str) -> dict[str, int]:
 
 def _introduce(orders: Orders, jobs: Jobs, made: Worker, processes: int) -> None:
     """Say on standard error what will run, and how to end it."""
-    known = ", ".join(sorted(jobs.registry.handlers)) or "none"
+    known = ", ".join(sorted(jobs.registry.handlers)) or (
+        f"none, so its jobs wait; name a module that imports those with handlers, not {orders.target}"
+    )
     setup = made.setup
     queues = [f"{name} (weight {weight})" for name, weight in setup.weights] or setup.queues
     slots = f"{setup.concurrency} jobs"
