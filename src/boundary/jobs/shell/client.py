@@ -995,7 +995,7 @@ class Jobs:
         Those of event loops that have ended are too; one that still runs closes its own, with
         `aio.close`.
         """
-        self.aio.forget_closed_loops()
+        self.aio.backends.forget_closed_loops()
         if "_backend" in self.__dict__:
             self._backend.close()
 
