@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -341,6 +342,7 @@ def test_only_what_a_dead_worker_would_miss_is_not_flushed(engine: Engine) -> No
 
 def test_a_flush_keeps_nobody_else_waiting(store: SqliteStore, engine: Engine) -> None:
     """While one is told late that its job is stored, others see it, run it and bring more."""
+    engine.run(entries(Time()))
     engine._log = log = Counted(engine.path)
     other = store.engine()
     with ThreadPoolExecutor(1) as pool:
@@ -383,6 +385,22 @@ def test_what_the_last_to_leave_has_moved_into_the_file_needs_no_flush(store: Sq
     log.flush()
     log.close()
     log.close()
+
+
+def test_a_flush_behind_a_close_is_of_the_log_that_is_written(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed between commit and flush: the log is of others then, and goes when they leave."""
+    other, engine = store.engine(), store.engine()
+    other.run(entries(Time()))
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(engine, "_tell", lambda *_: engine.close())
+        engine.run(entries(Enqueue((job(1),))))
+    other.close()
+    engine.run(entries(Enqueue((job(2),))))
+    assert engine._log._file is not None
+    assert os.path.samestat(os.fstat(engine._log._file), os.stat(f"{store.path}-wal"))  # noqa: PTH116
+    engine.close()
 
 
 # Time

@@ -6,7 +6,7 @@ call (`flows`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
@@ -37,27 +37,50 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
+class LoopBackends:
+    """A backend for each event loop that calls, until that has ended."""
+
+    def __init__(self, open_one: Callable[[], AsyncBackend]) -> None:
+        self._open = open_one
+        self._of: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncBackend] = WeakKeyDictionary()
+
+    def mine(self) -> AsyncBackend:
+        """The running loop's; opened if there is none."""
+        import asyncio  # here: a process that never awaits should not pay for it
+
+        loop = asyncio.get_running_loop()
+        backend = self._of.get(loop)
+        if backend is None:
+            self.forget_closed_loops()
+            backend = self._of[loop] = self._open()
+        return backend
+
+    def taken(self) -> AsyncBackend | None:
+        """The running loop's, for who closes it; the next call opens another."""
+        import asyncio  # as above
+
+        return self._of.pop(asyncio.get_running_loop(), None)
+
+    def forget_closed_loops(self) -> None:
+        """Nobody calls from them any more, and their files and connections would stay open.
+
+        A backend knows its loop (its tasks do), so that the weak keys alone let go of neither.
+        """
+        for known in self._of.keyrefs():
+            loop = known()
+            if loop is not None and loop.is_closed():
+                self._of.pop(loop, None)
+
+
 class AsyncJobs:
     """`Jobs` for callers on an event loop, as `jobs.aio`. Each loop has connections of its own."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
-        self._backends: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncBackend] = (
-            WeakKeyDictionary()
-        )
-
-    def _backend(self) -> AsyncBackend:
-        """This loop's own."""
-        import asyncio  # here: a process that never awaits should not pay for it
-
-        loop = asyncio.get_running_loop()
-        backend = self._backends.get(loop)
-        if backend is None:
-            backend = self._backends[loop] = self._jobs.open_async()
-        return backend
+        self.backends: LoopBackends = LoopBackends(jobs.open_async)
 
     async def _run(self, flow: Flow[R]) -> R:
-        return await drive_async(flow, self._backend(), self._jobs.voice)
+        return await drive_async(flow, self.backends.mine(), self._jobs.voice)
 
     async def send(self, draft: Draft) -> Job:
         """The draft as a stored job."""
@@ -178,7 +201,9 @@ class AsyncJobs:
         """As `Jobs.events`: for `async for`, and `async with` to hear from there on."""
         from boundary.jobs.shell.following import AsyncEvents, wanted  # here: few follow events
 
-        return AsyncEvents(lambda: self._backend().watch(), wanted(types, job_id, queue), timeout)
+        return AsyncEvents(
+            lambda: self.backends.mine().watch(), wanted(types, job_id, queue), timeout
+        )
 
     async def cancel(
         self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
@@ -365,9 +390,7 @@ class AsyncJobs:
 
     async def close(self) -> None:
         """This loop's connections are closed; further calls open them again."""
-        import asyncio  # as above
-
-        backend = self._backends.pop(asyncio.get_running_loop(), None)
+        backend = self.backends.taken()
         if backend is not None:
             await backend.close()
 

@@ -990,7 +990,12 @@ class Jobs:
     # The end
 
     def close(self) -> None:
-        """Files and connections of this door are let go; further calls open them again."""
+        """Files and connections of this door are let go; further calls open them again.
+
+        Those of event loops that have ended are too; one that still runs closes its own, with
+        `aio.close`.
+        """
+        self.aio.backends.forget_closed_loops()
         if "_backend" in self.__dict__:
             self._backend.close()
 

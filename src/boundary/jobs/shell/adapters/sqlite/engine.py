@@ -365,6 +365,8 @@ class Engine:
     def _opened(self) -> sqlite3.Cursor:
         """The one cursor of a new connection: a cursor for each statement would cost more."""
         self._connection = connect(self.path, self._timeout)
+        # A flush behind a close may have opened the log that others had, who have left since.
+        self._log.close()
         if self._lenient:
             self._connection.text_factory = _shown
         self._cursor = self._connection.cursor()

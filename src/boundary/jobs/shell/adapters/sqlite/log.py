@@ -22,8 +22,8 @@ _FLUSH = getattr(os, "fdatasync", os.fsync)  # macOS has the one only
 class Log:
     """The log of the file at `path`, opened when it is first flushed. For any thread.
 
-    It is closed with the connection that writes to it: as long as there is one, SQLite neither
-    removes nor replaces the log.
+    It is closed with the connection that writes to it, and before the next one: as long as there is
+    one, SQLite neither removes nor replaces the log.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,3 +50,9 @@ class Log:
             file, self._file = self._file, None
             if file is not None:
                 os.close(file)
+
+    def __del__(self) -> None:
+        # Of a store nobody closed: its connection goes by itself, a number of a file would not.
+        # Without the lock, since nobody else knows of it, and a fork may have left it taken.
+        if self._file is not None:
+            os.close(self._file)
