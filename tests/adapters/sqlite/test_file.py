@@ -425,6 +425,46 @@ def test_a_damaged_file_is_named(path: Path) -> None:
     door.close()
 
 
+@pytest.mark.parametrize("how", ["removed", "renamed", "replaced"])
+def test_nothing_is_stored_in_a_file_that_lost_its_name(path: Path, how: str) -> None:
+    """SQLite goes on with it, and who came later would never see what it was given."""
+
+    def is_stored(door: backend.SqliteBackend, number: int) -> bool:
+        (found,) = door.execute(Find((job(number).id,)))
+        return found is not None
+
+    door, idle = SqliteStore(path).blocking(), SqliteStore(path).asynchronous()
+    claim = Claim("w", None, 5, 60_000, join=True)
+    door.execute(Enqueue((job(1),)))
+
+    async def main() -> None:
+        await idle.execute(Claim("w", ("other",), 1, 60_000, join=True))
+        for beside in path.parent.glob("jobs.db*"):
+            if beside.is_file():
+                beside.rename(beside.with_name(f"old-{beside.name}"))
+                if how == "removed":
+                    beside.with_name(f"old-{beside.name}").unlink()
+        later = SqliteStore(path).blocking()
+        if how == "replaced":
+            later.execute(Enqueue((job(3),)))
+        with pytest.raises(BackendUnavailable, match="was removed, moved or replaced.*backup"):
+            door.execute(Enqueue((job(2),)))
+        assert door.execute(Enqueue((job(2),))).fresh == (True,)
+        assert [is_stored(later, number) for number in (1, 2, 3)] == [
+            False,
+            True,
+            how == "replaced",
+        ]
+        with pytest.raises(BackendUnavailable, match="was removed"):
+            await idle.execute(claim)
+        assert job(2).id in [record.id for record in (await idle.execute(claim)).jobs]
+        later.close()
+        await idle.close()
+
+    asyncio.run(main())
+    door.close()
+
+
 def test_a_forked_child_and_its_parent_both_go_on(path: Path) -> None:
     code = (
         "import os, sys\n"

@@ -82,6 +82,11 @@ _UNFLUSHED = (
     "{path} could not be flushed to the disk ({error}), so what the call brought is there and may be "
     "gone after a power cut; look after the disk, then repeat the call"
 )
+_MOVED = (
+    "{path} was removed, moved or replaced while it was open, so nothing was done; the next call uses "
+    "the file of that name that is there then, or makes one. To put a backup back, stop all "
+    "processes first"
+)
 _INTERRUPTED = "{path}: the call was interrupted, whether it happened is not known; repeat it"
 
 _ABANDONED: list[object] = []
@@ -128,6 +133,7 @@ class Engine:
         self._using = threading.Lock()
         self._pid = os.getpid()
         self._log = Log(path)
+        self._opened_file: tuple[int, int] | None = None
         self._told: Millis = 0
         self._set: Flush = "within"
         self._flush: Flush = "within"
@@ -144,6 +150,8 @@ class Engine:
         """A number that changes when another connection has committed."""
         self._renew_in_a_child()
         with self._using, meaning(self.path):
+            if self._is_moved():
+                self._drop()
             cursor = self._cursor or self._opened()
             (version,) = cursor.execute("PRAGMA data_version").fetchone()
         return int(version)
@@ -162,7 +170,11 @@ class Engine:
             if self._pid != os.getpid():
                 self._renew_in_a_child()
             with self._using:
-                self._perform(entries, time.monotonic() + self._timeout)
+                if self._is_moved():
+                    self._drop()
+                    fail(entries, BackendUnavailable(_MOVED.format(path=self.path)))
+                else:
+                    self._perform(entries, time.monotonic() + self._timeout)
                 unflushed, self._unflushed = self._unflushed, False
             doubtful = callers
             self._tell(entries, claim)
@@ -189,6 +201,8 @@ class Engine:
         if self._pid != os.getpid() or self._cursor is None or not self._using.acquire(False):
             return False
         try:
+            if self._is_moved():
+                return False  # `run` says so
             if not self._managed((entry,), AT_ONCE):
                 self._transact((entry,), AT_ONCE)
         except (
@@ -367,11 +381,30 @@ class Engine:
         self._connection = connect(self.path, self._timeout)
         # A flush behind a close may have opened the log that others had, who have left since.
         self._log.close()
+        self._opened_file = self._named_file()
         if self._lenient:
             self._connection.text_factory = _shown
         self._cursor = self._connection.cursor()
         self._set = "within"
         return self._cursor
+
+    def _is_moved(self) -> bool:
+        """Whether the connection is to a file that does not have the store's name any more.
+
+        SQLite goes on with it, so that what is stored would go with the file, and no process that
+        starts from now on would see it.
+        """
+        return self._cursor is not None and self._named_file() != self._opened_file
+
+    def _named_file(self) -> tuple[int, int] | None:
+        """Which file has the store's name; None: there is none."""
+        try:
+            found = os.stat(self.file)  # noqa: PTH116 - a path is dear, and each transaction asks
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return self._opened_file  # not to be seen from here: that says nothing
+        return found.st_dev, found.st_ino
 
     def _be_lenient(self) -> None:
         """Text that is not UTF-8 is read with its bytes shown: one row must not stop the others.
