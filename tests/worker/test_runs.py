@@ -254,6 +254,15 @@ def _rude() -> None:
     raise Rude
 
 
+class Ruder(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(4)
+
+
+def _ruder() -> None:
+    raise Ruder
+
+
 def _opaque() -> object:
     return Opaque()
 
@@ -279,6 +288,7 @@ def _nested() -> object:
     [
         (_exit, "SystemExit", "3"),
         (_rude, "Rude", "__str__ raised KeyError"),
+        (_ruder, "Ruder", "__str__ raised SystemExit"),
         (_opaque, "SerializationError", "Opaque"),
         (_huge, "PayloadTooLarge", "store it elsewhere"),
         (_deep, "RecursionError", "recursion"),
@@ -313,6 +323,61 @@ def test_a_hostile_handler_costs_its_own_job_only(
     assert done.error.type == kind
     assert says in done.error.message
     assert jobs.result(good.id) == "fine"
+
+
+def test_a_handler_that_cancels_its_own_task_costs_its_own_job_only(jobs: Jobs) -> None:
+    """The slot is gone with it: the job has an outcome, and others have slots."""
+
+    @jobs.handler(max_retries=0)
+    async def giving_up() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    @jobs.handler
+    async def fine() -> str:
+        return "fine"
+
+    bad, good = giving_up.enqueue(), fine.enqueue()
+    jobs.worker(concurrency=1).run_until_empty()
+    done = ended(jobs, bad)
+    assert done.error is not None
+    assert (done.status, done.error.type) == ("failed", "CancelledError")
+    assert "not by its worker" in done.error.message
+    assert jobs.result(good.id) == "fine"
+
+
+def test_a_handlers_task_cancelled_after_its_job_costs_none(jobs: Jobs) -> None:
+    @jobs.handler(max_retries=0)
+    async def careless() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(0.05, task.cancel)
+
+    @jobs.handler
+    async def fine() -> str:
+        return "fine"
+
+    with working(jobs, concurrency=1):
+        jobs.result(careless.enqueue().id, timeout=PATIENCE)
+        time.sleep(0.2)
+        assert jobs.result(fine.enqueue().id, timeout=PATIENCE) == "fine"
+
+
+@pytest.mark.parametrize("message", [b"half", 5])
+def test_a_progress_message_is_text(jobs: Jobs, message: Any) -> None:
+    """Bytes in its record made the whole job one that cannot be read."""
+
+    @jobs.handler(max_retries=0)
+    def tells(ctx: Context) -> None:
+        ctx.progress(0.5, message)
+
+    job = tells.enqueue()
+    jobs.worker().run_until_empty()
+    done = ended(jobs, job)
+    assert done.error is not None
+    assert "a progress message is text" in done.error.message
 
 
 def test_an_async_handler_past_its_timeout_is_cancelled(jobs: Jobs) -> None:

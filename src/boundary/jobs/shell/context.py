@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from boundary.jobs.core import conversion, wire
 from boundary.jobs.core.records import Progress
@@ -141,10 +141,12 @@ class Context:
             message: A few words for people.
 
         Raises:
-            UsageError: `fraction` is outside [0, 1].
+            UsageError: `fraction` is outside [0, 1], or `message` is no text.
         """
         if not 0 <= fraction <= 1:
             raise UsageError(f"progress is a fraction from 0 to 1, not {fraction!r}")
+        if message is not None and not isinstance(cast("object", message), str):
+            raise UsageError(f"a progress message is text, not {message!r:.80}")
         self._report(self._record, wire.encode_progress(Progress(float(fraction), message)))
 
     def extend(self, seconds: float | timedelta) -> None:

@@ -51,6 +51,10 @@ KILL_GRACE = 1.0
 START_GRACE = 15.0
 """Seconds a process may take until it calls the handler, beside the handler's timeout."""
 
+_FOREIGN = (
+    "the task that ran the handler was cancelled, and not by its worker: by the handler itself?"
+)
+
 
 class Executor:
     """Slots for `concurrency` jobs. Everything but `progress` is called on its event loop.
@@ -124,6 +128,7 @@ class Executor:
             threads=threads,
             finished=self._finish,
         )
+        self._closed = False
         self._yielded = self._time()
         self._outcomes: list[tuple[Record, Outcome]] = []
         self._durations: dict[str, list[float]] = {}
@@ -238,6 +243,7 @@ class Executor:
 
     async def close(self) -> None:
         """Slots, threads and processes end; what does not within a moment is left behind."""
+        self._closed = True
         self._calls.release_threads()
         self._deadlines.close()
         for slot in self._slots:
@@ -288,17 +294,27 @@ class Executor:
     def _start(self, run: Run) -> None:
         if not self._calls.is_on_loop(run):
             self._calls.in_thread(run)
-        elif self._idle:
-            self._idle.popleft().set_result(run)
-        else:
-            slot = self._loop.create_task(self._serve(run))
-            self._slots[slot] = None
-            slot.add_done_callback(self._slot_ended)
+            return
+        while self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():  # a handler may have had its slot cancelled later
+                idle.set_result(run)
+                return
+        slot = self._loop.create_task(self._serve(run))
+        self._slots[slot] = None
+        slot.add_done_callback(self._slot_ended)
 
     def _slot_ended(self, slot: asyncio.Task[None]) -> None:
         self._slots.pop(slot, None)
-        if not slot.cancelled() and (error := slot.exception()) is not None:
+        error = asyncio.CancelledError(_FOREIGN) if slot.cancelled() else slot.exception()
+        if error is None or self._closed:
+            return
+        if not slot.cancelled():
             log.critical("a slot broke; please report this", exc_info=error)
+        for run in self.runs:
+            if run.task is slot:
+                run.over = True
+                self._finish(run, self._endings.raised(run, error))
 
     def _extend(self, run: Run, seconds: float) -> None:
         """The run's timeout, if it has one, is so many seconds from now."""

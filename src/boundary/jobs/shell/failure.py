@@ -40,7 +40,7 @@ def describe(error: BaseException) -> JobError:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as second:  # noqa: BLE001 - a user's __str__ may raise anything
+    except BaseException as second:  # noqa: BLE001 - a user's __str__ may raise anything
         return f"<{type(error).__name__} whose __str__ raised {type(second).__name__}>"
 
 
@@ -51,5 +51,5 @@ def _stacktrace(error: BaseException) -> str:
             trace = trace.tb_next
         lines = traceback.format_exception(type(error), error, trace, limit=-FRAMES)
         return "".join(lines).rstrip()
-    except Exception as second:  # noqa: BLE001 - as above, and broken sources or chains
+    except BaseException as second:  # noqa: BLE001 - as above, and broken sources or chains
         return f"<no stack trace: {type(second).__name__}>"
