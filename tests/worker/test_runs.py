@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import sys
 import threading
@@ -363,6 +364,27 @@ def test_a_handlers_task_cancelled_after_its_job_costs_none(jobs: Jobs) -> None:
         jobs.result(careless.enqueue().id, timeout=PATIENCE)
         time.sleep(0.2)
         assert jobs.result(fine.enqueue().id, timeout=PATIENCE) == "fine"
+
+
+def test_an_async_function_hidden_by_its_decorator_is_told_so(jobs: Jobs) -> None:
+    def decorated(function: Callable[[], Awaitable[int]]) -> Callable[[], Any]:
+        @functools.wraps(function)
+        def around() -> Any:
+            return function()
+
+        return around
+
+    @jobs.handler(max_retries=0)
+    @decorated
+    async def hidden() -> int:
+        return 1
+
+    job = hidden.enqueue()
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        jobs.worker().run_until_empty()
+    done = ended(jobs, job)
+    assert done.error is not None
+    assert "await it: what is around an async function" in done.error.message
 
 
 @pytest.mark.parametrize("message", [b"half", 5])

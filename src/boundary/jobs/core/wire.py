@@ -12,6 +12,7 @@ only moves jobs never opens them.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -150,6 +151,13 @@ _SCALARS = frozenset({float, bool, type(None)})
 """What needs no look; text may hold lone surrogates, integers may be larger than 64 bits."""
 
 
+_PLAIN = "pass plain data (text, numbers, lists, mappings, dataclasses, dates) or a reference such as an id"
+_AWAIT = (
+    "await it: what is around an async function, such as a decorator or middleware, has to be "
+    "`async def` too, or it counts as blocking and nobody awaits"
+)
+
+
 def json_value(value: object, where: str) -> JSON:
     """The JSON value that stands for `value`: dataclasses, dates, UUIDs, enums and paths as text.
 
@@ -166,9 +174,9 @@ def json_value(value: object, where: str) -> JSON:
         encode(plain)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        remedy = _AWAIT if isinstance(value, Coroutine) else _PLAIN
         raise SerializationError(
-            f"{where} ({kind}) cannot be stored as JSON: {said(error)}; pass plain data "
-            "(text, numbers, lists, mappings, dataclasses, dates) or a reference such as an id",
+            f"{where} ({kind}) cannot be stored as JSON: {said(error)}; {remedy}",
             where=where,
         ) from error
     return plain
