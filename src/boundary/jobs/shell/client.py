@@ -10,7 +10,6 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
@@ -48,6 +47,7 @@ from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.ids import Ids
+from boundary.jobs.shell.once import once
 from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
@@ -152,12 +152,12 @@ class Jobs:
         self.voice: Voice = Voice()
         self._hooks: Hooks | None = None
 
-    @cached_property
+    @once
     def store(self) -> Store:
         """The opened store."""
         return connect.open_store(self.settings, self._store_clock)
 
-    @cached_property
+    @once
     def _backend(self) -> Backend:
         backend = self.store.blocking()
         if not self._inline:
