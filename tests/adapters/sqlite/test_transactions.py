@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from boundary.jobs import BackendUnavailable, StoreFull, UsageError
+from boundary.jobs import BackendUnavailable, EnqueueUncertain, StoreFull, UsageError
 from boundary.jobs.core.operations import (
     Claim,
     Claimed,
@@ -367,9 +368,10 @@ def test_a_disk_that_cannot_be_flushed_is_said(engine: Engine, tmp_path: Path) -
     engine._log = Log(tmp_path / "null")
     bad, look = shared = entries(Enqueue((job(1),)), Find((job(9).id,)))
     engine.run(shared)
-    for entry in (bad, look):
-        with pytest.raises(BackendUnavailable, match="could not be flushed.*repeat the call"):
-            entry.answer()
+    with pytest.raises(EnqueueUncertain, match="could not be flushed.*same job_id") as caught:
+        bad.answer()
+    assert caught.value.job_ids == (str(UUID(bytes=job(1).id)),)
+    assert look.answer() == (None,)
     engine._log = Log(engine.path)
     (again,) = asked = entries(Enqueue((job(1),)))
     engine.run(asked)

@@ -23,6 +23,7 @@ from boundary.jobs.core.operations import (
 )
 from boundary.jobs.errors import BackendUnavailable, EnqueueUncertain
 from boundary.jobs.ports import AsyncListener, AsyncWatcher, Listener, Watcher
+from boundary.jobs.shell.adapters.doubt import uncertain
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.async_hearing import (
     AsyncEars,
@@ -55,7 +56,7 @@ class _Entry:
 
 
 def _interrupted(operation: Enqueue) -> EnqueueUncertain:
-    return faults.uncertain(
+    return uncertain(
         operation.jobs,
         "another thread's enqueue, which this one went out with, was interrupted; the jobs may be "
         "stored.",

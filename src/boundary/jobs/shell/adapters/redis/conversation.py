@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from boundary.jobs.core.operations import Enqueue, Operation
 from boundary.jobs.errors import BackendError
 from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
+from boundary.jobs.shell.adapters.doubt import uncertain
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Node, Nodes, shown
 from boundary.jobs.shell.adapters.redis.plans import plan
@@ -117,12 +118,12 @@ def execute(
             replies = yield from _together(calls, known, end)
         except _Uncertain as error:
             if isinstance(operation, Enqueue):
-                raise faults.uncertain(operation.jobs, str(error)) from error
+                raise uncertain(operation.jobs, str(error)) from error
             raise BackendError(str(error)) from error
         except BackendError as error:
             if isinstance(operation, Enqueue) and any(reply is not None for reply in replies or ()):
                 why = f"some of the jobs may be stored: {error.message}"
-                raise faults.uncertain(operation.jobs, why) from _Uncertain(why)
+                raise uncertain(operation.jobs, why) from _Uncertain(why)
             raise
 
 

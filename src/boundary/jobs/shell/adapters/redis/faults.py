@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple, cast
-from uuid import UUID
 
 from redis import exceptions as redis_errors
 
@@ -22,6 +21,7 @@ from boundary.jobs.errors import (
     StoreFull,
     StoreRefused,
 )
+from boundary.jobs.shell.adapters.doubt import uncertain
 from boundary.jobs.shell.adapters.redis.address import Node
 
 Next = Literal["again", "load", "moved", "ask", "raise"]
@@ -241,16 +241,6 @@ def _said(error: Exception) -> str:
     if isinstance(error, redis_errors.NoScriptError):
         return "it answered too late"
     return str(error).rstrip(".") or type(error).__name__
-
-
-def uncertain(jobs: tuple[NewJob, ...], why: str) -> EnqueueUncertain:
-    """An enqueue of which nobody knows whether it happened."""
-    ids = tuple([str(UUID(bytes=job.id)) for job in jobs])
-    shown = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")  # noqa: PLR2004
-    return EnqueueUncertain(
-        f"{why} Enqueue again with the same job_id ({shown}): that makes no second job",
-        job_ids=ids,
-    )
 
 
 def told(error: Exception, jobs: tuple[NewJob, ...], *, begun: bool) -> BackendError | None:

@@ -23,6 +23,7 @@ from boundary.jobs.core.operations import (
     Announce,
     Beat,
     Claimed,
+    Enqueue,
     Operation,
     Topic,
     as_watched,
@@ -39,6 +40,7 @@ from boundary.jobs.errors import (
 )
 from boundary.jobs.ports import Clock
 from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
+from boundary.jobs.shell.adapters.doubt import uncertain
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
 from boundary.jobs.shell.adapters.sqlite import standing
 from boundary.jobs.shell.adapters.sqlite.log import Log
@@ -79,8 +81,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.0002, 0.005
 starved by one that asks all the time; SQLite's own waits grow to 100 ms."""
 
 _UNFLUSHED = (
-    "{path} could not be flushed to the disk ({error}), so what the call brought is there and may be "
-    "gone after a power cut; look after the disk, then repeat the call"
+    "{path} could not be flushed to the disk ({error}), so the job is there and may be gone after a power "
+    "cut; look after the disk."
 )
 _MOVED = (
     "{path} was removed, moved or replaced while it was open, so nothing was done; the next call uses "
@@ -188,13 +190,15 @@ class Engine:
             raise
 
     def _flush_log(self, entries: Sequence[Entry]) -> None:
-        """What they brought is on the disk, or they have the error."""
+        """The jobs they brought are on the disk, or whoever brought them has the error."""
         try:
             self._log.flush()
         except OSError as error:
-            lost = BackendUnavailable(_UNFLUSHED.format(path=self.path, error=error))
-            lost.__cause__ = error
-            fail([one for one in entries if one.error is None], lost)
+            why = _UNFLUSHED.format(path=self.path, error=error)
+            for one in entries:
+                if one.error is None and isinstance(one.operation, Enqueue):
+                    one.error = uncertain(one.operation.jobs, why)
+                    one.error.__cause__ = error
 
     def runs_at_once(self, entry: Entry) -> bool:
         """As `run`, if it needs to wait for nobody; False: it would, and nothing has happened."""
