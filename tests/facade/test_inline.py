@@ -215,15 +215,21 @@ def test_ctrl_c_in_a_handler_ends_the_caller(jobs: Jobs) -> None:
     assert (job.status, jobs.workers()) == ("retrying", [])
 
 
-def press_ctrl_c() -> None:
-    """As a terminal does: a signal, which ends what the main thread waits for."""
-    main = threading.main_thread().ident
-    assert main is not None
-    signal.pthread_kill(main, signal.SIGINT)
+def press_ctrl_c(*, heard: bool = True) -> None:
+    """As a terminal does: a signal, which ends what the main thread waits for.
+
+    One that was not heard came the moment before it began to wait: as one that another thread had.
+    """
+    thread = threading.main_thread().ident if heard else threading.get_ident()
+    assert thread is not None
+    signal.pthread_kill(thread, signal.SIGINT)
 
 
+@pytest.mark.parametrize("heard", [True, False])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_ctrl_c_while_its_caller_waits_cancels_an_async_handler(jobs: Jobs, wrapped: bool) -> None:
+def test_ctrl_c_while_its_caller_waits_cancels_an_async_handler(
+    jobs: Jobs, wrapped: bool, heard: bool
+) -> None:
     seen: list[str] = []
 
     @jobs.lifespan
@@ -236,7 +242,7 @@ def test_ctrl_c_while_its_caller_waits_cancels_an_async_handler(jobs: Jobs, wrap
 
     @jobs.handler
     async def work() -> None:
-        press_ctrl_c()
+        press_ctrl_c(heard=heard)
         try:
             await asyncio.sleep(PATIENCE)
         except asyncio.CancelledError:

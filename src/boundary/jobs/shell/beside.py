@@ -12,7 +12,7 @@ import contextvars
 import logging
 import threading
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from boundary.jobs.shell import loops
@@ -26,6 +26,9 @@ log: logging.Logger = logging.getLogger("boundary.jobs")
 
 UNWINDING = 2.0
 """Seconds an interrupted caller waits for the coroutine to unwind. Another Ctrl-C ends that too."""
+
+LISTEN = 0.5
+"""Seconds of one wait of the caller: a signal that comes the moment before it begins does not end it."""
 
 Inbox: TypeAlias = "SimpleQueue[Callable[[], None] | None]"
 """Work for the caller's thread; None: there will be no more."""
@@ -60,7 +63,7 @@ class Beside(Generic[T]):
         with contextlib.nullcontext() if outer is None else outer.holding(self):
             try:
                 thread.start()
-                while (task := self.inbox.get()) is not None:
+                while (task := self._next()) is not None:
                     task()
             except BaseException:
                 self.stop()
@@ -90,6 +93,11 @@ class Beside(Generic[T]):
             yield
         finally:
             self._within.discard(inner)
+
+    def _next(self) -> Callable[[], None] | None:
+        while True:
+            with contextlib.suppress(Empty):
+                return self.inbox.get(timeout=LISTEN)
 
     def _serve(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         _around.set(self)
