@@ -12,7 +12,7 @@ only moves jobs never opens them.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, TypeAlias
@@ -127,7 +127,7 @@ class Payload(Struct, array_like=True, frozen=True, gc=False):
     metadata: dict[str, Any] | None = None
 
 
-encode = msgpack.Encoder().encode
+encode: Callable[[object], bytes] = msgpack.Encoder().encode
 _decode_payload = msgpack.Decoder(Payload).decode
 
 _decode_progress = msgpack.Decoder(tuple[float, str | None]).decode

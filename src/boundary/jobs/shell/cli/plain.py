@@ -27,7 +27,7 @@ TEXTS: Final = {
     "--log-format": "log_format",
 }
 
-NUMBERS: Final = {
+NUMBERS: Final[dict[str, tuple[str, int, int | None]]] = {
     "--processes": ("processes", 1, 1_000),
     "-p": ("processes", 1, 1_000),
     "--max-jobs": ("max_jobs", 0, None),

@@ -62,7 +62,7 @@ class Keyboard:
         self._heard, self._bell = os.pipe()
         os.set_blocking(self._heard, False)
         os.set_blocking(self._bell, False)
-        self.gone = False
+        self.gone: bool = False
 
     def close(self) -> None:
         """The bell is put away."""

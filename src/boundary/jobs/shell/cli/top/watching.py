@@ -104,7 +104,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.stopped: int | None = None
-        self.suspended = False
+        self.suspended: bool = False
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """Noted; whoever waits for keys is woken by the wake-up descriptor."""

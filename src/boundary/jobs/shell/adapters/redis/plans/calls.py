@@ -6,7 +6,7 @@ does not: any plan.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -59,7 +59,7 @@ SCANNED: Final = 5_000
 ONE: Final = ord("1")
 """Yes, in a text of flags."""
 
-encode = msgspec.msgpack.Encoder().encode
+encode: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 
 
 def question(**fields: Any) -> bytes:

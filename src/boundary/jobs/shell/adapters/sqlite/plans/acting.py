@@ -6,6 +6,8 @@ What belongs here: the log, and jobs kept aside for an undoing. What does not: t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from boundary.jobs.core import operations as ops
@@ -53,7 +55,7 @@ class Acting:
 
 
 _encode_record = msgspec.msgpack.Encoder().encode
-decode_record = msgspec.msgpack.Decoder(Record).decode
+decode_record: Callable[[bytes], Record] = msgspec.msgpack.Decoder(Record).decode
 
 
 def audit(operation: ops.Audit, now: Millis) -> Plan[tuple[ops.Entry, ...]]:
