@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import signal
 import time
 
 from boundary.jobs import Context, Jobs
@@ -40,6 +41,14 @@ def in_thread(seconds: float, ctx: Context) -> int:
 def stubborn(ctx: Context) -> None:
     note("start", ctx)
     time.sleep(600)
+
+
+@jobs.handler
+async def tells_its_worker(times: int, ctx: Context) -> None:
+    note("start", ctx)
+    for _ in range(times):
+        signal.raise_signal(signal.SIGTERM)
+    await asyncio.sleep(0.3)
 
 
 @jobs.handler

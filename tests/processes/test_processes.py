@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter
 
 import pytest
 
+from boundary.jobs.shell.signals import ECHO
 from tests.processes.conftest import Floor
 from tests.waiting import PATIENCE, Stopwatch, eventually
 
@@ -109,6 +111,7 @@ def test_a_second_signal_stops_at_once(floor: Floor) -> None:
     started(floor)
     worker.terminate()
     eventually("the first signal was heard", lambda: "once more stops at once" in floor.log())
+    time.sleep(ECHO)
     asked = Stopwatch()
     worker.terminate()
     assert worker.wait(PATIENCE) == 0, floor.log()
@@ -116,6 +119,16 @@ def test_a_second_signal_stops_at_once(floor: Floor) -> None:
     found = floor.jobs.find(job.id)
     assert found is not None
     assert found.status == "pending"
+
+
+def test_a_signal_that_is_heard_twice_within_a_moment_is_one(floor: Floor) -> None:
+    """As GNU timeout sends it, to the process and to its group."""
+    job = floor.jobs.enqueue("tells_its_worker", {"times": 2})
+    worker = floor.worker()
+    assert worker.wait(PATIENCE) == 0, floor.log()
+    found = floor.jobs.find(job.id)
+    assert found is not None
+    assert found.status == "completed"
 
 
 @pytest.mark.parametrize("killer", ["quits", pytest.param("breaks", marks=pytest.mark.long)])

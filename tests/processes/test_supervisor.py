@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from boundary.jobs import Job
+from boundary.jobs.shell.signals import ECHO
 from tests.processes.conftest import SHORT_LEASE_MS, Floor
 from tests.waiting import PATIENCE, Pressure, Stopwatch, eventually
 
@@ -76,11 +77,24 @@ def test_a_second_sigterm_ends_all_at_once_and_gives_the_jobs_back(floor: Floor)
     eventually("both run", lambda: len(starts(floor)) == 2)
     process.terminate()
     eventually("it was heard", lambda: "once more stops" in floor.log())
+    time.sleep(ECHO)
     asked = Stopwatch()
     process.terminate()
     assert process.wait(PATIENCE) == 0, floor.log()
     assert asked.took() < 3.0
     assert {status(floor, job) for job in jobs} == {"pending"}
+
+
+def test_a_signal_that_is_heard_twice_within_a_moment_is_one(floor: Floor) -> None:
+    """Who sends it to a process and to its group means one."""
+    process = supervisor(floor, "--concurrency", "1")
+    job = floor.jobs.enqueue("in_thread", {"seconds": 0.5})
+    eventually("it runs", lambda: starts(floor))
+    for _ in range(2):
+        process.terminate()
+        time.sleep(0.002)
+    assert process.wait(PATIENCE) == 0, floor.log()
+    assert status(floor, job) == "completed"
 
 
 def test_a_process_that_hears_late_hears_both_signals(file_floor: Floor) -> None:
@@ -96,6 +110,7 @@ def test_a_process_that_hears_late_hears_both_signals(file_floor: Floor) -> None
             "it is passed on",
             lambda count=count: file_floor.log().count("SIGTERM: every process") == count,
         )
+        time.sleep(ECHO)
     os.kill(busy, signal.SIGCONT)
     assert process.wait(PATIENCE) == 0, file_floor.log()
     assert "stopping at once, running jobs go back" in file_floor.log()

@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from boundary.jobs.errors import BackendError
@@ -30,6 +31,28 @@ HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGHUP, signal.SI
 
 LAST_RESORT = 2.0
 """Seconds beyond its time after which a worker that does not leave is made to."""
+
+
+ECHO = 0.1
+"""Seconds within which a signal that is heard again was sent once.
+
+GNU timeout, a shell and systemd send one to a process and to its group; a hand is slower.
+"""
+
+
+class Echoes:
+    """Tells a signal from its echo."""
+
+    def __init__(self) -> None:
+        self._heard: dict[int, float] = {}
+
+    def has(self, number: int) -> bool:
+        """Whether this is the one heard a moment ago."""
+        now = time.monotonic()
+        if now < self._heard.get(number, -ECHO) + ECHO:
+            return True
+        self._heard[number] = now
+        return False
 
 
 class Listening(Protocol):
@@ -71,6 +94,7 @@ class Signals:
     def __init__(self, worker: Listening) -> None:
         self._worker = worker
         self._asked = 0
+        self._echoes = Echoes()
         self._over = threading.Event()
         self._before: dict[signal.Signals, Any] = {}
 
@@ -94,6 +118,8 @@ class Signals:
     # itself, and leaves what takes time to another thread.
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
+        if self._echoes.has(number):
+            return
         self._asked += 1
         grace = self._worker.grace if self._asked == 1 else 0.0
         self._worker.ask_to_stop(grace)

@@ -37,6 +37,7 @@ from boundary.jobs.core.supervision import (
 )
 from boundary.jobs.shell.child import VARIABLE
 from boundary.jobs.shell.notify import Notify
+from boundary.jobs.shell.signals import Echoes
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -77,6 +78,7 @@ class Supervisor:
         self._setup = Setup(processes, waits)
         self._notify = Notify()
         self._notified = False
+        self._echoes = Echoes()
         self._processes: dict[int, Process] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -114,6 +116,8 @@ class Supervisor:
             hear(signal.SIGHUP, self._reload)
 
     def _stop(self, number: signal.Signals) -> None:
+        if self._echoes.has(number):
+            return
         log.info("%s: every process ends its jobs and leaves; once more stops at once", number.name)
         self._notify.stopping()
         self._events.put_nowait(Stop(_now()))
