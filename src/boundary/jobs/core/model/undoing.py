@@ -49,7 +49,7 @@ def _restore(state: State, what: What, aside: Aside, now: Millis) -> bool:
     if (present is None) is not aside.gone:
         return False
     if present is not None:
-        untouched = (present.seq, present.token) == (old.seq, old.token)
+        untouched = (present.created, present.token) == (old.created, old.token)
         if not untouched or present.status not in LEFT_BY.get(what, ()):
             return False
         operating.delete_one(state, present.id)

@@ -138,6 +138,22 @@ class UndoCases:
         assert named((yield History("send_email"))).startswith("a")
 
     @on_both_doors
+    def test_acts_on_one_job_are_undone_the_last_one_first(self, clock: FakeClock) -> Case:
+        yield from run("a", "exhaust", cause="boom")
+        dead = yield from the("a")
+        yield Retry(idents("a"), (0,), act("1", "retry"))
+        waits = yield from the("a")
+        yield Cancel(idents("a"), HOUR, act("2", "cancel"))
+        cancelled = yield from the("a")
+        yield Delete(idents("a"), act("3", "delete"))
+        for number, before in (("3", cancelled), ("2", waits), ("1", dead)):
+            clock.advance(1)
+            assert (yield from undo(number)) == Undone("done", 1), number
+            assert same((yield from the("a")), before), number
+        (group,) = yield Groups()
+        assert (group.cause, group.count) == ("boom", 1)
+
+    @on_both_doors
     def test_a_pause_is_undone_and_so_is_its_end(self, clock: FakeClock) -> Case:
         yield SetPaused("mail", paused=True, act=act("1", "pause", "mail"))
         assert (yield from undo("1")) == Undone("done", 1)

@@ -28,7 +28,7 @@ end
 
 -- Whether nobody has touched the job since.
 local function untouched(present, old)
-  if present.seq ~= old.seq or present.token ~= old.token then
+  if present.created ~= old.created or present.token ~= old.token then
     return false
   elseif what == WHATS.cancel then
     return present.status == CANCELLED

@@ -43,13 +43,13 @@ def undo(operation: ops.Undo, now: Millis) -> Plan[ops.Undone]:
 
 def _restore(what: ops.What, old: Record, cause: str, now: Millis, *, gone: bool) -> Plan[bool]:
     """The job is as it was before the act, if nobody else has touched it since."""
-    rows = yield Ask("SELECT seq, token, status, payload FROM job WHERE id = ?", (old.id,))
+    rows = yield Ask("SELECT seq, created, token, status, payload FROM job WHERE id = ?", (old.id,))
     if bool(rows) is gone:
         return False
     payload = old.payload
     if rows:
-        seq, token, status, present = rows[0]
-        if (seq, token) != (old.seq, old.token) or status not in ops.LEFT_BY.get(what, ()):
+        seq, created, token, status, present = rows[0]
+        if (created, token) != (old.created, old.token) or status not in ops.LEFT_BY.get(what, ()):
             return False
         yield Ask(sql.FORGET, (seq,))
         payload = old.payload if what == "edit" else present
