@@ -317,6 +317,18 @@ def test_the_doctor_finds_what_is_wrong(
     assert run(["doctor", "--url", f"sqlite:///{tmp_path}/none/x.db"]) == 3
 
 
+def test_the_doctor_does_not_prescribe_for_another_program_s_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("bread, butter, a book about databases\n" * 40)
+    notes.chmod(0o644)
+    assert run(["doctor", "--url", f"sqlite:///{notes}", "--json"]) == 3
+    told = [one for one in json.loads(capsys.readouterr().out) if one["state"] == "problem"]
+    assert [one["what"] for one in told] == ["store"]
+    assert "not an SQLite database" in told[0]["text"]
+
+
 def test_each_store_speaks_for_itself(
     url: str, jobs: Jobs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,6 +47,16 @@ RAISED = [
         StoreFormatError,
         "Redis 7.0",
     ),
+    (
+        "ERR value is not an integer or out of range script: 0a, on @user_script:117.",
+        StoreFormatError,
+        "another program",
+    ),
+    (
+        "ERR user_script:25: bad argument #2 to 'unpacked' script: 0a, on @user_script:25.",
+        StoreFormatError,
+        "docs/redis.md",
+    ),
     ("CROSSSLOT Keys in request don't hash to the same slot", BackendError, "same slot"),
     ("ERR DB index is out of range", BackendError, "out of range"),
     ("ERR unknown command 'EVALSHA', with args beginning with: ", BackendError, "EVALSHA"),

@@ -215,6 +215,15 @@ def _answered(error: Exception, where: str) -> Fault:
                 "this namespace. Choose another one, or remove the key"
             ),
         )
+    if "user_script:" in text:
+        return Fault(
+            "raise",
+            error=StoreFormatError(
+                f"{where} has a value under our names that our scripts cannot read ({text}); "
+                "another program uses this namespace, or a hand changed the value. Choose another "
+                "namespace, or put the value right (docs/redis.md says what each key holds)"
+            ),
+        )
     return Fault("raise", error=BackendError(f"{where} answered: {text}"))
 
 
@@ -226,6 +235,11 @@ def unavailable(where: str, timeout: float, last: Exception, *, ran: bool) -> Ba
             "or let fewer threads share a store"
         )
     known = "; whether it happened is not known" if ran else ""
+    if isinstance(last, redis_errors.ResponseError):
+        return BackendUnavailable(
+            f"{where} did nothing for us within {timeout:g} s{known}: {_said(last)}. Is it a "
+            "replica, or kept busy by a script? Try again"
+        )
     asks = any(isinstance(one, ssl.SSLEOFError) for one in _causes(last))
     hint = " Does it want a certificate of ours (?ssl_certfile= and &ssl_keyfile=)?" if asks else ""
     return BackendUnavailable(

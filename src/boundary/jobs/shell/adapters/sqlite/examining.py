@@ -26,8 +26,11 @@ def examine(path: Path) -> list[Finding]:
     """As `ports.Store.examine`."""
     if not path.exists():
         return []
+    pages = _integrity(path)
+    if pages is None:
+        return []
     engine = f"SQLite {sqlite3.sqlite_version}; enqueues and outcomes are flushed to the disk"
-    return [Finding("engine", "ok", engine), _mode(path), _disk(path), *_integrity(path)]
+    return [Finding("engine", "ok", engine), _mode(path), _disk(path), *pages]
 
 
 def _mode(path: Path) -> Finding:
@@ -51,15 +54,21 @@ def _disk(path: Path) -> Finding:
     return Finding("disk", "problem", f"{used}; {remedy}")
 
 
-def _integrity(path: Path) -> list[Finding]:
-    """What SQLite says of its own pages and indexes; nothing where it cannot be asked."""
+def _integrity(path: Path) -> list[Finding] | None:
+    """What SQLite says of its own pages and indexes; nothing where it cannot be asked.
+
+    None: the file is no database, as whoever opens the store says; its mode is not our business.
+    """
     try:
         with contextlib.closing(
             sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)
         ) as connection:
             rows = connection.execute("PRAGMA integrity_check").fetchall()
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            return None
+        if code != sqlite3.SQLITE_CORRUPT:
             return []  # whoever opens the store says so
         rows = [(str(error),)]
     if rows == [("ok",)]:

@@ -84,7 +84,7 @@ def as_uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Refusal(
-            400, "malformed_id", f"{text!r:.80} is no job id; it is a UUID such as 01932c5e-7a3c-…"
+            400, "malformed_id", f"{text!r:.80} is no id; it is a UUID such as 01932c5e-7a3c-…"
         ) from None
 
 
