@@ -213,6 +213,27 @@ def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[st
     assert jobs.failed()[0].args == {"why": "this"}
 
 
+def test_who_is_asked_is_told_how_many(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        dead(jobs)
+    (group,) = jobs.failure_groups()
+    for words, question in {
+        (
+            "retry",
+            "--group",
+            group.fingerprint,
+        ): f"the dead letters of cause {group.fingerprint} (3)?",
+        ("delete", "--group", group.fingerprint): f"of cause {group.fingerprint} (3)?",
+        ("retry", "--all", "--queue", "none"): "that match (0)?",
+        ("retry", "--all", "--limit", "2"): "that match (3), at most 2 of them?",
+    }.items():
+        assert run([*words, "--url", url]) == 2
+        assert question in " ".join(capsys.readouterr().err.split())
+    assert jobs.failure_groups()[0].count == 3
+
+
 def test_an_undo_that_finds_nothing_to_undo_is_no_success(
     url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,9 @@ from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.options import EnqueueOptions
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+MOST_CAUSES = 200
+"""Causes that are counted before a question."""
+
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
 
 
@@ -99,7 +102,9 @@ def retry(
             job = terminal.found(job, job_id)
             terminal.out.print(f"{job.id} waits in {job.queue} again")
         else:
-            terminal.confirm("Retry every dead letter that matches?", yes=yes)
+            asked = f"Retry {_dead_letters(jobs, group, queue, job_type)}"
+            asked += "?" if limit is None else f", at most {limit:,} of them?"
+            terminal.confirm(asked, yes=yes)
             with terminal.err.status("retrying …"):
                 done = jobs.retry_failed(
                     fingerprint=group,
@@ -116,6 +121,17 @@ def retry(
             if not done.undoable:
                 return
     _say_how_to_undo(terminal, action)
+
+
+def _dead_letters(
+    jobs: Jobs, group: str | None, queue: str | None = None, job_type: str | None = None
+) -> str:
+    """Those an order is about, for whoever has to say yes to it."""
+    groups = jobs.failure_groups(queue=queue, job_type=job_type, limit=MOST_CAUSES)
+    count = sum([one.count for one in groups if group in {None, one.fingerprint}])
+    more = " or more" if len(groups) == MOST_CAUSES else ""
+    which = "that match" if group is None else f"of cause {group}"
+    return f"the dead letters {which} ({count:,}{more})"
 
 
 def _group_found(terminal: Terminal, group: str | None, count: int) -> None:
@@ -179,7 +195,7 @@ def delete(
     with terminal.jobs() as jobs:
         action = jobs.new_action()
         if group is not None:
-            terminal.confirm(f"Delete every dead letter of cause {group}?", yes=yes)
+            terminal.confirm(f"Delete {_dead_letters(jobs, group)}?", yes=yes)
             with terminal.err.status("deleting …"):
                 done = jobs.delete_failed(group, by=operator(), action=action)
             _group_found(terminal, group, done.count)
