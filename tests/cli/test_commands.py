@@ -37,6 +37,10 @@ def jobs(url: str) -> Iterator[Jobs]:
         def fails(why: str) -> None:
             raise ValueError(why)
 
+        @made.handler(max_retries=0)
+        def signs_in(user: str, password: str) -> None:
+            raise ValueError(f"{user}: {password} is wrong")
+
         @made.handler
         def works() -> int:
             return 7
@@ -211,6 +215,26 @@ def test_edit_and_requeue(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[st
     action = said.split()[-1]
     assert run(["undo", action, "--url", url]) == 0
     assert jobs.failed()[0].args == {"why": "this"}
+
+
+def test_what_looks_like_a_secret_is_shown_when_it_is_asked_for(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    login = {"user": "ada", "password": "hunter2"}
+    assert run(["enqueue", "signs_in", json.dumps(login), "--json", "--url", url]) == 0
+    told = capsys.readouterr().out
+    job_id = json.loads(told)["id"]
+    jobs.worker().run_until_empty()
+    looks = [["show", job_id], ["why", job_id], ["search"], ["failed"], ["failed", "--by-cause"]]
+    for words in [*looks, *[[*words, "--json"] for words in looks]]:
+        assert run([*words, "--url", url]) == 0
+        told += capsys.readouterr().out
+    assert told.count("[redacted]") > len(looks)
+    assert "hunter2" not in told
+    assert run(["edit", job_id, '{"user": "eve", "password": "[redacted]"}', "--url", url]) == 0
+    assert run(["show", job_id, "--secrets", "--json", "--url", url]) == 0
+    *_, document = capsys.readouterr().out.partition("{")
+    assert json.loads("{" + document)["args"] == {"user": "eve", "password": "hunter2"}
 
 
 def test_who_is_asked_is_told_how_many(

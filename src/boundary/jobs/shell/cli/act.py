@@ -12,11 +12,13 @@ import typer
 from boundary.jobs import Jobs
 from boundary.jobs.core.operations import Word
 from boundary.jobs.core.records import Priority
+from boundary.jobs.core.redaction import restored
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli.codes import USAGE
 from boundary.jobs.shell.cli.look import JobId, Json
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.options import EnqueueOptions
+from boundary.jobs.shell.shown import shown
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 MOST_CAUSES = 200
@@ -46,7 +48,9 @@ def enqueue(
     given = {name: value for name, value in options.items() if value is not None}
     with terminal.jobs() as jobs:
         job = jobs.enqueue(job_type, json_object(args), **cast("EnqueueOptions", given))
-    terminal.json(job) if as_json else terminal.out.print(f"enqueued {job.id} in {job.queue}")
+    terminal.json(shown(job)) if as_json else terminal.out.print(
+        f"enqueued {job.id} in {job.queue}"
+    )
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -215,11 +219,17 @@ def edit(
     job_id: JobId,
     args: Annotated[str, typer.Argument(metavar="JSON", help="Arguments, a JSON object.")],
 ) -> None:
-    """A job that waits, or is dead, has other arguments; a dead one waits again."""
+    """A job that waits, or is dead, has other arguments; a dead one waits again.
+
+    What reads [redacted] under the name of a secret stays as it is stored.
+    """
     terminal: Terminal = context.obj
+    given = json_object(args)
     with terminal.jobs() as jobs:
         action = jobs.new_action()
-        changed = jobs.edit(job_id, json_object(args), by=operator(), action=action)
+        before = terminal.found(jobs.find(job_id), job_id)
+        whole = cast("dict[str, Any]", restored(given, before.args))
+        changed = jobs.edit(job_id, whole, by=operator(), action=action)
         job = terminal.found(changed, job_id)
     terminal.out.print(f"{job.id} has these arguments and is {job.status} in {job.queue}")
     _say_how_to_undo(terminal, action)

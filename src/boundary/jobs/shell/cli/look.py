@@ -1,15 +1,20 @@
-"""Commands that show and change nothing. Each has --json, for programs."""
+"""Commands that show and change nothing. Each has --json, for programs.
+
+Jobs are shown as on the dashboard, without what looks like a secret.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, cast
 
 import typer
+from msgspec.structs import replace
 from rich.console import Group
 
 from boundary.jobs.core.records import Status
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.terminal import Terminal
+from boundary.jobs.shell.shown import shown, shown_group, shown_why
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="At most so many.")]
@@ -59,11 +64,11 @@ def failed(
     terminal: Terminal = context.obj
     if by_cause:
         with terminal.jobs() as jobs:
-            groups = jobs.failure_groups(limit=limit)
+            groups = [shown_group(one) for one in jobs.failure_groups(limit=limit)]
         terminal.json(groups) if as_json else terminal.out.print(tables.groups(groups))
         return
     with terminal.jobs() as jobs:
-        found = jobs.failed(limit)
+        found = [shown(job) for job in jobs.failed(limit)]
     if as_json:
         terminal.json(found)
         return
@@ -95,6 +100,7 @@ def search(
             limit=limit,
             cursor=cursor,
         )
+    page = replace(page, jobs=tuple([shown(job) for job in page.jobs]))
     if as_json:
         terminal.json(page)
         return
@@ -103,11 +109,19 @@ def search(
         terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
 
 
-def show(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
+def show(
+    context: typer.Context,
+    job_id: JobId,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="As it is stored, what looks like a secret too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Everything about one job: arguments, times, result, each failed run."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         found = terminal.found(jobs.find(job_id), job_id)
+    found = found if secrets else shown(found)
     terminal.json(found) if as_json else terminal.out.print(tables.job(found))
 
 
@@ -116,8 +130,9 @@ def why(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         found = jobs.why(job_id)
-    if found is None:
-        terminal.no_job(job_id)
+        if found is None:
+            terminal.no_job(job_id)
+        found = shown_why(found, jobs.find(job_id))
     terminal.json(found) if as_json else terminal.out.print(tables.why(found))
 
 

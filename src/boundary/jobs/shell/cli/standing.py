@@ -24,6 +24,7 @@ from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import Terminal, say_error
 from boundary.jobs.shell.cli.working import load
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.shown import shown, shown_schedule
 
 if TYPE_CHECKING:
     from boundary.jobs.core.operations import Misfire
@@ -60,7 +61,7 @@ def schedules(
 ) -> None:
     """Schedules by their next tick, or their fire times to come; of the store or of a module."""
     terminal: Terminal = context.obj
-    found = _found(terminal, target)
+    found = [shown_schedule(one) for one in _found(terminal, target)]
     if following is not None:
         times = _timeline(terminal, found, following)
         if as_json:
@@ -278,7 +279,9 @@ def fire_schedule(context: typer.Context, name: Name, as_json: Json = False) -> 
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         job = _known(terminal, jobs.fire_schedule(name, by=operator()), name)
-    terminal.json(job) if as_json else terminal.out.print(f"enqueued {job.id} in {job.queue}")
+    terminal.json(shown(job)) if as_json else terminal.out.print(
+        f"enqueued {job.id} in {job.queue}"
+    )
 
 
 def unschedule(context: typer.Context, name: Name, yes: Yes = False) -> None:
@@ -305,7 +308,7 @@ def _known(terminal: Terminal, found: T | None, name: str) -> T:
 
 def _say(terminal: Terminal, one: ScheduleInfo, *, as_json: bool = False) -> None:
     if as_json:
-        terminal.json(one)
+        terminal.json(shown_schedule(one))
     elif one.next_at is None:
         terminal.out.print(f"{one.name} is paused")
     else:
