@@ -108,7 +108,7 @@ def test_power_fails_under_sqlite(tmp_path: Path) -> None:
         card = card_of(
             history,
             promise="G3",
-            experiment="power cut, synchronous=FULL",
+            experiment="power cut",
             store="SQLite",
             began=began,
             note=f"{len(told.ended)} outcomes that somebody had been told of stayed",
