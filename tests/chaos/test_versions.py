@@ -26,6 +26,7 @@ from tests.chaos.witness import (
     kill,
     now,
     recovery,
+    stop,
     store_of,
 )
 from tests.processes.conftest import Floor
@@ -85,9 +86,7 @@ def test_two_versions_of_the_record_share_a_store(
     anew = [*edited(floor), *retried(floor, aside)]
     theirs |= {str(traffic.work(program=NEWER).pid)}
     eventually(f"nothing is left\n{floor.log()}", traffic.is_empty, PATIENCE)
-    for one in traffic.workers:
-        one.terminate()
-        assert one.wait(PATIENCE) == 0, floor.log()
+    stop(floor, traffic.workers)
     monkeypatch.setattr(wire, "_decode_payload", newer.read)
     found = looked_at(floor, [one.job for one in traffic.asked()], theirs)
     history = history_of(floor, [*traffic.asked(), *deaths, *anew])

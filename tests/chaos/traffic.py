@@ -19,7 +19,7 @@ from typing import Any
 
 from boundary.jobs.errors import BackendError
 from tests.chaos.card import Card, seed
-from tests.chaos.witness import history_of, now, recovery
+from tests.chaos.witness import history_of, now, recovery, stop
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
 from tests.proof.history import Asked, Ended, Fault, History, Removed
@@ -127,10 +127,7 @@ class Traffic:
         for producer in self.producers:
             assert producer.wait(15) == 0, self.floor.log()
         eventually(f"nothing is left\n{self.floor.log()}", self.is_empty, patience=patience)
-        for worker in self.workers:
-            worker.terminate()
-        for worker in self.workers:
-            assert worker.wait(15) == 0, self.floor.log()
+        stop(self.floor, self.workers)
 
     def errors(self) -> Counter[str]:
         """What producers were told, by the errors' codes."""
