@@ -15,6 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import msgpack
 from msgspec.structs import replace
+from pydantic import BaseModel, Field, SecretStr
 
 from boundary.jobs.core import conversion, trails, wire
 from boundary.jobs.core.job import FailedRun, Job, JobError, Progress, RetryPolicy
@@ -370,6 +371,15 @@ class Address:
     since: date
 
 
+class Login(BaseModel):
+    user: str
+    token: SecretStr | None = None
+
+
+class Written(BaseModel):
+    name: str = Field(serialization_alias="fullName")
+
+
 class TestJsonValue:
     """Plain data goes through; what JSON cannot carry is named."""
 
@@ -405,6 +415,18 @@ class TestJsonValue:
         with pytest.raises(SerializationError, match=r"argument 'image' \(builtins") as caught:
             wire.json_value(value, "argument 'image'")
         assert caught.value.where == "argument 'image'"
+
+    def test_a_model_that_is_to_be_read_again_comes_back(self) -> None:
+        for_good, cut = Login(user="ada"), Login(user="ada", token=SecretStr("hunter2"))
+        read_otherwise = Written(name="Ada")
+        assert wire.json_value([for_good], "args", whole=True) == [{"user": "ada", "token": None}]
+        assert wire.json_value(cut, "result") == {"user": "ada", "token": "**********"}
+        for one in (cut, read_otherwise):
+            with pytest.raises(SerializationError, match="does not come back"):
+                wire.json_value([one], "args", whole=True)
+        assert wire.json_value(Path("a"), "args", whole=True) == "a"
+        with pytest.raises(SerializationError, match="no JSON form"):
+            wire.json_value(Login, "args", whole=True)
 
     def test_a_circle_is_refused(self) -> None:
         circle: list[object] = []

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias, TypeGuard
 
 import msgspec
 from msgspec import Meta, Struct, msgpack
@@ -143,26 +143,64 @@ def _plain(value: object) -> object:
 
     if isinstance(value, PurePath):
         return str(value)
+    if _is_model(value):
+        return value.model_dump(mode="json", by_alias=True)
     raise TypeError(f"no JSON form for {type(value).__module__}.{type(value).__qualname__}")
 
 
+def _whole(value: object) -> object:
+    """As `_plain`; a model that its own JSON does not bring back is refused.
+
+    A `SecretStr` is stars in it, a field may be excluded or have an alias that is only written.
+    """
+    plain = _plain(value)
+    if _is_model(value):
+        kind = type(value)
+        why = f"{kind.__qualname__} does not come back from its own JSON as it is: "
+        try:
+            again = kind.model_validate_json(msgspec.json.encode(plain))
+        except ValueError as error:
+            raise ValueError(f"{why}{error}") from error
+        if again.model_dump() != value.model_dump():
+            raise ValueError(f"{why}it has a secret, or fields it reads otherwise than it writes")
+    return plain
+
+
+class _Model(Protocol):
+    """What a Pydantic model can do."""
+
+    def model_dump(self, *, mode: str = ..., by_alias: bool = ...) -> object: ...
+
+    @classmethod
+    def model_validate_json(cls, json_data: bytes) -> _Model: ...
+
+
+def _is_model(value: object) -> TypeGuard[_Model]:
+    return hasattr(value, "model_dump") and not isinstance(value, type)
+
+
 _to_json = partial(msgspec.to_builtins, enc_hook=_plain, str_keys=True)
+_to_whole_json = partial(msgspec.to_builtins, enc_hook=_whole, str_keys=True)
 _SCALARS = frozenset({float, bool, type(None)})
 """What needs no look; text may hold lone surrogates, integers may be larger than 64 bits."""
 
 
-_PLAIN = "pass plain data (text, numbers, lists, mappings, dataclasses, dates) or a reference such as an id"
+_PLAIN = (
+    "pass plain data (text, numbers, lists, mappings, dataclasses, Pydantic models, dates) or a "
+    "reference such as an id"
+)
 _AWAIT = (
     "await it: what is around an async function, such as a decorator or middleware, has to be "
     "`async def` too, or it counts as blocking and nobody awaits"
 )
 
 
-def json_value(value: object, where: str) -> JSON:
-    """The JSON value that stands for `value`: dataclasses, dates, UUIDs, enums and paths as text.
+def json_value(value: object, where: str, *, whole: bool = False) -> JSON:
+    """The JSON value that stands for `value`: dataclasses, models, dates, UUIDs, enums and paths.
 
     Args:
         where: What the value is, for the error: ``argument 'image'``.
+        whole: It will be read again, and nothing of a model may be missing then.
 
     Raises:
         SerializationError: JSON cannot carry it; the message names `where` and the type.
@@ -170,7 +208,7 @@ def json_value(value: object, where: str) -> JSON:
     if type(value) in _SCALARS or (type(value) is str and value.isascii()):
         return value
     try:
-        plain = _to_json(value)
+        plain = _to_whole_json(value) if whole else _to_json(value)
         encode(plain)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         kind = f"{type(value).__module__}.{type(value).__qualname__}"

@@ -111,10 +111,10 @@ class Drafting:
 def json_args(given: Mapping[str, Any]) -> dict[str, JSON]:
     """New arguments of JSON values; converted together, and one by one only to find a culprit."""
     try:
-        return cast("dict[str, JSON]", wire.json_value(given, "args"))
+        return cast("dict[str, JSON]", wire.json_value(given, "args", whole=True))
     except SerializationError:
         for name, value in given.items():
-            wire.json_value(value, f"argument {name!r}")
+            wire.json_value(value, f"argument {name!r}", whole=True)
         raise
 
 

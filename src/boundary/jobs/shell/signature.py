@@ -229,9 +229,12 @@ def _enclosed(function: Any) -> dict[str, Any]:
 
 def _decoded(kind: Any, value: Any) -> Any:
     """Values of types msgspec does not know."""
+    validate = getattr(kind, "model_validate_json", None)
+    if validate is not None:  # Pydantic's; from JSON, of which a strict model too reads dates
+        return validate(msgspec.json.encode(value))
     if isinstance(kind, type) and issubclass(kind, PurePath) and isinstance(value, str):
         return kind(value)
     raise TypeError(
         f"nothing turns {type(value).__name__} into {kind}; "
-        "take plain data, a dataclass or a msgspec Struct"
+        "take plain data, a dataclass, a msgspec Struct or a Pydantic model"
     )
