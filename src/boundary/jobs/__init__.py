@@ -16,6 +16,7 @@ from boundary.jobs.core.records import (
     RetryPolicy,
     Status,
 )
+from boundary.jobs.core.secret import Secret
 from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.steering import Cancel, Discard, JobResult, Retry, Snooze
 from boundary.jobs.core.why import BusyWith, Why
@@ -101,6 +102,7 @@ __all__ = [
     "Retry",
     "RetryPolicy",
     "ScheduleInfo",
+    "Secret",
     "SerializationError",
     "Snooze",
     "Status",

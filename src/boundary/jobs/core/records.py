@@ -13,6 +13,8 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
+from boundary.jobs.core.redaction import redacted
+
 JSON: TypeAlias = Any
 """A JSON value: null, boolean, number, string, list, or mapping with string keys."""
 
@@ -152,6 +154,13 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     cancel_requested: bool = False
     worker: str | None = None
     fencing_token: int = 0
+
+    def __repr__(self) -> str:
+        """What tells it from others; a `repr` ends up in logs, so that secrets are hidden."""
+        return (
+            f"Job(id={str(self.id)!r}, job_type={self.job_type!r}, queue={self.queue!r}, "
+            f"status={self.status!r}, args={redacted(self.args)!r})"
+        )
 
     @property
     def fingerprint(self) -> str | None:

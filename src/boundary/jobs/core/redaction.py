@@ -7,9 +7,10 @@ hidden. What does not: who is shown what (the doors for people call this).
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from boundary.jobs.core.records import JSON
+if TYPE_CHECKING:
+    from boundary.jobs.core.records import JSON
 
 HIDDEN: Final = "[redacted]"
 """What stands for a hidden value."""

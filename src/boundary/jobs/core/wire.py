@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Protocol, TypeAlias, TypeGuard
+from typing import Annotated, Any, Protocol, TypeAlias, TypeGuard, cast
 
 import msgspec
 from msgspec import Meta, Struct, msgpack
@@ -27,6 +27,7 @@ from boundary.jobs.core.records import (
     RetryPolicy,
     Status,
 )
+from boundary.jobs.core.secret import Secret, sealed
 from boundary.jobs.errors import RecordError, SerializationError
 
 Millis: TypeAlias = int
@@ -141,6 +142,8 @@ def _plain(value: object) -> object:
     """Turn the few types msgspec does not know into JSON values."""
     from pathlib import PurePath  # here: few arguments are paths
 
+    if isinstance(value, Secret):
+        return sealed(cast("Secret[Any]", value))
     if isinstance(value, PurePath):
         return str(value)
     if _is_model(value):

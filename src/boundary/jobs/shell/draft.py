@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import priority, wire
 from boundary.jobs.core.records import JSON, Job
+from boundary.jobs.core.redaction import redacted
 from boundary.jobs.core.wire import Millis, NewJob, Payload
 from boundary.jobs.errors import PayloadTooLarge, SerializationError
 from boundary.jobs.shell.options import Options
@@ -32,6 +33,13 @@ class Draft(Struct, frozen=True, gc=False):
     new: NewJob
     args: dict[str, JSON]
     options: Options
+
+    def __repr__(self) -> str:
+        """As a job's, without what looks like a secret."""
+        return (
+            f"Draft(job_type={self.new.job_type!r}, queue={self.new.queue!r}, "
+            f"args={redacted(self.args)!r})"
+        )
 
 
 class Drafting:

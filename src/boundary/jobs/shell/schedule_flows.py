@@ -35,6 +35,7 @@ from boundary.jobs.core.operations import (
     What,
 )
 from boundary.jobs.core.records import JSON, Job, Priority
+from boundary.jobs.core.redaction import redacted
 from boundary.jobs.core.schedules import Origin
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import UsageError
@@ -89,6 +90,14 @@ class ScheduleInfo(Struct, frozen=True, kw_only=True):
     orphaned: bool = False
     fired_at: datetime | None = None
     last_job: UUID | None = None
+
+    def __repr__(self) -> str:
+        """What tells it from others, without what looks like a secret."""
+        when = f"every={self.every!r}" if self.cron is None else f"cron={self.cron!r}"
+        return (
+            f"ScheduleInfo(name={self.name!r}, {when}, job_type={self.job_type!r}, "
+            f"next_at={self.next_at!r}, args={redacted(self.args)!r})"
+        )
 
     def upcoming(self, count: int = 1) -> list[datetime]:
         """Its next ticks, the first `count` (to 10,000) of them; none while it is paused.

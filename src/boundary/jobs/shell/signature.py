@@ -17,6 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
+from boundary.jobs.core.secret import Secret, opened
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.options import NAMES
@@ -52,6 +53,11 @@ class Signature:
         self._required = frozenset(
             one.name for one in self._parameters.values() if one.default is one.empty
         )
+        self._secret = [
+            one.name
+            for one in self._parameters.values()
+            if _means(one.annotation, function, Secret)
+        ]
         self._types: dict[str, Any] | None = None
         self._rest: Any = Any
 
@@ -61,7 +67,7 @@ class Signature:
         Raises:
             TypeError: As a plain call gives.
         """
-        if not args:
+        if not args and not self._secret:
             given = kwargs.keys()
             if self._required <= given <= self._names:
                 return kwargs
@@ -76,6 +82,9 @@ class Signature:
             raise TypeError(f"{self._job_type}() {error}{self._remedy(kwargs)}") from None
         if self._variable is not None:
             bound.update(bound.pop(self._variable.name, {}))
+        for name in self._secret:  # who forgets to say that it is one still has it hidden
+            if not isinstance(bound.get(name), Secret | None):
+                bound[name] = Secret(opened(bound[name]))
         return bound
 
     def _remedy(self, kwargs: Mapping[str, Any]) -> str:
@@ -148,7 +157,7 @@ class Signature:
 
     def _converted(self, name: str, value: Any, wanted: Any) -> Any:
         try:
-            return msgspec.convert(value, wanted, strict=True, str_keys=True, dec_hook=_decoded)
+            return _to(wanted, value)
         except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"{self._job_type}: argument {name!r}: {error}") from error
 
@@ -181,23 +190,29 @@ def _in_a_class(function: Callable[..., Any]) -> bool:
 def _context_parameter(
     job_type: str, function: Callable[..., Any], parameters: Mapping[str, inspect.Parameter]
 ) -> str | None:
-    found = [name for name, one in parameters.items() if _is_context(one.annotation, function)]
+    found = [name for name, one in parameters.items() if _means(one.annotation, function, Context)]
     if len(found) > 1:
         raise UsageError(f"{job_type} has {len(found)} Context parameters; one is enough")
     return found[0] if found else None
 
 
-def _is_context(annotation: Any, function: Callable[..., Any]) -> bool:
-    """Whether it means our `Context`; one that is out of sight here counts by its name."""
+def _means(annotation: Any, function: Callable[..., Any], ours: type) -> bool:
+    """Whether it means this type of ours; one that is out of sight here counts by its name."""
     if isinstance(annotation, str):
         try:
             annotation = _evaluated(annotation, function)
         except Exception:  # noqa: BLE001 - whatever evaluating somebody's text raises
-            names = {part.strip(" '\"").split(".")[-1] for part in annotation.split("|")}
-            return "Context" in names
+            names = {
+                part.split("[")[0].strip(" '\"").split(".")[-1] for part in annotation.split("|")
+            }
+            return ours.__name__ in names
     if get_origin(annotation) in {Annotated, Union, UnionType}:
-        return Context in get_args(annotation)
-    return annotation is Context
+        return any(_is(ours, one) for one in get_args(annotation))
+    return _is(ours, annotation)
+
+
+def _is(ours: type, annotation: Any) -> bool:
+    return (get_origin(annotation) or annotation) is ours
 
 
 def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
@@ -227,8 +242,15 @@ def _enclosed(function: Any) -> dict[str, Any]:
     return seen
 
 
+def _to(kind: Any, value: Any) -> Any:
+    return msgspec.convert(value, kind, strict=True, str_keys=True, dec_hook=_decoded)
+
+
 def _decoded(kind: Any, value: Any) -> Any:
     """Values of types msgspec does not know."""
+    if _is(Secret, kind):
+        (inner,) = get_args(kind) or (Any,)
+        return Secret(_to(inner, opened(value)))
     validate = getattr(kind, "model_validate_json", None)
     if validate is not None:  # Pydantic's; from JSON, of which a strict model too reads dates
         return validate(msgspec.json.encode(value))
