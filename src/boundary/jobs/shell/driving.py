@@ -6,17 +6,25 @@ What belongs here: taking a flow's steps. What does not: a flow.
 from __future__ import annotations
 
 import contextlib
+import os
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from boundary.jobs.errors import BackendError
+from boundary.jobs.errors import BackendError, UsageError
 from boundary.jobs.shell.flows import Flow, Listen, Tell, Wait
 
 if TYPE_CHECKING:
-    from boundary.jobs.core.operations import Announce
+    from boundary.jobs.core.operations import Announce, Operation
     from boundary.jobs.ports import AsyncBackend, AsyncListener, Backend, Listener
     from boundary.jobs.shell.telemetry.stream import Voice
 
 R = TypeVar("R")
+
+_calling: set[int] = set()
+"""Threads that wait for a store; in a forked child there is but the one that forked."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_calling.clear)
 
 
 def drive(flow: Flow[R], backend: Backend, voice: Voice) -> R:
@@ -36,7 +44,7 @@ def drive(flow: Flow[R], backend: Backend, voice: Voice) -> R:
                     if (told := voice.say(step.happening, watched=step.watched)) is not None:
                         _announce(told, backend)
                 else:
-                    reply = backend.execute(step)
+                    reply = _execute(step, backend)
             except BaseException as error:  # noqa: BLE001 - the flow decides
                 step = flow.throw(error)
             else:
@@ -47,6 +55,26 @@ def drive(flow: Flow[R], backend: Backend, voice: Voice) -> R:
     finally:
         if ear is not None:
             ear.close()
+
+
+def _execute(operation: Operation[R], backend: Backend) -> R:
+    """The reply. A signal's handler interrupts its thread anywhere: it cannot wait for that itself.
+
+    Raises:
+        UsageError: It interrupted such a call.
+    """
+    me = get_ident()
+    if me in _calling:
+        raise UsageError(
+            "the handler of a signal interrupted a call to the store and made another, which "
+            "would wait for the first for ever; nothing was done. Let the handler set a flag, or "
+            "start a thread that makes the call"
+        )
+    _calling.add(me)
+    try:
+        return backend.execute(operation)
+    finally:
+        _calling.discard(me)
 
 
 def _announce(told: Announce, backend: Backend) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from random import getrandbits
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Ids:
 
     def _forget(self) -> None:
         self._pid = os.getpid()
-        self._lock = Lock()
+        self._lock = RLock()  # a signal's handler may make one in the midst of another
         self._last = -1
         self._chance = 0
 
