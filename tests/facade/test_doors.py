@@ -199,6 +199,25 @@ def test_wrong_options_are_refused_with_a_remedy(
         add(jobs).using(**given)
 
 
+@pytest.mark.parametrize(
+    "given", [{"job_id": uuid4()}, {"delay": 500}, {"run_at": datetime.now(UTC)}]
+)
+def test_what_is_said_of_one_job_is_refused_for_many(jobs: Jobs, given: dict[str, Any]) -> None:
+    (name,) = given
+    with pytest.raises(UsageError, match=f"{name} is said of one job.*using"):
+        jobs.handler(**given)
+    with pytest.raises(UsageError, match=f"{name} is said of one job"):
+        jobs.schedule("often", every=60, handler=add(jobs), args={"a": 1}, **given)
+
+    async def on_a_loop() -> None:
+        async with jobs:
+            await jobs.aio.schedule("often", every=60, handler="add", args={"a": 1}, **given)
+
+    with pytest.raises(UsageError, match=f"{name} is said of one job"):
+        asyncio.run(on_a_loop())
+    assert jobs.schedules() == []
+
+
 def test_what_json_cannot_carry_is_named(jobs: Jobs) -> None:
     with pytest.raises(SerializationError, match="argument 'b'") as caught:
         add(jobs).enqueue(1, object())

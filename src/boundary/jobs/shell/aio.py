@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
-from boundary.jobs.shell import flows, operators, order_flows, schedule_flows
+from boundary.jobs.shell import flows, operators, options, order_flows, schedule_flows
 from boundary.jobs.shell.driving import drive_async
 from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.client import Jobs
     from boundary.jobs.shell.draft import Draft
     from boundary.jobs.shell.following import AsyncEvents
-    from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions
+    from boundary.jobs.shell.options import EnqueueOptions, JobOptions
     from boundary.jobs.shell.registry import Handler
 
 R = TypeVar("R")
@@ -334,10 +334,10 @@ class AsyncJobs:
         paused: bool | None = None,
         by: str | None = None,
         action: JobId | None = None,
-        **given: Unpack[HandlerOptions],
+        **given: Unpack[JobOptions],
     ) -> ScheduleInfo:
         """As `Jobs.schedule`."""
-        draft = self._jobs.draft(handler, args, given)
+        draft = self._jobs.draft(handler, args, options.of_many(given))
         rule = schedule_flows.rule_of(
             cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
         )

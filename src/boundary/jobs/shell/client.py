@@ -49,7 +49,13 @@ from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.once import once
 from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
-from boundary.jobs.shell.options import EnqueueOptions, HandlerOptions, Isolation, Options
+from boundary.jobs.shell.options import (
+    EnqueueOptions,
+    HandlerOptions,
+    Isolation,
+    JobOptions,
+    Options,
+)
 from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 from boundary.jobs.shell.telemetry import tracing
@@ -245,7 +251,7 @@ class Jobs:
                 raise UsageError("write @jobs.handler bare, or @jobs.handler(…) with options")
             return self._register(name, None, Options(), None)
         isolation, rest = options.isolation(given)
-        chosen = options.over(Options(), rest)
+        chosen = options.over(Options(), options.of_many(rest))
 
         def register(function: Callable[..., Any]) -> Handler[..., Any]:
             return self._register(function, name, chosen, isolation)
@@ -878,7 +884,7 @@ class Jobs:
         paused: bool | None = None,
         by: str | None = None,
         action: JobId | None = None,
-        **given: Unpack[HandlerOptions],
+        **given: Unpack[JobOptions],
     ) -> ScheduleInfo:
         """Such a job is enqueued at each tick, once, however many workers there are.
 
@@ -898,7 +904,7 @@ class Jobs:
             CronError: The expression or the zone is wrong, or it never ticks.
             UsageError: Something else is.
         """
-        draft = self.draft(handler, args, given)
+        draft = self.draft(handler, args, options.of_many(given))
         rule = schedule_flows.rule_of(
             cron=cron, every=every, timezone=timezone, misfire=misfire, misfire_cap=misfire_cap
         )

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_calling: set[int] = set()
-"""Threads that wait for a store; in a forked child there is but the one that forked."""
+_calling: set[tuple[int, int]] = set()
+"""Threads, and what each calls; in a forked child there is but the thread that forked."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_calling.clear)
@@ -63,18 +63,18 @@ def _execute(operation: Operation[R], backend: Backend) -> R:
     Raises:
         UsageError: It interrupted such a call.
     """
-    me = get_ident()
-    if me in _calling:
+    call = get_ident(), id(backend)
+    if call in _calling:
         raise UsageError(
             "the handler of a signal interrupted a call to the store and made another, which "
             "would wait for the first for ever; nothing was done. Let the handler set a flag, or "
             "start a thread that makes the call"
         )
-    _calling.add(me)
+    _calling.add(call)
     try:
         return backend.execute(operation)
     finally:
-        _calling.discard(me)
+        _calling.discard(call)
 
 
 def _announce(told: Announce, backend: Backend) -> None:

@@ -134,6 +134,20 @@ def over(before: Options, given: Mapping[str, Any]) -> Options:
     return Options(**values)
 
 
+def of_many(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was given for all jobs of a handler or a schedule.
+
+    Raises:
+        UsageError: It can be said of one job only: a second one of this id would be the first.
+    """
+    for name in ("delay", "run_at", "job_id"):
+        if name in given:
+            raise UsageError(
+                f"{name} is said of one job, when it is enqueued: handler.using({name}=…).enqueue(…)"
+            )
+    return given
+
+
 def isolation(given: Mapping[str, Any]) -> tuple[Isolation | None, dict[str, Any]]:
     """How a handler is run, and what else was given.
 
