@@ -1,29 +1,23 @@
 """The door of the library: `Jobs`.
 
-What belongs here: registering handlers, and driving flows for callers that block, one line a
-call. What does not: any logic of a call (`flows`).
+What belongs here: driving flows for callers that block, one line a call. What does not: any logic
+of a call (`flows`), and what a program declares (`declaring`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import (
     TYPE_CHECKING,
     Any,
-    Concatenate,
     Literal,
-    ParamSpec,
-    Protocol,
     Self,
-    TypeAlias,
     TypeVar,
     Unpack,
-    cast,
-    overload,
 )
 from uuid import UUID
 
@@ -41,7 +35,7 @@ from boundary.jobs.shell import (
 )
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
-from boundary.jobs.shell.context import Context
+from boundary.jobs.shell.declaring import Declaring
 from boundary.jobs.shell.draft import Draft, Drafting, json_args
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
@@ -51,15 +45,12 @@ from boundary.jobs.shell.once import once
 from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.options import (
     EnqueueOptions,
-    HandlerOptions,
-    Isolation,
     JobOptions,
     Options,
 )
-from boundary.jobs.shell.registry import ContextHandler, Handler, Registry, Rule
+from boundary.jobs.shell.registry import Handler
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
 from boundary.jobs.shell.telemetry import tracing
-from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,50 +63,12 @@ if TYPE_CHECKING:
     from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.following import Events
     from boundary.jobs.shell.inline import Desk, Terms
-    from boundary.jobs.shell.telemetry.hooks import Hooks
     from boundary.jobs.shell.worker import Worker
 
-P = ParamSpec("P")
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-H = TypeVar("H", bound=Handler[..., Any])
-F = TypeVar("F", bound=Callable[..., Any])
-
-if TYPE_CHECKING:
-    # What only a type checker reads.
-
-    class _Anything:
-        """What only a parameter typed `Any` or `object`, or not at all, would take."""
-
-    class _Named(Protocol[R_co]):
-        def __call__(self, first: Any, /, *, ctx: Context) -> R_co: ...
-
-    Loose: TypeAlias = (
-        Callable[Concatenate[_Anything, ...], R]
-        | Callable[[Any, Context], R]
-        | Callable[[Any, Any, Context], R]
-        | Callable[[Any, Any, Any, Context], R]
-        | Callable[[Any, Any, Any, Any, Context], R]
-        | _Named[R]
-    )
-    """Functions of which types cannot say what an enqueue takes; see `docs/decisions/0001`."""
-
-    class Decorator(Protocol):
-        """What `jobs.handler(…)` with options returns."""
-
-        @overload
-        def __call__(  # pyright: ignore[reportOverlappingOverload] - no function fits both
-            self, function: Loose[R], /
-        ) -> Handler[..., R]: ...
-        @overload
-        def __call__(
-            self, function: Callable[Concatenate[Context, P], R], /
-        ) -> ContextHandler[P, R]: ...
-        @overload
-        def __call__(self, function: Callable[P, R], /) -> Handler[P, R]: ...
 
 
-class Jobs:
+class Jobs(Declaring):
     """Handlers, and a store of their jobs. Threads may share one; it opens at the first use.
 
     Args:
@@ -150,13 +103,10 @@ class Jobs:
         self.settings: Settings = _settings(url, namespace, config)
         self._inline = _checked_inline(self.settings.inline if inline is None else inline)
         connect.checked_url(self.settings.url)
-        self.registry: Registry = Registry()
+        super().__init__(clock or SystemClock())
         self.aio: AsyncJobs = AsyncJobs(self)
-        self._clock = clock or SystemClock()
         self._store_clock = clock
         self._new_id = Ids(self._clock).new
-        self.voice: Voice = Voice()
-        self._hooks: Hooks | None = None
 
     @once
     def store(self) -> Store:
@@ -218,191 +168,6 @@ class Jobs:
         from boundary.jobs.shell import config as configuration
 
         return f"<Jobs {configuration.shown_url(self.settings.url)}>"
-
-    # Registering
-
-    @overload
-    def handler(  # pyright: ignore[reportOverlappingOverload] - as above
-        self, function: Loose[R], /
-    ) -> Handler[..., R]: ...
-    @overload
-    def handler(
-        self, function: Callable[Concatenate[Context, P], R], /
-    ) -> ContextHandler[P, R]: ...
-    @overload
-    def handler(self, function: Callable[P, R], /) -> Handler[P, R]: ...
-    @overload
-    def handler(self, name: str | None = None, **given: Unpack[HandlerOptions]) -> Decorator: ...
-    def handler(self, name: Any = None, **given: Any) -> Any:
-        """The decorated function runs jobs of a type.
-
-        Bare (``@jobs.handler``) or with options; `HandlerOptions` says what each means.
-
-        Args:
-            name: The job type; None: the function's name.
-
-        Raises:
-            UsageError: An option is wrong, or the function takes `*args` or positional-only
-                parameters.
-            DuplicateHandler: The type has a handler.
-        """
-        if callable(name):
-            if given:
-                raise UsageError("write @jobs.handler bare, or @jobs.handler(…) with options")
-            return self._register(name, None, Options(), None)
-        isolation, rest = options.isolation(given)
-        chosen = options.over(Options(), options.of_many(rest))
-
-        def register(function: Callable[..., Any]) -> Handler[..., Any]:
-            return self._register(function, name, chosen, isolation)
-
-        return register
-
-    def _register(
-        self,
-        function: Callable[..., Any],
-        name: str | None,
-        chosen: Options,
-        isolation: Isolation | None,
-    ) -> Handler[..., Any]:
-        job_type = getattr(function, "__name__", repr(function)) if name is None else name
-        made: Handler[..., Any] = Handler(function, job_type, chosen, self, isolation)
-        self.registry.add(made)
-        return made
-
-    def cron(
-        self,
-        expression: str,
-        *,
-        timezone: str = "UTC",
-        name: str | None = None,
-        misfire: Misfire = "once",
-        misfire_cap: int = MISFIRE_CAP,
-    ) -> Callable[[H], H]:
-        """The handler below runs at each tick, once, however many workers there are.
-
-        Workers put the schedule into the store when they start.
-        What an operator pauses or edits stays so until the declaration here changes (a pause: until
-        it is resumed).
-
-        Args:
-            expression: Five fields, six with seconds first, or an alias such as ``@daily``.
-            timezone: The IANA zone whose local time ticks.
-            name: The schedule's; None: the job type, then that with ``.2`` and so on.
-            misfire: What becomes of ticks no worker fired in time: ``once`` (one job, for the
-                latest), ``skip`` (none, if the latest is more than a minute ago) or ``all`` (a
-                job each, for the latest `misfire_cap`).
-            misfire_cap: 1 to 1,000.
-
-        Raises:
-            CronError: The expression or the zone is wrong, or it never ticks.
-            UsageError: Something else is.
-        """
-        return self._declare(
-            "cron",
-            name,
-            schedule_flows.rule_of(
-                cron=expression,
-                every=None,
-                timezone=timezone,
-                misfire=misfire,
-                misfire_cap=misfire_cap,
-            ),
-        )
-
-    def every(
-        self,
-        interval: float | timedelta,
-        *,
-        name: str | None = None,
-        misfire: Misfire = "once",
-        misfire_cap: int = MISFIRE_CAP,
-    ) -> Callable[[H], H]:
-        """The handler below runs once each interval, however many workers there are.
-
-        As `cron`, but by an interval in seconds or as a timedelta; it begins when the first worker
-        puts it into the store.
-
-        Raises:
-            UsageError: Something is not what it may be.
-        """
-        return self._declare(
-            "every",
-            name,
-            schedule_flows.rule_of(
-                cron=None,
-                every=interval,
-                timezone="UTC",
-                misfire=misfire,
-                misfire_cap=misfire_cap,
-            ),
-        )
-
-    def _declare(self, door: str, name: str | None, rule: Rule) -> Callable[[H], H]:
-        from boundary.jobs.core import schedules  # here: few programs have schedules
-
-        schedules.first_tick(rule.cron, rule.every_ms, rule.timezone, self._clock.now())
-
-        def declare(handler: H) -> H:
-            if not isinstance(cast("object", handler), Handler):
-                raise UsageError(f"put @jobs.{door} above @jobs.handler, not below")
-            self.registry.declare(handler, rule, name)
-            return handler
-
-        return declare
-
-    def middleware(self, function: F) -> F:
-        """The decorated ``async def mw(ctx, call_next)`` is around every run, the first outermost.
-
-        Raises:
-            UsageError: It is not async.
-        """
-        self.registry.add_middleware(function)
-        return function
-
-    @overload
-    def on_event(self, function: F, /) -> F: ...
-    @overload
-    def on_event(self, *types: EventType) -> Callable[[F], F]: ...
-    def on_event(self, *given: Any) -> Any:
-        """The decorated function is told of what happens to jobs in this process.
-
-        Bare (``@jobs.on_event``), or with the types of events it wants
-        (``@jobs.on_event("dead", "failed")``). It takes the `Event`, and as a second argument, if it
-        has one, what the handler raised (of ``retrying``, ``failed`` and ``dead``; else None). It
-        runs in a thread of its own; what it raises is logged, and is no job's trouble. If hooks are
-        too slow, some is passed over.
-
-        Raises:
-            UsageError: There is no such type, or the function is async or takes something else.
-        """
-        from boundary.jobs.core.events import checked_types
-        from boundary.jobs.shell.telemetry.hooks import Hooks, hook_of  # here: few have hooks
-
-        bare = len(given) == 1 and callable(given[0])
-        types = None if bare or not given else checked_types(given)
-
-        def add(function: Any) -> Any:
-            hook = hook_of(function, types)
-            if self._hooks is None:
-                self._hooks = Hooks()
-                self.registry.subscribers.append(self._hooks)
-                self.voice.stream.subscribe(self._hooks)
-            self._hooks.add(hook)
-            return function
-
-        return add(given[0]) if bare else add
-
-    def lifespan(self, function: F) -> F:
-        """What the decorated async generator yields is every handler's `Context.state`.
-
-        Each worker opens it before its first job and closes it after its last.
-
-        Raises:
-            UsageError: There is one already.
-        """
-        self.registry.set_lifespan(function)
-        return function
 
     def worker(
         self,
