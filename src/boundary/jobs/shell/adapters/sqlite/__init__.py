@@ -32,3 +32,7 @@ def __getattr__(name: str) -> object:
     from boundary.jobs.shell.adapters.sqlite import seed
 
     return getattr(seed, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
