@@ -259,7 +259,7 @@ def _stood_still(case: Case, life: Life, place: int, run: Began) -> bool:
     assert case.bounds.overlap is not None
     succeeded = any(isinstance(one, Began) and one.token > run.token for one in life.events[:place])
     return succeeded and any(
-        one.kind == "pause" and one.at <= run.at <= one.until + case.bounds.overlap
+        one.kind in {"pause", "block"} and one.at <= run.at <= one.until + case.bounds.overlap
         for one in case.faults.get(run.by, ())
     )
 

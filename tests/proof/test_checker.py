@@ -212,6 +212,13 @@ GOOD = {
         Began("a", 1, "1", 210),
         kept=(Kept("a", "completed", 2, crashes=1),),
     ),
+    "a journal of a worker that begins what it held when a handler gives the GIL back": waking(
+        Asked("a", 0),
+        Fault("block", "1", 12, 200),
+        *run(2, 150, "2")[1:3],
+        Began("a", 1, "1", 210),
+        kept=(Kept("a", "completed", 2, crashes=1),),
+    ),
     "a journal of a failed run": journal(
         Asked("a", 0),
         Began("a", 1, "1", 10),
