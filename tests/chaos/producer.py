@@ -8,7 +8,8 @@ A job nobody knows the fate of it enqueues again under the same id, as it would 
 server or no room, until the store says yes or SIGTERM says stop. REPORT has a line of JSON for
 each word: what was asked, and what came of it (`known`: true, false, or null for unknown).
 WEIGHT is how many bytes of metadata a job carries, PAUSE the seconds between two enqueues. A job is
-delayed by one of the seconds in the variable DELAYS, a list.
+delayed by one of the seconds in the variable DELAYS, a list. The part of them that CANCELS says
+(0.05) it has wait, and cancels at once; REPORT has what was answered: "done" or "requested".
 """
 
 from __future__ import annotations
@@ -20,14 +21,22 @@ import signal
 import sys
 import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from boundary.jobs import Jobs
-from boundary.jobs.errors import BackendUnavailable, EnqueueUncertain, StoreFull
+from boundary.jobs.errors import (
+    BackendError,
+    BackendUnavailable,
+    EnqueueUncertain,
+    IllegalTransition,
+    StoreFull,
+)
 from tests.processes.moments import now
 
 HANDLERS = ("on_loop", "in_thread")
 MANY = 5
+WAITS = 3.0
+"""Seconds more that a job waits which is to be cancelled: a store out of reach is so for less."""
 
 
 class Producer:
@@ -39,6 +48,7 @@ class Producer:
         self.pause = pause
         self.metadata = {"ballast": "x" * weight}
         self.delays: list[float] = json.loads(os.environ.get("DELAYS", "[0]"))
+        self.cancels = float(os.environ.get("CANCELS", "0"))
         self.stopped = False
         self._report = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -47,7 +57,13 @@ class Producer:
         signal.signal(signal.SIGTERM, self._stop)
         while not self.stopped:
             count = MANY if self.chance.random() < 0.2 else 1
-            self._enqueue([self._one() for _ in range(count)])
+            wanted = [self._one() for _ in range(count)]
+            unwanted = [one for one in wanted if self.chance.random() < self.cancels]
+            for one in unwanted:
+                one["delay"] += WAITS
+            if self._enqueue(wanted):
+                for one in unwanted:
+                    self._cancel(one["job"])
             time.sleep(self.pause)
         self.jobs.close()
 
@@ -63,8 +79,8 @@ class Producer:
             "delay": self.chance.choice(self.delays),
         }
 
-    def _enqueue(self, wanted: list[dict[str, Any]]) -> None:
-        """All are stored; or it was told to stop, and their fate is written down."""
+    def _enqueue(self, wanted: list[dict[str, Any]]) -> bool:
+        """Whether all are stored; else it was told to stop, and their fate is written down."""
         self._say(wanted, None)
         is_uncertain = False
         while True:
@@ -78,10 +94,23 @@ class Producer:
                 time.sleep(0.05)
             else:
                 self._say(wanted, True)
-                return
+                return True
             if self.stopped:
                 self._say(wanted, None if is_uncertain else False)
-                return
+                return False
+
+    def _cancel(self, job: str) -> None:
+        """What the store answered is written down, if it did."""
+        try:
+            found = self.jobs.cancel(UUID(job))
+        except IllegalTransition:  # it was out of reach for so long that the job has ended
+            return
+        except BackendError as error:
+            self._note(error.code)
+            return
+        if found is not None:
+            answer = "done" if found.status == "cancelled" else "requested"
+            self._write({"at": now(), "cancelled": job, "answer": answer})
 
     def _ask(self, wanted: list[dict[str, Any]]) -> None:
         if len(wanted) == 1:
@@ -101,7 +130,10 @@ class Producer:
         os.write(self._report, "".join(f"{line}\n" for line in lines).encode())
 
     def _note(self, error: str) -> None:
-        os.write(self._report, (json.dumps({"error": error}) + "\n").encode())
+        self._write({"error": error})
+
+    def _write(self, word: dict[str, Any]) -> None:
+        os.write(self._report, (json.dumps(word) + "\n").encode())
 
 
 if __name__ == "__main__":

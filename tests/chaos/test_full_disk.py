@@ -16,7 +16,7 @@ import pytest
 
 from devservers.single import Server
 from tests.chaos.card import hand_in, scale, seed
-from tests.chaos.traffic import Traffic
+from tests.chaos.traffic import CANCELS, Traffic
 from tests.chaos.witness import PATIENCE, stop
 from tests.processes.conftest import Floor
 from tests.waiting import eventually
@@ -98,7 +98,7 @@ def test_a_full_disk_refuses_jobs_and_loses_none(
         url = server.url()
     floor = Floor(tmp_path, url).short_lease()
     stack.callback(floor.close)
-    traffic = Traffic(floor)
+    traffic = Traffic(floor, cancels=CANCELS)
     staff = [traffic.work() for _ in range(2)]
     producers = [traffic.produce(0.02, WEIGHT) for _ in range(2)]
     traffic.running()

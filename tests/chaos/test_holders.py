@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.chaos.card import hand_in, scale, seed
-from tests.chaos.traffic import Traffic
+from tests.chaos.traffic import CANCELS, Traffic, told_of
 from tests.chaos.witness import PATIENCE, card_of, history_of, now, plain, stop, store_of
 from tests.processes.conftest import SHORT_LEASE_MS, Floor, Line
 from tests.proof.history import Asked, Fault
@@ -23,7 +23,7 @@ SOON_MS = 1_000
 def test_handlers_that_keep_the_gil(floor: Floor) -> None:
     """G8: another worker takes the job over and ends it; what the first hands in then is refused."""
     chance = random.Random(seed())
-    traffic = Traffic(floor)
+    traffic = Traffic(floor, cancels=CANCELS)
     staff = [traffic.work(program=PROGRAM) for _ in range(2)]
     traffic.produce(0.02)
     traffic.running()
@@ -56,7 +56,7 @@ def test_handlers_that_keep_the_gil(floor: Floor) -> None:
         assert one.wait(PATIENCE) == 0, floor.log()
     eventually(f"nothing is left\n{floor.log()}", traffic.is_empty, patience=PATIENCE)
     stop(floor, staff)
-    history = history_of(floor, [*traffic.asked(), *seen, *traffic.faults])
+    history = history_of(floor, [*traffic.asked(), *traffic.stopped(), *seen, *traffic.faults])
     hand_in(
         card_of(
             history._replace(bounds=history.bounds._replace(overlap=SOON_MS)),
@@ -64,6 +64,7 @@ def test_handlers_that_keep_the_gil(floor: Floor) -> None:
             experiment="handlers that keep the GIL past their lease",
             store=store_of(floor),
             began=traffic.began,
+            note=told_of(traffic.stopped()),
         )
     )
 

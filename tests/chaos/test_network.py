@@ -17,7 +17,7 @@ from devservers.proxy import Proxy
 from devservers.single import Server
 from devservers.waiting import until
 from tests.chaos.card import hand_in, scale, seed
-from tests.chaos.traffic import Traffic
+from tests.chaos.traffic import CANCELS, Traffic
 from tests.processes.conftest import Floor
 
 LATENCY = 0.15
@@ -37,7 +37,7 @@ class Net:
     def __init__(self, folder: Path, server: Server, stack: ExitStack) -> None:
         self.floor = Floor(folder, server.url()).short_lease()
         stack.callback(self.floor.close)
-        self.traffic = Traffic(self.floor)
+        self.traffic = Traffic(self.floor, cancels=CANCELS)
         self.ways = [
             self._way(stack, server, made) for made in (self.traffic.work, self.traffic.produce) * 2
         ]

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tests.chaos.card import hand_in, scale, seed
-from tests.chaos.traffic import Traffic
+from tests.chaos.traffic import CANCELS, Traffic, told_of
 from tests.chaos.witness import PATIENCE, card_of, history_of, is_there, now, plain, stop, store_of
 from tests.processes.conftest import SHORT_LEASE_MS, Floor
 from tests.proof.history import Asked, Began, Ended, Event, Fault, History
@@ -124,7 +124,7 @@ def _again_though_ended(history: History) -> list[str]:
 def test_workers_that_stand_still(floor: Floor) -> None:
     """G8: SIGSTOP for longer than the lease, then SIGCONT; what they hand in then is refused."""
     chance = random.Random(seed())
-    traffic = Traffic(floor)
+    traffic = Traffic(floor, cancels=CANCELS)
     staff = [traffic.work() for _ in range(2)]
     producers = [traffic.produce(0.02)]
     traffic.running()
@@ -141,7 +141,7 @@ def test_workers_that_stand_still(floor: Floor) -> None:
         assert one.wait(PATIENCE) == 0, floor.log()
     eventually(f"nothing is left\n{floor.log()}", traffic.is_empty, patience=PATIENCE)
     stop(floor, staff)
-    history = history_of(floor, [*traffic.asked(), *traffic.faults])
+    history = history_of(floor, [*traffic.asked(), *traffic.stopped(), *traffic.faults])
     hand_in(
         card_of(
             history._replace(bounds=history.bounds._replace(overlap=SOON_MS)),
@@ -149,5 +149,6 @@ def test_workers_that_stand_still(floor: Floor) -> None:
             experiment="workers stopped past their lease",
             store=store_of(floor),
             began=traffic.began,
+            note=told_of(traffic.stopped()),
         )
     )

@@ -16,7 +16,7 @@ from redis import Redis
 
 from devservers.single import Server
 from tests.chaos.card import hand_in, scale, seed
-from tests.chaos.traffic import Traffic
+from tests.chaos.traffic import CANCELS, Traffic
 from tests.chaos.witness import PATIENCE
 from tests.processes.conftest import Floor
 from tests.waiting import eventually
@@ -37,7 +37,7 @@ class Gate:
         stack.callback(self.operator.close)
         self.floor = Floor(folder, server.url()).short_lease()
         stack.callback(self.floor.close)
-        self.traffic = Traffic(self.floor)
+        self.traffic = Traffic(self.floor, cancels=CANCELS)
         self.refused = 0
 
     def wave(self) -> int:

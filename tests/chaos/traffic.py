@@ -22,11 +22,13 @@ from tests.chaos.card import Card, seed
 from tests.chaos.witness import history_of, now, recovery, stop
 from tests.processes.conftest import Floor
 from tests.proof.checker import Verdict, check
-from tests.proof.history import Asked, Ended, Fault, History, Removed
+from tests.proof.history import Asked, Ended, Fault, History, Removed, Stopped
 from tests.waiting import eventually
 
 AT_ONCE = "10"
 TIMEOUT_MS = "500"
+CANCELS = 0.05
+"""Which part of the jobs is cancelled while it waits, where an experiment has that."""
 EVERYBODY = "*"
 WORKER = ("-m", "boundary.jobs", "worker", "tests.processes.tasks")
 PRODUCER = ("-m", "tests.chaos.producer")
@@ -53,9 +55,14 @@ class Report:
 
 
 class Traffic:
-    """Producers and workers of one floor; the floor ends them."""
+    """Producers and workers of one floor; the floor ends them.
 
-    def __init__(self, floor: Floor) -> None:
+    Args:
+        cancels: Which part of their jobs producers cancel at once; not where a store may forget
+            what it has answered.
+    """
+
+    def __init__(self, floor: Floor, cancels: float = 0.0) -> None:
         self.floor = floor
         self.workers: list[subprocess.Popen[bytes]] = []
         self.producers: list[subprocess.Popen[bytes]] = []
@@ -63,6 +70,7 @@ class Traffic:
         self._reports: list[Report] = []
         self.began = time.monotonic()
         floor.environ["BOUNDARY_JOBS_REDIS_TIMEOUT"] = TIMEOUT_MS
+        floor.environ["CANCELS"] = str(cancels)
 
     def work(
         self, *options: str, program: tuple[str, ...] = WORKER, **environ: str
@@ -141,13 +149,21 @@ class Traffic:
         """Each job that producers wanted, once, with its fate as they know it."""
         found: dict[str, Asked] = {}
         for one in self._said():
-            if "error" in one:
+            if "job" not in one:
                 continue
             payload = json.dumps(one["args"], sort_keys=True).encode()
             due = one["at"] + 1000 * one["delay"]
             first = found.get(one["job"], Asked(one["job"], one["at"], None, payload, due))
             found[one["job"]] = first._replace(known=one["known"])
         return list(found.values())
+
+    def stopped(self) -> list[Stopped]:
+        """Each job that a producer cancelled, with what it was answered."""
+        return [
+            Stopped(one["cancelled"], one["at"], one["answer"])
+            for one in self._said()
+            if "cancelled" in one
+        ]
 
     def acknowledged(self) -> list[tuple[Asked, float]]:
         """Each job that producers wanted, and when the last was said of it."""
@@ -160,7 +176,7 @@ class Traffic:
         Args:
             pruned: Jobs that ended may be gone, and then are not counted one by one.
         """
-        history = history_of(self.floor, [*self.asked(), *self.faults])
+        history = history_of(self.floor, [*self.asked(), *self.stopped(), *self.faults])
         if pruned:
             kept = {one.job for one in history.kept}
             ends = [one for one in history.events if isinstance(one, Ended)]
@@ -186,7 +202,7 @@ class Traffic:
             unexplained=sum(kinds.values()) - kinds["lost"] - kinds["unfinished"],
             worst_recovery=recovery(history),
             seconds=round(time.monotonic() - self.began, 1),
-            note=note,
+            note="; ".join(filter(None, (note, told_of(self.stopped())))),
         )
 
     def _said(self) -> list[dict[str, Any]]:
@@ -199,3 +215,9 @@ class Traffic:
         except BackendError:
             return False
         return not any(one.size + one.scheduled + one.running for one in queues)
+
+
+def told_of(stopped: list[Stopped]) -> str:
+    """What a card says of cancelled jobs."""
+    done = sum(one.answer == "done" for one in stopped)
+    return f"{done} jobs cancelled while they waited, and never begun" if stopped else ""
