@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from boundary.jobs.core.nesting import NESTING_LIMIT
 from boundary.jobs.core.records import JSON
 from boundary.jobs.core.redaction import (
     HIDDEN,
+    TOO_DEEP,
     is_secret,
     redacted,
     redacted_text,
@@ -92,3 +94,31 @@ def test_what_is_hidden_already_stays_as_it_is() -> None:
     told = f"refused us (api_key={HIDDEN})"
     assert redacted_text(told) == told
     assert redacted_text("refused us (api_key=sk-1)") == told
+
+
+def test_what_is_nested_without_a_limit_is_gone_through_and_its_secrets_found() -> None:
+    value: JSON = {"password": "canary"}
+    for level in range(100_000):
+        value = {"a": value} if level % 2 else [value]
+    text = repr(redacted(value))
+    assert TOO_DEEP in text
+    assert "canary" not in text
+    assert secrets_in(value) == {"canary"}
+    assert secrets_in({"password": value}) == {"canary"}
+
+
+def test_as_deep_as_may_be_stored_all_is_shown() -> None:
+    args: JSON = 1
+    for _ in range(NESTING_LIMIT):
+        args = [args]
+    args = {"value": args}
+    assert redacted(args) == args
+    assert TOO_DEEP in repr(redacted([args]))
+
+
+def test_what_was_too_deep_to_be_shown_comes_back() -> None:
+    value: JSON = [1]
+    for _ in range(100):
+        value = [value]
+    assert restored(redacted(value), value) == value
+    assert restored(value, redacted(value)) == value, "what somebody gives is left as it is"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.outcome import Keep
 from boundary.jobs.core.steering import Steer, as_job_error, as_job_result
 from boundary.jobs.core.storetime import store_now
-from boundary.jobs.core.wire import Payload, Record, ready_since
+from boundary.jobs.core.wire import Payload, Record, encode_payload, ready_since
 
 ROOT = Path(__file__).parents[2]
 SEED_STEPS = {
@@ -317,6 +318,26 @@ def test_a_job_nobody_can_run_waits_for_another_worker_and_not_for_ever() -> Non
     assert told.type == "NoHandlerError"
     assert "for 60 s; this one knows none" in told.message
     assert "knows a, b" in trails.error_of(outcome.unhandled(later, ("a", "b"), 1).trail).message  # type: ignore[union-attr]
+
+
+def test_arguments_nested_too_deep_are_run_by_nobody() -> None:
+    def holding(levels: int) -> outcome.Run:
+        value: Any = 1
+        for _ in range(levels):
+            value = [value]
+        payload = replace(ended().payload, args={"value": value})
+        record = replace(RECORD, payload=encode_payload(payload))
+        return replace(ended(), record=record, payload=payload)
+
+    most, more = holding(64), holding(65)
+    assert not outcome.is_refused(most.record, most.payload)
+    assert outcome.is_refused(more.record, more.payload)
+    dead = outcome.refused(more)
+    assert (dead.event, dead.keep_ms) == ("exhaust", 20)
+    told = trails.error_of(dead.trail)
+    assert told is not None
+    assert told.type == "SerializationError"
+    assert "nested in more than 64 levels, and it was not run" in told.message
 
 
 def test_what_cannot_be_read_is_set_aside_with_its_bytes() -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, priority
 from boundary.jobs.core.names import shown_id
+from boundary.jobs.core.nesting import NESTING_LIMIT
 from boundary.jobs.core.records import (
     Attempt,
     FailedRun,
@@ -179,13 +180,14 @@ def payload_of(job: Job) -> Payload:
     expires = None if job.expires_at is None else millis(job.expires_at) - millis(job.created_at)
     return Payload(
         VERSION,
-        cast("dict[str, Any]", json_value(job.args, "args")),
+        cast("dict[str, Any]", json_value(job.args, "args", levels=NESTING_LIMIT + 1)),
         job.max_retries,
         retry_fields(job.retry),
         _span_ms(job.timeout),
         expires,
         _span_ms(job.keep_result),
-        cast("dict[str, Any]", json_value(job.metadata, "metadata")) or None,
+        cast("dict[str, Any]", json_value(job.metadata, "metadata", levels=NESTING_LIMIT + 1))
+        or None,
     )
 
 

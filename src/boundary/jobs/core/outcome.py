@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, retry, trails, wire
 from boundary.jobs.core.causes import fingerprint
+from boundary.jobs.core.nesting import NESTING_LIMIT, is_too_deep
 from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.records import JSON, JobError
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
@@ -260,6 +261,30 @@ def unhandled(run: Run, known: tuple[str, ...], longest_ms: int) -> Outcome:
 
 def _list(names: tuple[str, ...]) -> str:
     return ", ".join(names[:20]) or "none"
+
+
+def is_refused(record: Record, payload: Payload) -> bool:
+    """Whether no handler gets the arguments, which another program nested without a limit."""
+    return is_too_deep(payload.args, record.payload, NESTING_LIMIT + 1)
+
+
+def refused(run: Run) -> Outcome:
+    """The job `is_refused`: a dead letter at once, for another run would get the same."""
+    record = run.record
+    error = JobError(
+        f"the arguments of {record.job_type} are nested in more than {NESTING_LIMIT} levels, and "
+        "it was not run; enqueue it with flat ones, or edit them and retry it",
+        "SerializationError",
+    )
+    return Outcome(
+        record.id,
+        record.token,
+        "exhaust",
+        trails.failed(record.trail, record.retry_count + 1, run.now, error),
+        record.retry_count,
+        keep_ms=run.keep.dead,
+        cause=fingerprint(record.job_type, error),
+    )
 
 
 def quarantined(record: Record, keep_ms: int) -> Outcome:

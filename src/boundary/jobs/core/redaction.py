@@ -9,11 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, cast
 
+from boundary.jobs.core.nesting import NESTING_LIMIT
+
 if TYPE_CHECKING:
     from boundary.jobs.core.records import JSON
 
 HIDDEN: Final = "[redacted]"
 """What stands for a hidden value."""
+
+TOO_DEEP: Final = "[too deep]"
+"""What stands for a list or mapping in more others than anybody is shown."""
 
 _PARTS: Final = (
     "password", "passwd", "passphrase", "secret", "apikey", "accesskey", "privatekey", "signingkey",
@@ -36,16 +41,22 @@ def is_secret(name: str) -> bool:
     return plain.endswith(_LAST) or any(part in plain for part in _PARTS)
 
 
-def redacted(value: JSON) -> JSON:
-    """The value, with `HIDDEN` for whatever a mapping in it holds under the name of a secret."""
+def redacted(value: JSON, levels: int = NESTING_LIMIT + 1) -> JSON:
+    """The value, with `HIDDEN` for whatever a mapping in it holds under the name of a secret.
+
+    Args:
+        levels: What stands in more lists and mappings than that is `TOO_DEEP`; a mapping of values
+            that are stored has none.
+    """
+    if isinstance(value, dict | list | tuple) and not levels:
+        return TOO_DEEP
     if isinstance(value, dict):
-        members = cast("dict[str, JSON]", value)
         return {
-            name: HIDDEN if is_secret(name) and each is not None else redacted(each)
-            for name, each in members.items()
+            name: HIDDEN if is_secret(name) and each is not None else redacted(each, levels - 1)
+            for name, each in cast("dict[str, JSON]", value).items()
         }
     if isinstance(value, list | tuple):
-        return [redacted(each) for each in cast("list[JSON]", value)]
+        return [redacted(each, levels - 1) for each in cast("list[JSON]", value)]
     return value
 
 
@@ -54,26 +65,22 @@ SHORTEST: Final = 4
 
 
 def secrets_in(value: JSON) -> frozenset[str]:
-    """The texts (of some length) that a mapping in the value holds under the name of a secret."""
-    if isinstance(value, dict):
-        found: set[str] = set()
-        for name, each in cast("dict[str, JSON]", value).items():
-            found |= _texts(each) if is_secret(name) else secrets_in(each)
-        return frozenset(found)
-    if isinstance(value, list | tuple):
-        return frozenset[str]().union(*map(secrets_in, cast("list[JSON]", value)))
-    return frozenset[str]()
+    """The texts (of some length) that a mapping in the value holds under the name of a secret.
 
-
-def _texts(value: JSON) -> frozenset[str]:
-    if isinstance(value, dict):
-        return _texts(list(cast("dict[str, JSON]", value).values()))
-    if isinstance(value, list | tuple):
-        return frozenset[str]().union(*map(_texts, cast("list[JSON]", value)))
-    if value is None or isinstance(value, bool):
-        return frozenset[str]()
-    text = str(value)
-    return frozenset({text}) if len(text) >= SHORTEST else frozenset()
+    However deep: what another program stored may be nested without a limit.
+    """
+    found: set[str] = set()
+    ahead: list[tuple[JSON, bool]] = [(value, False)]
+    while ahead:
+        one, hidden = ahead.pop()
+        if isinstance(one, dict):
+            named = cast("dict[str, JSON]", one).items()
+            ahead += [(each, hidden or is_secret(name)) for name, each in named]
+        elif isinstance(one, list | tuple):
+            ahead += [(each, hidden) for each in cast("list[JSON]", one)]
+        elif hidden and one is not None and not isinstance(one, bool):
+            found.add(str(one))
+    return frozenset(text for text in found if len(text) >= SHORTEST)
 
 
 def redacted_text(text: str, secrets: frozenset[str] = frozenset()) -> str:
@@ -89,23 +96,29 @@ def redacted_text(text: str, secrets: frozenset[str] = frozenset()) -> str:
     return _URL.sub(rf"\1{HIDDEN}@", text)
 
 
-def restored(value: JSON, before: JSON) -> JSON:
-    """The value, with what stood in `before` for each `HIDDEN` at the same place.
+def restored(value: JSON, before: JSON, levels: int = NESTING_LIMIT + 1) -> JSON:
+    """The value, with what stood in `before` for each `HIDDEN` or `TOO_DEEP` at the same place.
 
     So that what was shown redacted can be edited and handed back.
+
+    Args:
+        levels: As `redacted` had it; what is deeper stays as it is.
     """
+    if not levels:
+        left_out = value == TOO_DEEP and isinstance(before, dict | list)
+        return cast("JSON", before if left_out else value)
     if isinstance(value, dict) and isinstance(before, dict):
         old = cast("dict[str, JSON]", before)
         return {
             name: old[name]
             if each == HIDDEN and name in old and is_secret(name)
-            else restored(each, old.get(name))
+            else restored(each, old.get(name), levels - 1)
             for name, each in cast("dict[str, JSON]", value).items()
         }
     if isinstance(value, list) and isinstance(before, list):
         olds = cast("list[JSON]", before)
         return [
-            restored(each, olds[place] if place < len(olds) else None)
+            restored(each, olds[place] if place < len(olds) else None, levels - 1)
             for place, each in enumerate(cast("list[JSON]", value))
         ]
     return cast("JSON", value)

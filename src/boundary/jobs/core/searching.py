@@ -94,16 +94,25 @@ def mentions(record: Record, text: str) -> bool:
 
 
 def _holds(value: object, what: Sought) -> bool:
+    ahead = [value]
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, dict):
+            members = cast("dict[str, object]", one)
+            if any(what.text in name for name in members):
+                return True
+            ahead += [each for name, each in members.items() if not is_secret(name)]
+        elif isinstance(one, list | tuple):
+            ahead += cast("list[object]", one)
+        elif _is(one, what):
+            return True
+    return False
+
+
+def _is(value: object, what: Sought) -> bool:
+    """Whether a value that holds no others is what somebody looks for."""
     if isinstance(value, str):
         return what.text in value
-    if isinstance(value, dict):
-        members = cast("dict[str, object]", value)
-        return any(
-            what.text in name or (_holds(each, what) and not is_secret(name))
-            for name, each in members.items()
-        )
-    if isinstance(value, list | tuple):
-        return any(_holds(each, what) for each in cast("list[object]", value))
     if value is None or isinstance(value, bool):
         return what.text in _WORDS and _WORDS[what.text] is value
     return what.number is not None and value == what.number

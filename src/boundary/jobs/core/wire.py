@@ -20,6 +20,7 @@ from typing import Annotated, Any, Protocol, TypeAlias, TypeGuard, cast
 import msgspec
 from msgspec import Meta, Struct, msgpack
 
+from boundary.jobs.core.nesting import NESTING_LIMIT, is_too_deep
 from boundary.jobs.core.records import (
     JSON,
     BackoffStrategy,
@@ -198,29 +199,50 @@ _AWAIT = (
 )
 
 
-def json_value(value: object, where: str, *, whole: bool = False) -> JSON:
+_FLATTEN = "flatten it, or keep it elsewhere and pass a reference such as an id"
+
+
+def json_value(
+    value: object, where: str, *, whole: bool = False, levels: int = NESTING_LIMIT
+) -> JSON:
     """The JSON value that stands for `value`: dataclasses, models, dates, UUIDs, enums and paths.
 
     Args:
         where: What the value is, for the error: ``argument 'image'``.
         whole: It will be read again, and nothing of a model may be missing then.
+        levels: In how many lists and mappings may stand in one another.
 
     Raises:
-        SerializationError: JSON cannot carry it; the message names `where` and the type.
+        SerializationError: JSON cannot carry it, or it is nested deeper; the message names `where`
+            and the type.
     """
     if type(value) in _SCALARS or (type(value) is str and value.isascii()):
         return value
     try:
         plain = _to_whole_json(value) if whole else _to_json(value)
-        encode(plain)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        remedy = _AWAIT if isinstance(value, Coroutine) else _PLAIN
+        too_deep = is_too_deep(plain, encode(plain), levels)
+    except RecursionError as error:
+        raise SerializationError(
+            f"{where} ({_kind(value)}) is nested in more than {NESTING_LIMIT} levels, or holds itself; "
+            f"{_FLATTEN}",
+            where=where,
+        ) from error
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        kind, remedy = _kind(value), _AWAIT if isinstance(value, Coroutine) else _PLAIN
         raise SerializationError(
             f"{where} ({kind}) cannot be stored as JSON: {said(error)}; {remedy}",
             where=where,
         ) from error
+    if too_deep:
+        raise SerializationError(
+            f"{where} ({_kind(value)}) is nested in more than {NESTING_LIMIT} levels; {_FLATTEN}",
+            where=where,
+        )
     return plain
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def said(error: BaseException) -> str:
@@ -287,7 +309,8 @@ def _check_version(version: int, data: bytes) -> None:
 def unreadable(part: str, data: bytes, error: Exception) -> str:
     """What the error of a part of a record says that cannot be read."""
     shown = data[:SHOWN].hex(" ") + (" …" if len(data) > SHOWN else "")
-    return f"the {part} cannot be read ({error}); {len(data)} bytes are kept: {shown}"
+    why = "it is nested too deep" if isinstance(error, RecursionError) else error
+    return f"the {part} cannot be read ({why}); {len(data)} bytes are kept: {shown}"
 
 
 def retry_fields(policy: RetryPolicy) -> RetryFields | None:

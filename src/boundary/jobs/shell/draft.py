@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import priority, wire
+from boundary.jobs.core.nesting import NESTING_LIMIT
 from boundary.jobs.core.records import JSON, Job
 from boundary.jobs.core.redaction import redacted
 from boundary.jobs.core.wire import Millis, NewJob, Payload
@@ -119,7 +120,10 @@ class Drafting:
 def json_args(given: Mapping[str, Any]) -> dict[str, JSON]:
     """New arguments of JSON values; converted together, and one by one only to find a culprit."""
     try:
-        return cast("dict[str, JSON]", wire.json_value(given, "args", whole=True))
+        return cast(
+            "dict[str, JSON]",
+            wire.json_value(given, "args", whole=True, levels=NESTING_LIMIT + 1),
+        )
     except SerializationError:
         for name, value in given.items():
             wire.json_value(value, f"argument {name!r}", whole=True)

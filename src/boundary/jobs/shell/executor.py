@@ -272,6 +272,9 @@ class Executor:
         if handler is None:
             self._hand_on(record, payload)
             return None
+        if outcome.is_refused(record, payload):
+            self._put(record, outcome.refused(self._endings.ended(record, payload, started)), 0.0)
+            return None
         if outcome.expired(record, payload):
             ended = self._endings.ended(record, payload, started)
             self._put(

@@ -38,7 +38,7 @@ from boundary.jobs.core.records import JSON, Job, Priority
 from boundary.jobs.core.redaction import redacted
 from boundary.jobs.core.schedules import Origin
 from boundary.jobs.core.wire import Millis, NewJob, Record
-from boundary.jobs.errors import UsageError
+from boundary.jobs.errors import RecordError, UsageError
 from boundary.jobs.shell import flows
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import Flow, ask
@@ -50,6 +50,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 MOST_SHOWN = 10_000
 """Most fire times that are told at once."""
+
+UNREADABLE = "[unreadable]"
+"""The one argument of a schedule whose arguments cannot be read."""
 
 
 Decide: TypeAlias = Callable[[Schedule | None, Millis], Schedule | None]
@@ -312,7 +315,7 @@ def _info(one: Schedule, *, orphaned: bool = False) -> ScheduleInfo:
         job_type=one.job_type,
         queue=one.queue,
         priority=priorities.name(one.priority),
-        args=wire.decode_payload(one.payload).args,
+        args=_args(one),
         cron=one.cron,
         every=None if one.every_ms is None else one.every_ms * _MILLISECOND,
         timezone=one.timezone,
@@ -325,3 +328,11 @@ def _info(one: Schedule, *, orphaned: bool = False) -> ScheduleInfo:
         fired_at=None if one.fired_at is None else wire.at(one.fired_at),
         last_job=None if one.last_job is None else shown_id(one.last_job),
     )
+
+
+def _args(one: Schedule) -> dict[str, JSON]:
+    """Its arguments; one that cannot be read hides no others, and says what is wrong."""
+    try:
+        return wire.decode_payload(one.payload).args
+    except RecordError as error:
+        return {UNREADABLE: str(error)}

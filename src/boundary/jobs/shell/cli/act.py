@@ -61,7 +61,7 @@ def json_object(text: str) -> dict[str, Any]:
     """
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise UsageError(
             f"the arguments are not a JSON object ({error}): {text[:80]}; "
             """write them like '{"to": "ada@example.com"}'"""
