@@ -20,6 +20,7 @@ import msgspec
 from boundary.jobs.core.secret import Secret, opened
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.context import Context
+from boundary.jobs.shell.enums import ByValue, by_value, member, refused_by_msgspec
 from boundary.jobs.shell.options import NAMES
 
 _VARIABLE = inspect.Parameter.VAR_KEYWORD
@@ -60,6 +61,8 @@ class Signature:
         ]
         self._types: dict[str, Any] | None = None
         self._rest: Any = Any
+        for one in rows:
+            self._check_enums(one)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Arguments by parameter name; defaults are left out.
@@ -146,7 +149,7 @@ class Signature:
     def _type(self, one: inspect.Parameter) -> Any:
         """What to convert to: `Any` for as it is, a class to compare with, or a type."""
         try:
-            found = _evaluated(one.annotation, self._function)
+            found = by_value(_evaluated(one.annotation, self._function))
         except Exception as error:
             raise UsageError(
                 f"the annotation {one.annotation!r} of {self._job_type}'s parameter "
@@ -154,6 +157,19 @@ class Signature:
                 "module that is imported at run time"
             ) from error
         return Any if found in _ANYTHING else found
+
+    def _check_enums(self, one: inspect.Parameter) -> None:
+        """Better now than in each run. Of a type that is not in sight yet it shows there."""
+        try:
+            kind = self._type(one)
+        except UsageError:
+            return
+        if (why := refused_by_msgspec(kind)) is not None:
+            raise UsageError(
+                f"the parameter {one.name!r} of {self._job_type} cannot be made from what is "
+                f"stored: {why}; take the enum (or a list or mapping of it) as a parameter of its "
+                "own, or give it values that are all texts or all whole numbers"
+            )
 
     def _converted(self, name: str, value: Any, wanted: Any) -> Any:
         try:
@@ -251,6 +267,8 @@ def _decoded(kind: Any, value: Any) -> Any:
     if _is(Secret, kind):
         (inner,) = get_args(kind) or (Any,)
         return Secret(_to(inner, opened(value)))
+    if _is(ByValue, kind):
+        return member(get_args(kind)[0], value)
     validate = getattr(kind, "model_validate_json", None)
     if validate is not None:  # Pydantic's; from JSON, of which a strict model too reads dates
         return validate(msgspec.json.encode(value))
