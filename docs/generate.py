@@ -117,7 +117,8 @@ def configuration_page() -> str:
         "",
         "The specification's variables count, too: "
         + ", ".join(f"`{name}` (`{key}`)" for name, key in config.SEED_VARIABLES.items())
-        + ". Where no Redis is chosen, the port and the password alone mean nothing.",
+        + ". Where no Redis is chosen, the port and the password alone mean nothing; where a URL says",
+        "which one, host and port mean nothing, and the password counts if the URL has none.",
     ]
     for title, prefix, kind in _sections():
         lines += ["", f"## {title}", "", (inspect.getdoc(kind) or "").partition("\n")[0], ""]

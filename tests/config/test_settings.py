@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from boundary.jobs.errors import ConfigError
-from boundary.jobs.shell.config import DEFAULT_URL, Settings, load, shown_url
+from boundary.jobs.shell.config import DEFAULT_URL, RedisSettings, Settings, load, shown_url
 
 
 def test_defaults_are_the_seeds(tmp_path: Path) -> None:
@@ -150,12 +150,21 @@ def test_redis_is_chosen_by_its_section_or_host(tmp_path: Path) -> None:
     environ = {"REDIS_HOST": "cache", "REDIS_PORT": "6380", "REDIS_PASSWORD": "s:e/c"}
     assert load(None, environ, tmp_path).url == "redis://:s%3Ae%2Fc@cache:6380/0"
     assert load({"redis": {"database": 2}}, {}, tmp_path).url == "redis://localhost:6379/2"
+    assert load({"redis": {"username": "ada"}}, {}, tmp_path).url == "redis://ada@localhost:6379/0"
     assert load({"redis": {"database": 2}}, {}, tmp_path, url="memory://").url == "memory://"
 
 
 def test_a_port_from_the_neighbourhood_does_not_choose_redis(tmp_path: Path) -> None:
     """Kubernetes sets REDIS_PORT to an address for each service called redis."""
     assert load(None, {"REDIS_PORT": "tcp://10.0.0.7:6379"}, tmp_path).url == DEFAULT_URL
+
+
+def test_of_the_seeds_variables_a_url_leaves_the_password(tmp_path: Path) -> None:
+    environ = {"REDIS_HOST": "h", "REDIS_PORT": "tcp://10.0.0.7:6379", "REDIS_PASSWORD": "pw"}
+    for url in ("redis://cache", "rediss+sentinel://a/m", "unix:///run/redis.sock"):
+        settings = load(None, environ, tmp_path, url)
+        assert (settings.url, settings.redis) == (url, RedisSettings(password="pw"))
+    assert load(None, environ, tmp_path, "sqlite:///a.db").redis == RedisSettings()
 
 
 @pytest.mark.parametrize(

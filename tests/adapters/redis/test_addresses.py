@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.adapters.redis.address import Node, Nodes, parse
+from boundary.jobs.shell.adapters.redis.store import RedisStore
+from boundary.jobs.shell.config import RedisSettings
+from devservers.single import Server
 
 
 @pytest.mark.parametrize(
@@ -95,6 +100,73 @@ def test_a_scheme_that_is_none_of_ours(url):
         Jobs(url)
     assert url.partition(":")[0] in str(caught.value)
     assert "redis://" in str(caught.value)
+
+
+LOGINS = [
+    ("", "ada", "pw", ("ada", "pw")),
+    ("", None, "pw", (None, "pw")),
+    ("", "ada", None, ("ada", None)),
+    ("eve:own@", "ada", "pw", ("eve", "own")),
+    ("eve@", None, "pw", ("eve", "pw")),
+    (":own@", "ada", "pw", ("ada", "own")),
+]
+
+
+@pytest.mark.parametrize(("written", "username", "password", "login"), LOGINS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://{}h/0",
+        "rediss://{}h/0",
+        "redis+sentinel://{}h/name?sentinel_password=theirs",
+        "rediss+cluster://{}a,b",
+        "unix://{}/run/redis.sock",
+    ],
+)
+def test_the_settings_say_who_we_are_where_the_url_does_not(
+    url, written, username, password, login
+):
+    settings = RedisSettings(username=username, password=password)
+    terms = RedisStore.of(url.format(written), settings).terms
+    assert (terms.address.username, terms.address.password) == login
+    if terms.address.kind == "sentinel":
+        assert terms.address.of_sentinels().password == "theirs"
+
+
+USERS = (
+    "requirepass right",
+    "user ada on >p@ss/w:rd ~* &* +@all",
+    "user open on nopass ~* &* +@all",
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "variables"),
+    [
+        ("", {"BOUNDARY_JOBS_REDIS_PASSWORD": "right"}),
+        ("", {"REDIS_PASSWORD": "right", "REDIS_PORT": "tcp://10.0.0.7:6379"}),
+        ("", {"BOUNDARY_JOBS_REDIS_USERNAME": "ada", "BOUNDARY_JOBS_REDIS_PASSWORD": "p@ss/w:rd"}),
+        ("ada@", {"BOUNDARY_JOBS_REDIS_PASSWORD": "p@ss/w:rd"}),
+        ("", {"BOUNDARY_JOBS_REDIS_USERNAME": "open"}),
+        (":right@", {"BOUNDARY_JOBS_REDIS_PASSWORD": "wrong"}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["redis", "unix"])
+def test_a_server_lets_in_whom_the_settings_name(monkeypatch, tmp_path, written, variables, kind):
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with Server(*USERS) as server:
+        place = f"{server.host}:{server.port}" if kind == "redis" else server.socket
+        monkeypatch.setenv("BOUNDARY_JOBS_URL", f"{kind}://{written}{place}")
+        with Jobs() as jobs:
+            assert jobs.enqueue("works", {}).status == "pending"
+            assert asyncio.run(looked(jobs)) == ["default"]
+
+
+async def looked(jobs):
+    async with jobs.aio as doors:
+        return [row.queue_name for row in await doors.queues()]
 
 
 def test_sentinels_are_asked_in_another_order_after_one_was_wrong():

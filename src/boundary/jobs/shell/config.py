@@ -89,7 +89,7 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         host, port, database: Where the server is, if there is no URL.
-        username, password: Who we are there.
+        username, password: Who we are there, where the URL does not say.
         max_total: Connections of one process, at most.
         max_idle: Of these, kept while nobody uses them.
         min_idle: Of these, kept however long nobody uses them.
@@ -125,9 +125,10 @@ class RedisSettings(Struct, frozen=True, kw_only=True):
     def url(self) -> str:
         """The same as an address, password included."""
         user = quote(self.username, safe="") if self.username else ""
-        secret = f"{user}:{quote(self.password, safe='')}@" if self.password else ""
+        secret = f":{quote(self.password, safe='')}" if self.password else ""
+        login = f"{user}{secret}@" if user or secret else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis://{secret}{host}:{self.port}/{self.database}"
+        return f"redis://{login}{host}:{self.port}/{self.database}"
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
@@ -363,13 +364,20 @@ def _seed_variables(environ: Mapping[str, str], others: list[Given]) -> list[Giv
     """What the seed's variables say.
 
     REDIS_PORT and REDIS_PASSWORD alone do not choose Redis, and count only where it is chosen:
-    Kubernetes sets REDIS_PORT=tcp://… for whoever has a service of that name.
+    Kubernetes sets REDIS_PORT=tcp://… for whoever has a service of that name. So where a URL says
+    which server it is, host and port are not read at all.
     """
-    chosen = bool(environ.get("REDIS_HOST")) or any(one.key.startswith("redis.") for one in others)
+    urls = [str(one.value).lower() for one in others if one.key == "url"]
+    if urls:
+        counted = {"redis.password"} if urls[-1].startswith(("redis", "unix:")) else set[str]()
+    elif environ.get("REDIS_HOST") or any(one.key.startswith("redis.") for one in others):
+        counted = {"redis.host", "redis.port", "redis.password"}
+    else:
+        counted = set[str]()
     return [
         Given(key, environ[variable], variable, is_text=True)
         for variable, key in SEED_VARIABLES.items()
-        if environ.get(variable) and (chosen or not key.startswith("redis."))
+        if environ.get(variable) and (key in counted or not key.startswith("redis."))
     ]
 
 

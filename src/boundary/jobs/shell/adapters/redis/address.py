@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from boundary.jobs.errors import UsageError
 
@@ -64,6 +65,10 @@ class Address(Struct, frozen=True, kw_only=True):
     tls: bool = False
     files: dict[str, str] = field(default_factory=dict[str, str])
     sentinel: dict[str, str] = field(default_factory=dict[str, str])
+
+    def logged_in(self, username: str | None, password: str | None) -> Address:
+        """The same, with these where the URL names none. Sentinels keep the login of their own."""
+        return replace(self, username=self.username or username, password=self.password or password)
 
     def options(self) -> dict[str, Any]:
         """What a connection to the store is made with, but for the node."""

@@ -178,8 +178,8 @@ def _refused(error: Exception, where: str) -> Fault:
     return Fault(
         "raise",
         error=StoreRefused(
-            f"{where} does not let us in: {error}. Check the user and the password of the URL, and "
-            "the rights of that user (docs/redis.md lists those that are needed)"
+            f"{where} does not let us in: {error}. Check the user and the password of the URL "
+            "or the settings, and the rights of that user (docs/redis.md lists those that are needed)"
         ),
     )
 

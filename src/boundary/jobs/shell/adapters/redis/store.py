@@ -37,16 +37,17 @@ class RedisStore:
         namespace: str = "jobs",
         clock: Clock | None = None,
     ) -> RedisStore:
-        """The store a URL names.
+        """The store a URL names; user and password are the settings' where the URL has none.
 
         Raises:
             UsageError: It is not one of ours, or the client library is not installed.
         """
         if find_spec("redis") is None or find_spec("hiredis") is None:
             raise UsageError("a Redis store needs the extra: pip install 'boundary-jobs[redis]'")
+        address = parse(url) if isinstance(url, str) else url
         return cls(
             Terms(
-                address=parse(url) if isinstance(url, str) else url,
+                address=address.logged_in(settings.username, settings.password),
                 namespace=namespace,
                 partitions=settings.partitions,
                 timeout=settings.timeout / 1000,
