@@ -493,6 +493,35 @@ def test_a_module_that_cannot_be_used(
     assert "shell/cli" not in done.stderr
 
 
+def with_url(folder: Path, url: str) -> None:
+    """The module of a worker names its store itself."""
+    (folder / "tasks.py").write_text(TASKS.replace("Jobs()", f'Jobs("{url}")'))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("worker", "tasks", "--burst"), ("worker", "tasks", "-p", "2"), ("schedules", "tasks")],
+)
+def test_another_store_than_the_modules_own_is_not_passed_over(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    with_url(tmp_path, "redis://ada:s3cret@h/0")
+    done = command(tmp_path, *words, "--url", "sqlite:///mine.db")
+    assert done.returncode == 2
+    said = " ".join(done.stderr.split())
+    assert "--url is sqlite:///mine.db, and the Jobs of tasks is on redis://ada:***@h/0" in said
+    assert "leave out --url" in said
+    assert "Traceback" not in said
+
+
+def test_the_modules_own_store_may_be_named_again(tmp_path: Path) -> None:
+    with_url(tmp_path, "sqlite:///own.db")
+    for options in ([], ["--url", f"sqlite:///{tmp_path}/./own.db"]):
+        done = command(tmp_path, "worker", "tasks", "--burst", *options)
+        assert done.returncode == 0, done.stderr
+    assert "no store has URLs" in command(tmp_path, "worker", "tasks", "--url", "x://").stderr
+
+
 def test_a_count_of_processes_is_kept(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(TASKS)
     done = command(tmp_path, "worker", "tasks", "--burst", WORKER_COUNT="2")

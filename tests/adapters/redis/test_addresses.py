@@ -8,6 +8,7 @@ import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
+from boundary.jobs.shell import connect
 from boundary.jobs.shell.adapters.redis.address import Node, Nodes, parse
 from boundary.jobs.shell.adapters.redis.store import RedisStore
 from boundary.jobs.shell.config import RedisSettings
@@ -167,6 +168,29 @@ def test_a_server_lets_in_whom_the_settings_name(monkeypatch, tmp_path, written,
 async def looked(jobs):
     async with jobs.aio as doors:
         return [row.queue_name for row in await doors.queues()]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("redis://h", "redis://ada:pw@h:6379/0", True),
+        ("redis://h?db=1", "redis://h/1", True),
+        ("redis://localhost", "redis://127.0.0.1:6379", True),
+        ("redis+cluster://a,b", "redis+cluster://b:6379,c", True),
+        ("redis+sentinel://a,b/m", "redis+sentinel://b/m/0", True),
+        ("redis+sentinel://a/m", "redis+sentinel://a/n", False),
+        ("redis://h", "rediss://h", False),
+        ("redis://h", "redis://h/1", False),
+        ("redis://h", "redis://h:7000", False),
+        ("redis://h", "unix:///h", False),
+        ("unix:///run/s", "unix:///run/s?db=0", True),
+        ("sqlite:///a.db", "sqlite:///./b/../a.db", True),
+        ("sqlite:///a.db", "sqlite:///b.db", False),
+        ("sqlite:///a.db", "redis://a.db", False),
+    ],
+)
+def test_whether_two_urls_are_one_place(one, other, same):
+    assert connect.same_place(one, other) is same
 
 
 def test_sentinels_are_asked_in_another_order_after_one_was_wrong():

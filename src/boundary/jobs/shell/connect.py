@@ -37,6 +37,24 @@ def checked_url(url: str) -> str:
     return url
 
 
+def same_place(one: str, other: str) -> bool:
+    """Whether both URLs lead to one store, however they are written and whoever we are there.
+
+    Raises:
+        UsageError: As `checked_url`.
+    """
+    schemes = _scheme(checked_url(one)), _scheme(checked_url(other))
+    if set(schemes) & {"sqlite", "memory"}:
+        if schemes != ("sqlite", "sqlite"):
+            return False  # what is in the memory of a process has no address
+        from pathlib import Path
+
+        return Path(_path(one)).resolve() == Path(_path(other)).resolve()
+    from boundary.jobs.shell.adapters.redis.address import parse
+
+    return parse(one).leads_to(parse(other))
+
+
 def open_store(settings: Settings, clock: Clock | None = None) -> Store:
     """The store of the configured URL.
 

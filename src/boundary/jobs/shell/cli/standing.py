@@ -83,7 +83,7 @@ def schedules(
 
 def _found(terminal: Terminal, target: str | None) -> list[ScheduleInfo]:
     if target is not None:
-        with load(target) as jobs:
+        with load(target, terminal.url) as jobs:
             return jobs.declared_schedules()
     with terminal.jobs() as jobs:
         return jobs.schedules()

@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell import logs
+from boundary.jobs.shell import connect, logs
 from boundary.jobs.shell.child import Line
 from boundary.jobs.shell.cli.codes import USAGE
 from boundary.jobs.shell.cli.processes import supervise, work_alone, work_as_child
+from boundary.jobs.shell.config import shown_url
 
 if TYPE_CHECKING:
     from boundary.jobs.shell.worker import Worker
@@ -65,13 +66,10 @@ def work(orders: Orders) -> int:
             "Jobs(config=...) there, or put the file here as boundary-jobs.toml"
         )
     _configure_logs(orders)
-    if orders.url is not None:
-        # The module's own Jobs() finds it there.
-        os.environ["BOUNDARY_JOBS_URL"] = orders.url
     line = Line.of_environment()
     if line is None and (orders.reload or (orders.processes or 1) > 1):
         return supervise(orders.arguments, orders.processes or 1, reload=orders.reload)
-    jobs = load(orders.target)
+    jobs = load(orders.target, orders.url)
     made = _made(jobs, orders)
     count = orders.processes or jobs.settings.workers.count
     if line is None and (count > 1 or made.setup.max_jobs or made.setup.max_memory):
@@ -206,12 +204,30 @@ def _introduce(orders: Orders, jobs: Jobs, made: Worker, processes: int) -> None
     sys.stderr.flush()
 
 
-def load(target: str) -> Jobs:
+def load(target: str, url: str | None) -> Jobs:
     """The `Jobs` a target names.
 
+    Args:
+        url: The store it is to be on; None: on its own.
+
     Raises:
-        UsageError: There is no such module, or not one `Jobs` in it.
+        UsageError: There is no such module, or not one `Jobs` in it, or it is on another store.
     """
+    if url is not None:
+        # The module's own Jobs() finds it there.
+        os.environ["BOUNDARY_JOBS_URL"] = connect.checked_url(url)
+    found = _named(target)
+    own = found.settings.url
+    if url is not None and not connect.same_place(own, url):
+        raise UsageError(
+            f"--url is {shown_url(url)}, and the Jobs of {target} is on {shown_url(own)}, which it "
+            "names itself; leave its URL out there (it reads --url and BOUNDARY_JOBS_URL then), or "
+            "leave out --url"
+        )
+    return found
+
+
+def _named(target: str) -> Jobs:
     name, _, attribute = target.partition(":")
     if name.endswith(".py"):
         name = name.removesuffix(".py").replace(os.sep, ".").lstrip(".")

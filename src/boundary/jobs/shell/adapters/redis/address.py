@@ -70,6 +70,17 @@ class Address(Struct, frozen=True, kw_only=True):
         """The same, with these where the URL names none. Sentinels keep the login of their own."""
         return replace(self, username=self.username or username, password=self.password or password)
 
+    def leads_to(self, other: Address) -> bool:
+        """Whether both are ways to one store, whoever we are there; clusters by a node of both."""
+        if (self.kind, self.master, self.database, self.tls) != (
+            other.kind,
+            other.master,
+            other.database,
+            other.tls,
+        ):
+            return False
+        return not set(map(_known, self.nodes)).isdisjoint(map(_known, other.nodes))
+
     def options(self) -> dict[str, Any]:
         """What a connection to the store is made with, but for the node."""
         given: dict[str, Any] = {
@@ -104,6 +115,11 @@ class Address(Struct, frozen=True, kw_only=True):
         if self.kind == "cluster":
             return f"{scheme}+cluster://{hosts}"
         return f"{scheme}://{hosts}/{self.database}"
+
+
+def _known(node: Node) -> Node:
+    """The node by one name where it is this machine, which has three."""
+    return Node("localhost", node.port) if node.host in {"127.0.0.1", "::1"} else node
 
 
 def shown(node: Node) -> str:
