@@ -332,6 +332,33 @@ def test_an_unreachable_store_is_exit_code_three(
     assert run(["stats", "--url", "bogus://x"]) == 2
 
 
+MEMORY = [
+    ["enqueue", "works"],
+    ["retry", "--all", "--yes"],
+    ["stats"],
+    ["schedule", "nightly", "works", "--cron", "0 3 * * *"],
+    ["schedules"],
+    ["schedules", "tasks"],
+    ["top", "--once"],
+    ["quiet"],
+    ["worker", "tasks", "--burst"],
+    ["dashboard"],
+    ["bench"],
+    ["demo"],
+]
+
+
+@pytest.mark.parametrize("words", MEMORY, ids=" ".join)
+def test_a_store_that_would_be_gone_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run([*words, "--url", "memory://"]) == 2
+    assert "memory://" in capsys.readouterr().err
+    if words == ["stats"]:
+        monkeypatch.setenv("BOUNDARY_JOBS_URL", "MEMORY://")
+        assert run(words) == 2
+
+
 def test_what_comes_from_a_store_is_shown_as_text(
     url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
 ) -> None:

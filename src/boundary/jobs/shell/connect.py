@@ -37,6 +37,11 @@ def checked_url(url: str) -> str:
     return url
 
 
+def in_memory(url: str) -> bool:
+    """Whether the store is this process's own: another one that opens the URL has another store."""
+    return _scheme(url) == "memory"
+
+
 def same_place(one: str, other: str) -> bool:
     """Whether both URLs lead to one store, however they are written and whoever we are there.
 

@@ -82,7 +82,7 @@ def options(
     context: typer.Context,
     url: Annotated[
         str | None,
-        typer.Option(help="The store: sqlite:///jobs.db, redis://localhost:6379/0, memory://."),
+        typer.Option(help="The store: sqlite:///jobs.db, redis://localhost:6379/0."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
     no_color: Annotated[

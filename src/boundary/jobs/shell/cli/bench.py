@@ -16,6 +16,8 @@ from rich.progress import Progress
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli.codes import IN_MEMORY
+from boundary.jobs.shell.connect import in_memory
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,8 +31,11 @@ def measure(terminal: Terminal, count: int) -> RenderableType:
     """Three figures as a table, on an SQLite file in a temporary folder (or the --url given).
 
     Raises:
-        UsageError: Somebody's worker is alive in the given store, and would take the jobs.
+        UsageError: Somebody's worker is alive in the given store, and would take the jobs; or the
+            store is in memory.
     """
+    if terminal.url is not None and in_memory(terminal.url):
+        raise UsageError(IN_MEMORY)
     with (
         tempfile.TemporaryDirectory(prefix="boundary-jobs-bench-") as folder,
         Progress(console=terminal.err, transient=True) as progress,

@@ -6,6 +6,13 @@ from boundary.jobs.errors import BackendError, JobsError, LeaseLost, ResultError
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
 
+IN_MEMORY = (
+    "a memory:// store ends with its process, and a command would look at an empty one of its own, "
+    "or leave nothing behind; name a file (sqlite:///jobs.db) or a server (redis://host:6379/0) with "
+    "--url or BOUNDARY_JOBS_URL; to look at a program's own store from inside, mount create_app(jobs)"
+)
+"""Why no command but the doctor takes it."""
+
 _CODES: tuple[tuple[type[JobsError] | str, int], ...] = (
     ("illegal_transition", REFUSED),
     (ResultError, REFUSED),

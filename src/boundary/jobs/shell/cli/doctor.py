@@ -93,7 +93,7 @@ def _examine(terminal: Terminal, *, mend: bool) -> Iterator[Finding]:
         f"{sys.platform}",
     )
     try:
-        jobs = terminal.jobs()
+        jobs = terminal.any_jobs()
     except JobsError as error:
         yield Finding("configuration", "problem", error.message)
         return

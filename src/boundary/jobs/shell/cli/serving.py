@@ -53,11 +53,6 @@ def dashboard(
     if viewer_token is not None and token is None:
         raise UsageError("--viewer-token needs --token beside it, or nobody could act")
     with terminal.jobs() as jobs:
-        if jobs.store.url.startswith("memory:"):
-            raise UsageError(
-                "a memory:// store ends with its process, and this one would show its own empty "
-                "one; name a file or a server, or mount create_app(jobs) in the process it is in"
-            )
         listening = bind(terminal, host, port)
         terminal.out.print(f"dashboard {address_of(listening, host)}", soft_wrap=True)
         terminal.err.print(f"[dim]store {jobs.store.url}; Ctrl-C ends it[/dim]", soft_wrap=True)

@@ -17,7 +17,9 @@ import typer
 from rich.console import Console
 
 from boundary.jobs import Jobs
-from boundary.jobs.shell.cli.codes import REFUSED, USAGE
+from boundary.jobs.errors import UsageError
+from boundary.jobs.shell.cli.codes import IN_MEMORY, REFUSED, USAGE
+from boundary.jobs.shell.connect import in_memory
 
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
@@ -40,7 +42,19 @@ class Terminal:
         object.__setattr__(self, "err", Console(no_color=plain, highlight=False, stderr=True))
 
     def jobs(self) -> Jobs:
-        """The doors to the store in force."""
+        """The doors to the store in force.
+
+        Raises:
+            UsageError: It is the memory of this process, and gone before anybody could see it.
+        """
+        jobs = self.any_jobs()
+        if in_memory(jobs.settings.url):
+            jobs.close()
+            raise UsageError(IN_MEMORY)
+        return jobs
+
+    def any_jobs(self) -> Jobs:
+        """The same, were it the memory of this process."""
         return Jobs(self.url, config=self.config)
 
     def json(self, value: Any) -> None:

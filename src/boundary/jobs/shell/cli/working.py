@@ -20,7 +20,7 @@ from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import connect, logs
 from boundary.jobs.shell.child import Line
-from boundary.jobs.shell.cli.codes import USAGE
+from boundary.jobs.shell.cli.codes import IN_MEMORY, USAGE
 from boundary.jobs.shell.cli.processes import supervise, work_alone, work_as_child
 from boundary.jobs.shell.config import shown_url
 
@@ -214,6 +214,8 @@ def load(target: str, url: str | None) -> Jobs:
         UsageError: There is no such module, or not one `Jobs` in it, or it is on another store.
     """
     if url is not None:
+        if connect.in_memory(url):
+            raise UsageError(IN_MEMORY)
         # The module's own Jobs() finds it there.
         os.environ["BOUNDARY_JOBS_URL"] = connect.checked_url(url)
     found = _named(target)

@@ -31,6 +31,7 @@ from boundary.jobs.shell.cli import serving, tables
 from boundary.jobs.shell.cli.demo import pictures
 from boundary.jobs.shell.cli.terminal import Terminal, interactive
 from boundary.jobs.shell.config import shown_url
+from boundary.jobs.shell.connect import in_memory
 
 LEASE_MS = 2_000
 PATIENCE = 20.0
@@ -380,7 +381,7 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
         folder: Where its files go; None: a temporary folder, removed unless `keep`.
         capture: Write `demo.svg` and `demo.txt` into this folder.
     """
-    if (terminal.url or "").startswith("memory:"):
+    if terminal.url is not None and in_memory(terminal.url):
         raise UsageError(
             "the demo's worker is a process of its own and cannot see a memory:// store; leave "
             "out --url, and the demo makes an SQLite file"
