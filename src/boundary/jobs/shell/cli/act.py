@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -85,10 +86,12 @@ def retry(
     job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A dead letter.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
     group: Group = None,
-    first: Annotated[int, typer.Option(min=0, help="So many at once, before --rate.")] = 0,
+    first: Annotated[
+        int | None, typer.Option(min=0, help="So many at once, before --rate.")
+    ] = None,
     rate: Annotated[str | None, typer.Option(help="So many in a time: 10/s, 600/min.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
-    queue: Annotated[str | None, typer.Option(help="With --all: of this queue.")] = None,
+    queue: Annotated[str | None, typer.Option(help="With --all or --group: of this queue.")] = None,
     job_type: Annotated[
         str | None, typer.Option("--type", help="With --all: of this type.")
     ] = None,
@@ -98,6 +101,13 @@ def retry(
     terminal: Terminal = context.obj
     if [job_id is not None, everything, group is not None].count(True) != 1:
         terminal.fail("name one job, or say --group CAUSE, or --all", USAGE)
+    given = {"--rate": rate, "--first": first, "--limit": limit, "--queue": queue}
+    if job_id is not None:
+        _nothing_of(terminal, given | {"--type": job_type}, "--all and --group, not for one job")
+    if group is not None:
+        _nothing_of(terminal, {"--type": job_type}, "--all; the jobs of a cause are of one type")
+    if rate is None:
+        _nothing_of(terminal, {"--first": first}, "--rate, which is not there")
     pace = None if rate is None else _per_second(rate)
     with terminal.jobs() as jobs:
         action = jobs.new_action()
@@ -115,7 +125,7 @@ def retry(
                     queue=queue,
                     job_type=job_type,
                     limit=limit,
-                    first=first,
+                    first=first or 0,
                     rate=pace,
                     by=operator(),
                     action=action,
@@ -125,6 +135,13 @@ def retry(
             if not done.undoable:
                 return
     _say_how_to_undo(terminal, action)
+
+
+def _nothing_of(terminal: Terminal, options: Mapping[str, object], belong: str) -> None:
+    """The command ends if one of these is given, instead of passing over it."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        terminal.fail(f"{', '.join(given)}: for {belong}", USAGE)
 
 
 def _dead_letters(
