@@ -18,6 +18,7 @@ from boundary.jobs.shell import config
 from boundary.jobs.shell.adapters.redis.records import STATUSES
 from boundary.jobs.shell.cli.app import COMMANDS, app
 from boundary.jobs.shell.cli.codes import exit_code
+from boundary.jobs.shell.cli.done import Done
 from boundary.jobs.shell.web.api.endpoint import Endpoint
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.shell.web.guarding import API
@@ -34,8 +35,15 @@ def command_page() -> str:
     lines = [
         "# The command",
         "",
-        "`boundary-jobs`, or `python -m boundary.jobs`. Every look has `--json`. Exit codes: 0 done,",
+        "`boundary-jobs`, or `python -m boundary.jobs`. Exit codes: 0 done,",
         "1 not found or refused, 2 usage, 3 the store cannot be reached. `NO_COLOR=1` turns colours off.",
+        "",
+        "Every look and every act has `--json`: one document on standard output; notes, questions and errors are",
+        "on standard error. Secrets are hidden as everywhere. `enqueue` and `fire-schedule` tell the job; what is",
+        "done with a schedule that stays, the schedule; every other act tells:",
+        "",
+        *(f"- `{name}`: {words}" for name, words in _attributes(Done).items()),
+        "",
         "Options of the whole command may stand anywhere:",
         "",
         *_parameters(group),

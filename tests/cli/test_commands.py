@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 from boundary.jobs import Jobs
-from boundary.jobs.shell.cli.act import operator
-from boundary.jobs.shell.cli.app import run
+from boundary.jobs.shell.cli.app import COMMANDS, run
+from boundary.jobs.shell.cli.done import operator
 from tests.waiting import eventually
 from tests.worker.conftest import working
 
@@ -57,6 +58,16 @@ def dead(jobs: Jobs, why: str = "no") -> str:
 LOOKS = ["stats", "queues", "workers", "failed", "search", "schedules", "audit"]
 
 
+def test_whatever_looks_or_acts_has_json() -> None:
+    without = {
+        one.__name__
+        for panel, functions in COMMANDS.items()
+        for one in functions
+        if panel != "Start" and "as_json" not in inspect.signature(one).parameters
+    }
+    assert without == {"script"}
+
+
 @pytest.mark.parametrize("command", LOOKS)
 def test_every_look_has_a_table_and_json(
     url: str, jobs: Jobs, command: str, capsys: pytest.CaptureFixture[str]
@@ -72,6 +83,94 @@ def test_every_look_has_a_table_and_json(
     assert isinstance(found, dict | list)
     if command in {"failed", "search"}:
         assert "the reason" in table
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    """The one document of an act."""
+    capsys.readouterr()
+    assert run([*words, "--json"]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def test_acts_on_one_job_tell_programs_of_it(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.enqueue("signs_in", {"user": "ada", "password": "hunter2"})
+    jobs.worker().run_until_empty()
+    id = str(jobs.failed()[0].id)
+    args = '{"user": "eve", "password": "[redacted]"}'
+    ends = {"retry": "pending", "cancel": "cancelled", "edit": "pending", "delete": "pending"}
+    for what, words in {
+        "retry": [],
+        "cancel": [],
+        "edit": [args],
+        "delete": ["--yes"],
+    }.items():
+        done = told(capsys, what, id, *words, "--url", url)
+        assert (done["what"], done["target"], done["count"]) == (what, id, 1)
+        assert (done["job"]["id"], done["job"]["status"]) == (id, ends[what])
+        assert done["job"]["args"]["password"] == "[redacted]"
+        if what == "cancel":
+            undone = told(capsys, "undo", done["action"], "--url", url)
+            assert undone == {
+                "what": "undo",
+                "target": done["action"],
+                "count": 1,
+                "action": None,
+                "skipped": 0,
+            }
+    assert told(capsys, "undo", done["action"], "--url", url)["count"] == 1
+    (job,) = jobs.search(status="pending")
+    assert job.args == {"user": "eve", "password": "hunter2"}
+
+
+def test_acts_on_many_tell_programs_how_many(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for why in ("a", "b"):
+        dead(jobs, why)
+    (group,) = jobs.failure_groups()
+    for words, count in {
+        ("retry", "--all", "--limit", "1", "--yes"): 1,
+        ("delete", "--group", group.fingerprint, "--yes"): 1,
+        ("purge", "default", "--yes"): 1,
+        ("pause", "default"): 1,
+        ("resume", "default"): 1,
+    }.items():
+        done = told(capsys, *words, "--url", url)
+        assert (set(done), done["count"]) == ({"what", "target", "count", "action"}, count)
+        assert done["what"] == words[0]
+        assert done["action"] == str(jobs.audit().entries[0].id)
+    assert told(capsys, "pause", "default", "--url", url)["count"] == 1
+    again = told(capsys, "pause", "default", "--url", url)
+    assert again == {"what": "pause", "target": "default", "count": 0, "action": None}
+    assert told(capsys, "purge", "default", "--yes", "--url", url)["action"] is None
+
+
+def test_orders_and_schedules_tell_programs(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.schedule("nightly", cron="0 3 * * *", handler="works", args={})
+    assert told(capsys, "pause-schedule", "nightly", "--url", url)["next_at"] is None
+    assert told(capsys, "resume-schedule", "nightly", "--url", url)["next_at"]
+    gone = told(capsys, "unschedule", "nightly", "--yes", "--url", url)
+    assert gone == {"what": "unschedule", "target": "nightly", "count": 1, "action": None}
+    with working(jobs):
+        eventually("the worker is known", jobs.workers)
+        for word in ("quiet", "unquiet", "drain"):
+            done = told(capsys, word, str(os.getpid()), "--url", url)
+            assert (done["what"], done["count"], done["action"]) == (word, 1, None)
+
+
+def test_top_and_bench_have_json(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:
+    dead(jobs, "the reason")
+    seen = told(capsys, "top", "--once", "--url", url)
+    assert set(seen) == {"at", "stats", "running", "dead"}
+    assert seen["dead"][0]["error"]["message"] == "the reason"
+    measured = told(capsys, "bench", "--jobs", "100")
+    assert measured["jobs"] == 100
+    assert min(measured[name] for name in ("enqueue", "enqueue_many", "run")) > 0
 
 
 @pytest.mark.parametrize("command", ["stats", "queues"])

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from uuid import UUID
 
 import msgspec
 import typer
 
 from boundary.jobs import Jobs
-from boundary.jobs.core.operations import Word
+from boundary.jobs.core.operations import ASIDE
 from boundary.jobs.core.records import Priority
 from boundary.jobs.core.redaction import restored
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli.codes import USAGE
+from boundary.jobs.shell.cli.done import Done, operator, tell
 from boundary.jobs.shell.cli.look import JobId, Json
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.options import EnqueueOptions
 from boundary.jobs.shell.shown import shown
+
+if TYPE_CHECKING:
+    from boundary.jobs.core.records import Job
+    from boundary.jobs.shell.hands import Action
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 MOST_CAUSES = 200
@@ -96,6 +100,7 @@ def retry(
         str | None, typer.Option("--type", help="With --all: of this type.")
     ] = None,
     yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Run a dead letter again, with a full budget of retries; or a group, or all of them."""
     terminal: Terminal = context.obj
@@ -113,14 +118,14 @@ def retry(
         action = jobs.new_action()
         if job_id is not None:
             job = jobs.retry(job_id, by=operator(), action=action)
-            job = terminal.found(job, job_id)
-            terminal.out.print(f"{job.id} waits in {job.queue} again")
+            done = _about(terminal.found(job, job_id), "retry", action)
+            words = f"{done.target} waits in {done.job.queue} again" if done.job else ""
         else:
             asked = f"Retry {_dead_letters(jobs, group, queue, job_type)}"
             asked += "?" if limit is None else f", at most {limit:,} of them?"
             terminal.confirm(asked, yes=yes)
             with terminal.err.status("retrying …"):
-                done = jobs.retry_failed(
+                many = jobs.retry_failed(
                     fingerprint=group,
                     queue=queue,
                     job_type=job_type,
@@ -130,11 +135,25 @@ def retry(
                     by=operator(),
                     action=action,
                 )
-            _group_found(terminal, group, done.count)
-            terminal.out.print(f"{done.count:,} dead letters wait in their queues again")
-            if not done.undoable:
-                return
-    _say_how_to_undo(terminal, action)
+            done = _of_many(terminal, many, group)
+            words = f"{done.count:,} dead letters wait in their queues again"
+    tell(terminal, done, words, as_json=as_json)
+
+
+def _about(job: Job, what: str, action: UUID | None) -> Done:
+    """What was done to one job."""
+    return Done(what=what, target=str(job.id), count=1, action=action, job=job)
+
+
+def _of_many(terminal: Terminal, many: Action, group: str | None) -> Done:
+    """What was done to dead letters; without one of the cause that was named, the command ends."""
+    if group is not None and not many.count:
+        terminal.fail(
+            f"no dead letter that matches has the cause {group}; boundary-jobs failed --by-cause "
+            "lists those there are"
+        )
+    action = many.id if many.undoable else None
+    return Done(what=many.what, target=many.target, count=many.count, action=action)
 
 
 def _nothing_of(terminal: Terminal, options: Mapping[str, object], belong: str) -> None:
@@ -155,15 +174,6 @@ def _dead_letters(
     return f"the dead letters {which} ({count:,}{more})"
 
 
-def _group_found(terminal: Terminal, group: str | None, count: int) -> None:
-    """Without a dead letter of the cause that was named, the command ends."""
-    if group is not None and not count:
-        terminal.fail(
-            f"no dead letter that matches has the cause {group}; boundary-jobs failed --by-cause "
-            "lists those there are"
-        )
-
-
 def _per_second(text: str) -> float:
     """A rate such as ``10/s``, ``600/min`` or ``10``, in jobs a second."""
     number, _, unit = text.partition("/")
@@ -176,31 +186,15 @@ def _per_second(text: str) -> float:
 _UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
 
-def operator() -> str:
-    """Who acts at this prompt, for the log."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        name = ""
-    printable = "".join(letter for letter in name if letter.isprintable())
-    return printable[:128] or "unknown"
-
-
-def _say_how_to_undo(terminal: Terminal, action: UUID) -> None:
-    terminal.out.print(f"[dim]within a minute: boundary-jobs undo {action}[/dim]")
-
-
-def cancel(context: typer.Context, job_id: JobId) -> None:
+def cancel(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
     """A waiting job never runs; a running one is asked to stop."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         action = jobs.new_action()
         job = terminal.found(jobs.cancel(job_id, by=operator(), action=action), job_id)
-    if job.status == "cancelled":
-        terminal.out.print(f"{job.id} is cancelled")
-        _say_how_to_undo(terminal, action)
-    else:
-        terminal.out.print(f"{job.id} runs; it was asked to stop")
+    stopped = job.status == "cancelled"
+    words = f"{job.id} is cancelled" if stopped else f"{job.id} runs; it was asked to stop"
+    tell(terminal, _about(job, "cancel", action if stopped else None), words, as_json=as_json)
 
 
 def delete(
@@ -208,6 +202,7 @@ def delete(
     job_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The job's id.")] = None,
     group: Group = None,
     yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """A job is gone, wherever it stood; or a group of dead letters."""
     terminal: Terminal = context.obj
@@ -215,26 +210,29 @@ def delete(
         terminal.fail("name one job, or say --group CAUSE", USAGE)
     with terminal.jobs() as jobs:
         action = jobs.new_action()
-        if group is not None:
-            terminal.confirm(f"Delete {_dead_letters(jobs, group)}?", yes=yes)
-            with terminal.err.status("deleting …"):
-                done = jobs.delete_failed(group, by=operator(), action=action)
-            _group_found(terminal, group, done.count)
-            terminal.out.print(f"{done.count:,} dead letters are gone")
-            if not done.undoable:
-                return
-        elif job_id is not None:
-            terminal.found(jobs.find(job_id), job_id)
+        if job_id is not None:
+            job = terminal.found(jobs.find(job_id), job_id)
             terminal.confirm(f"Delete job {job_id}?", yes=yes)
-            jobs.delete(job_id, by=operator(), action=action)
-            terminal.out.print(f"{job_id} is gone")
-    _say_how_to_undo(terminal, action)
+            if not jobs.delete(job_id, by=operator(), action=action):
+                terminal.no_job(job_id)
+            # One that runs is not kept aside: a run without its job cannot be put back.
+            done = _about(job, "delete", None if job.status == "running" else action)
+            words = f"{job_id} is gone"
+        else:
+            cause = cast("str", group)
+            terminal.confirm(f"Delete {_dead_letters(jobs, cause)}?", yes=yes)
+            with terminal.err.status("deleting …"):
+                many = jobs.delete_failed(cause, by=operator(), action=action)
+            done = _of_many(terminal, many, cause)
+            words = f"{done.count:,} dead letters are gone"
+    tell(terminal, done, words, as_json=as_json)
 
 
 def edit(
     context: typer.Context,
     job_id: JobId,
     args: Annotated[str, typer.Argument(metavar="JSON", help="Arguments, a JSON object.")],
+    as_json: Json = False,
 ) -> None:
     """A job that waits, or is dead, has other arguments; a dead one waits again.
 
@@ -248,33 +246,57 @@ def edit(
         whole = cast("dict[str, Any]", restored(given, before.args))
         changed = jobs.edit(job_id, whole, by=operator(), action=action)
         job = terminal.found(changed, job_id)
-    terminal.out.print(f"{job.id} has these arguments and is {job.status} in {job.queue}")
-    _say_how_to_undo(terminal, action)
+    words = f"{job.id} has these arguments and is {job.status} in {job.queue}"
+    tell(terminal, _about(job, "edit", action), words, as_json=as_json)
 
 
 def undo(
     context: typer.Context,
     action: Annotated[str, typer.Argument(metavar="ACTION", help="Its id: audit lists them.")],
+    as_json: Json = False,
 ) -> None:
     """Undo what was done within the last minute, as far as nobody has gone on with it."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        done = jobs.undo(action, by=operator())
-    gone_on = f"{done.skipped:,} {'has' if done.skipped == 1 else 'have'} gone on meanwhile"
-    if not done.restored:
-        why = gone_on if done.skipped else "what runs and was asked to stop is not told to go on"
+        undone = jobs.undo(action, by=operator())
+    count, skipped = undone.restored, undone.skipped
+    gone_on = f"{skipped:,} {'has' if skipped == 1 else 'have'} gone on meanwhile"
+    if not count:
+        why = gone_on if skipped else "what runs and was asked to stop is not told to go on"
         terminal.fail(f"nothing is undone: {why}")
-    restored = "1 is as it was" if done.restored == 1 else f"{done.restored:,} are as they were"
-    terminal.out.print(f"undone: {restored}" + (f"; {gone_on}" if done.skipped else ""))
+    restored = "1 is as it was" if count == 1 else f"{count:,} are as they were"
+    words = f"undone: {restored}" + (f"; {gone_on}" if skipped else "")
+    done = Done(what="undo", target=action, count=count, action=None, skipped=skipped)
+    tell(terminal, done, words, as_json=as_json)
 
 
-def pause(context: typer.Context, queue: Queue) -> None:
+def pause(context: typer.Context, queue: Queue, as_json: Json = False) -> None:
     """Workers pass over a queue; its jobs stay."""
-    terminal: Terminal = context.obj
+    said = (f"{queue} is paused", f"{queue} was paused already")
+    _set_paused(context.obj, "pause", queue, said, as_json=as_json)
+
+
+def resume(context: typer.Context, queue: Queue, as_json: Json = False) -> None:
+    """Workers serve a paused queue again."""
+    said = (f"{queue} is served again", f"{queue} was not paused")
+    _set_paused(context.obj, "resume", queue, said, as_json=as_json)
+
+
+def _set_paused(
+    terminal: Terminal,
+    word: Literal["pause", "resume"],
+    queue: str,
+    said: tuple[str, str],
+    *,
+    as_json: bool,
+) -> None:
     with terminal.jobs() as jobs:
         _tell_unknown(terminal, jobs, queue)
-        changed = jobs.pause(queue, by=operator())
-    terminal.out.print(f"{queue} is paused" if changed else f"{queue} was paused already")
+        action = jobs.new_action()
+        act = jobs.pause if word == "pause" else jobs.resume
+        changed = act(queue, by=operator(), action=action)
+    done = Done(what=word, target=queue, count=int(changed), action=action if changed else None)
+    tell(terminal, done, said[0] if changed else said[1], as_json=as_json)
 
 
 def _tell_unknown(terminal: Terminal, jobs: Jobs, queue: str) -> None:
@@ -290,55 +312,7 @@ NAMED = 20
 """So many queues a note names."""
 
 
-def resume(context: typer.Context, queue: Queue) -> None:
-    """Workers serve a paused queue again."""
-    terminal: Terminal = context.obj
-    with terminal.jobs() as jobs:
-        _tell_unknown(terminal, jobs, queue)
-        changed = jobs.resume(queue, by=operator())
-    terminal.out.print(f"{queue} is served again" if changed else f"{queue} was not paused")
-
-
-Worker = Annotated[
-    str | None,
-    typer.Argument(metavar="[WORKER]", help="Its id, host:pid or process id; else every worker."),
-]
-
-
-def quiet(context: typer.Context, worker: Worker = None) -> None:
-    """Workers claim nothing more, and go on with what they have."""
-    _instruct(context.obj, "quiet", worker, "claims nothing more", "claim nothing more")
-
-
-def unquiet(context: typer.Context, worker: Worker = None) -> None:
-    """Workers that were told to be quiet claim jobs again."""
-    _instruct(context.obj, "unquiet", worker, "claims jobs again", "claim jobs again")
-
-
-def drain(context: typer.Context, worker: Worker = None, yes: Yes = False) -> None:
-    """Workers end what they have and leave; nobody starts in their place."""
-    terminal: Terminal = context.obj
-    if worker is None:
-        terminal.confirm("Let every worker leave?", yes=yes)
-    _instruct(terminal, "drain", worker, "ends its jobs and leaves", "end their jobs and leave")
-
-
-def restart(context: typer.Context, worker: Worker = None) -> None:
-    """Workers are replaced by new processes, one after another, without a gap."""
-    _instruct(context.obj, "restart", worker, "is replaced", "are replaced")
-
-
-def _instruct(terminal: Terminal, word: Word, worker: str | None, one: str, many: str) -> None:
-    with terminal.jobs() as jobs:
-        told: int = getattr(jobs, f"{word}_workers")(worker, by=operator())
-        if told == 0:
-            alive = ", ".join(f"{row.host}:{row.pid}" for row in jobs.workers()) or "none"
-            whom = "no worker" if worker is None else f"no worker {worker}"
-            terminal.fail(f"{whom} is alive, so nobody was told; those that are: {alive}")
-    terminal.out.print(f"1 worker {one}" if told == 1 else f"{told} workers {many}")
-
-
-def purge(context: typer.Context, queue: Queue, yes: Yes = False) -> None:
+def purge(context: typer.Context, queue: Queue, yes: Yes = False, as_json: Json = False) -> None:
     """Every job that waits in a queue is gone; running and finished ones stay."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
@@ -349,6 +323,6 @@ def purge(context: typer.Context, queue: Queue, yes: Yes = False) -> None:
         action = jobs.new_action()
         with terminal.err.status("deleting …"):
             count = jobs.purge(queue, by=operator(), action=action)
-    terminal.out.print(f"{count:,} jobs are gone from {queue}")
-    if count:
-        _say_how_to_undo(terminal, action)
+    undoable = action if 0 < count <= ASIDE else None
+    done = Done(what="purge", target=queue, count=count, action=undoable)
+    tell(terminal, done, f"{count:,} jobs are gone from {queue}", as_json=as_json)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from boundary.jobs.errors import JobsError
-from boundary.jobs.shell.cli import act, look, standing
+from boundary.jobs.shell.cli import act, look, orders, standing
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.codes import exit_code
 from boundary.jobs.shell.cli.doctor import doctor
@@ -55,7 +55,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         act.purge,
         act.undo,
     ),
-    "Tell workers": (act.quiet, act.unquiet, act.drain, act.restart),
+    "Tell workers": (orders.quiet, orders.unquiet, orders.drain, orders.restart),
     "Schedule": (
         standing.schedule,
         standing.edit_schedule,

@@ -16,7 +16,7 @@ from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.shown import shown, shown_group, shown_why
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="At most so many.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, a UUID.")]
 

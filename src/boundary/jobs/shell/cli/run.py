@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from boundary.jobs.errors import BackendError
+from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.cli.working import Orders, work
 
@@ -107,12 +108,14 @@ def demo(
 def bench(
     context: typer.Context,
     count: Annotated[int, typer.Option("--jobs", min=100, help="Jobs to run.")] = 20_000,
+    as_json: Json = False,
 ) -> None:
     """Measure: enqueue and run jobs that do nothing, on a temporary file or the --url given."""
-    from boundary.jobs.shell.cli.bench import measure
+    from boundary.jobs.shell.cli.bench import measure, table
 
     terminal: Terminal = context.obj
     try:
-        terminal.out.print(measure(terminal, count))
+        found = measure(terminal, count)
     except BackendError as error:
         terminal.fail(error.message, 3)
+    terminal.json(found) if as_json else terminal.out.print(table(found))

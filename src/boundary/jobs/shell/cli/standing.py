@@ -19,7 +19,8 @@ from rich.text import Text
 from boundary.jobs.core.operations import MISFIRE_CAP
 from boundary.jobs.errors import CronError
 from boundary.jobs.shell.cli import tables
-from boundary.jobs.shell.cli.act import Yes, json_object, operator
+from boundary.jobs.shell.cli.act import Yes, json_object
+from boundary.jobs.shell.cli.done import Done, operator, tell
 from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import Terminal, say_error
 from boundary.jobs.shell.cli.working import load
@@ -260,18 +261,20 @@ def edit_schedule(
         )
 
 
-def pause_schedule(context: typer.Context, name: Name) -> None:
+def pause_schedule(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """A schedule does not tick until it is resumed, whatever restarts."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        _say(terminal, _known(terminal, jobs.pause_schedule(name, by=operator()), name))
+        one = _known(terminal, jobs.pause_schedule(name, by=operator()), name)
+    _say(terminal, one, as_json=as_json)
 
 
-def resume_schedule(context: typer.Context, name: Name) -> None:
+def resume_schedule(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """A paused schedule ticks again, from now on; what it slept through is not made up for."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
-        _say(terminal, _known(terminal, jobs.resume_schedule(name, by=operator()), name))
+        one = _known(terminal, jobs.resume_schedule(name, by=operator()), name)
+    _say(terminal, one, as_json=as_json)
 
 
 def fire_schedule(context: typer.Context, name: Name, as_json: Json = False) -> None:
@@ -284,7 +287,7 @@ def fire_schedule(context: typer.Context, name: Name, as_json: Json = False) -> 
     )
 
 
-def unschedule(context: typer.Context, name: Name, yes: Yes = False) -> None:
+def unschedule(context: typer.Context, name: Name, yes: Yes = False, as_json: Json = False) -> None:
     """A schedule is gone; jobs it made stay."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
@@ -292,8 +295,9 @@ def unschedule(context: typer.Context, name: Name, yes: Yes = False) -> None:
         one = _known(terminal, known.get(name), name)
         terminal.confirm(f"Remove schedule {name} ({_when(one)}) for good?", yes=yes)
         jobs.unschedule(name, by=operator())
-    terminal.out.print(f"{name} is gone")
-    if one.origin != "run time" and not one.orphaned:
+    done = Done(what="unschedule", target=name, count=1, action=None)
+    tell(terminal, done, f"{name} is gone", as_json=as_json)
+    if not as_json and one.origin != "run time" and not one.orphaned:
         terminal.out.print(
             f"[dim]code declares it: the next worker that starts puts it back; to stop it for "
             f"good, take it out of the code, or boundary-jobs pause-schedule {name}[/dim]"

@@ -68,8 +68,8 @@ class Terminal:
             return
         if not sys.stdin.isatty():
             self.fail(f"{question} Nobody is here to answer; add --yes", USAGE)
-        if not typer.confirm(question):
-            self.out.print("nothing was changed")
+        if not typer.confirm(question, err=True):  # what is asked is no part of what is told
+            self.err.print("nothing was changed")
             raise typer.Exit(REFUSED)
 
     def found(self, job: Job | None, job_id: str) -> Job:

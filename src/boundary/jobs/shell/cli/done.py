@@ -1,0 +1,59 @@
+"""What an act came to, for people and for programs.
+
+What belongs here: the document of an act, how it is told, and who acts. What does not: the acts.
+"""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from boundary.jobs.core.records import Job
+from boundary.jobs.shell.shown import shown
+
+if TYPE_CHECKING:
+    from boundary.jobs.shell.cli.terminal import Terminal
+
+
+class Done(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One act, as `--json` tells it.
+
+    Attributes:
+        what: The command.
+        target: The job's id, the queue, the worker, the schedule, or what the jobs have in common.
+        count: Jobs, queues or schedules it changed, workers it told; 0: all was so already.
+        action: What `undo` takes, for a minute; null: it cannot be undone.
+        job: As the act left it, where it is about one that is there.
+        skipped: Of an undo: what has gone on meanwhile.
+    """
+
+    what: str
+    target: str
+    count: int
+    action: UUID | None
+    job: Job | None = None
+    skipped: int | None = None
+
+
+def tell(terminal: Terminal, done: Done, words: str, *, as_json: bool) -> None:
+    """Say what was done: one JSON document without secrets, or `words` and how to undo it."""
+    if as_json:
+        terminal.json(done if done.job is None else replace(done, job=shown(done.job)))
+        return
+    terminal.out.print(words)
+    if done.action is not None:
+        terminal.out.print(f"[dim]within a minute: boundary-jobs undo {done.action}[/dim]")
+
+
+def operator() -> str:
+    """Who acts at this prompt, for the log."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        name = ""
+    printable = "".join(letter for letter in name if letter.isprintable())
+    return printable[:128] or "unknown"
