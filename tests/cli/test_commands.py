@@ -357,6 +357,26 @@ def test_who_is_asked_is_told_how_many(
     assert jobs.failure_groups()[0].count == 3
 
 
+def test_of_those_that_die_after_the_question_none_is_acted_on(
+    url: str, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (("retry", "--all"), ("retry", "--group"), ("delete", "--group")):
+        dead(jobs)
+        (group,) = jobs.failure_groups()
+
+        def agreed(_: str) -> bool:
+            dead(jobs)
+            return True
+
+        monkeypatch.setattr("typer.confirm", agreed)
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        given = [] if words[1] == "--all" else [group.fingerprint]
+        assert run([*words, *given, "--url", url]) == 0
+        (left,) = jobs.failure_groups()
+        assert left.count == 1
+        jobs.delete_failed(left.fingerprint)
+
+
 def test_an_undo_that_finds_nothing_to_undo_is_no_success(
     url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
 ) -> None:

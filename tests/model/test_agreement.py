@@ -218,7 +218,12 @@ asks: st.SearchStrategy[Operation[Any]] = st.one_of(
     st.builds(FireNow, new_jobs, acts("fire_schedule")),
     st.builds(Take, ids, workers, spans),
     st.builds(RemoveSchedule, st.sampled_from(NAMES), acts("unschedule")),
-    st.builds(Groups, st.none() | queues, st.sampled_from([None, *TYPES])),
+    st.builds(
+        Groups,
+        st.none() | queues,
+        st.sampled_from([None, *TYPES]),
+        cause=st.sampled_from([None, "c1", "Unknown:send"]),
+    ),
     st.builds(Members, st.sampled_from(["c1", "Unknown:send"]), st.none() | queues, limit=limits),
     st.builds(DeadLetters, limits, st.none() | queues, st.sampled_from([None, *TYPES])),
 )

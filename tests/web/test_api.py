@@ -161,6 +161,40 @@ def test_many_retries_want_to_be_confirmed(ask: Client, dead: Dead) -> None:
     assert ask.jobs.queue_stats("mail").size == 3
 
 
+def test_of_more_causes_than_are_counted_only_as_many_as_were_confirmed(peek: Client) -> None:
+    @peek.jobs.handler(max_retries=0)
+    def breaks(kind: str) -> None:
+        raise type(kind, (Exception,), {})
+
+    for number in range(230):
+        peek.jobs.enqueue("breaks", {"kind": f"Error{number}"})
+    peek.jobs.worker().run_until_empty()
+    asked = peek.api("POST", "/retry", json={"limit": 1000}).json()["count"]
+    told = peek.api("POST", "/retry", json={"limit": 1000, "confirm": asked})
+    assert told.json()["count"] == asked == 200
+    assert len(peek.jobs.failed(1000)) == 30
+
+
+def test_a_cause_is_counted_however_many_were_seen_later(peek: Client) -> None:
+    @peek.jobs.handler(max_retries=0)
+    def breaks(kind: str) -> None:
+        raise type(kind, (Exception,), {})
+
+    peek.jobs.enqueue("breaks", {"kind": "First"})
+    peek.jobs.worker().run_until_empty()
+    (first,) = peek.jobs.failure_groups()
+    for number in range(230):
+        peek.jobs.enqueue("breaks", {"kind": f"Error{number}"})
+    peek.jobs.worker().run_until_empty()
+    cause = {"fingerprint": first.fingerprint}
+    for act in ("retry", "delete"):
+        assert peek.api("POST", f"/{act}", json=cause).json()["count"] == 1
+    nothing = peek.api("POST", "/delete", json={"fingerprint": "none", "confirm": 0})
+    assert (nothing.status_code, nothing.json()["count"]) == (200, 0)
+    assert peek.api("POST", "/delete", json={**cause, "confirm": 1}).json()["count"] == 1
+    assert len(peek.jobs.failed(1000)) == 230
+
+
 def test_a_group_of_dead_letters(ask: Client, dead: Dead) -> None:
     dead(5)
     (group,) = ask.api("GET", "/failures").json()["groups"]

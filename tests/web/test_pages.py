@@ -173,6 +173,25 @@ def test_a_group_is_retried_and_deleted(ask: Client, dead: Dead) -> None:
     assert (retried, deleted) == ("retry", "delete")
 
 
+def test_of_a_group_only_the_jobs_that_were_shown_are_acted_on(ask: Client, dead: Dead) -> None:
+    dead(2)
+    for to in ("a", "b"):
+        ask.jobs.enqueue("send_mail", {"to": to}, queue="other")
+    ask.jobs.worker().run_until_empty()
+    (group,) = ask.jobs.failure_groups(queue="other")
+    assert group.count == 2
+    page = ask("GET", "/dead", params={"queue": "other"}).text
+    assert page.count('name="queue" value="other"') == 2
+    assert 'name="limit" value="2"' in page
+    assert 'name="confirm" value="2"' in page
+    form = {"fingerprint": group.fingerprint, "queue": "other", "limit": "1", "confirm": "5"}
+    for act in ("retry", "delete"):
+        ask("POST", f"/dead/{act}", data=form)
+    assert ask.jobs.queue_stats("other").size == 1
+    (left,) = ask.jobs.failure_groups()
+    assert (left.queues, left.count) == (("mail",), 2)
+
+
 def test_edited_arguments_keep_what_was_hidden(ask: Client) -> None:
     job_id = ask.jobs.enqueue("send_mail", {"to": "a@b.c", "token": "canary"}).id
     ask.jobs.worker().run_until_empty()

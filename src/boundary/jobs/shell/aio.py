@@ -148,6 +148,7 @@ class AsyncJobs:
     async def failure_groups(
         self,
         *,
+        fingerprint: str | None = None,
         queue: str | None = None,
         job_type: str | None = None,
         since: datetime | None = None,
@@ -155,7 +156,9 @@ class AsyncJobs:
     ) -> list[FailureGroup]:
         """As `Jobs.failure_groups`."""
         return await self._run(
-            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+            operators.failure_groups(
+                fingerprint=fingerprint, queue=queue, job_type=job_type, since=since, limit=limit
+            )
         )
 
     async def history(self, job_type: str, limit: int = 20) -> list[Job]:
@@ -242,12 +245,13 @@ class AsyncJobs:
         self,
         fingerprint: str,
         *,
+        queue: str | None = None,
         limit: int | None = None,
         by: str | None = None,
         action: JobId | None = None,
     ) -> Action:
         """As `Jobs.delete_failed`."""
-        pick = operators.picked(fingerprint, None, None, limit)
+        pick = operators.picked(fingerprint, queue, None, limit)
         return await self._run(operators.delete_failed(pick, self._jobs.hand(by, action)))
 
     async def edit(

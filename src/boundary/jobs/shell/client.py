@@ -351,6 +351,7 @@ class Jobs(Declaring):
     def failure_groups(
         self,
         *,
+        fingerprint: str | None = None,
         queue: str | None = None,
         job_type: str | None = None,
         since: datetime | None = None,
@@ -359,6 +360,7 @@ class Jobs(Declaring):
         """Dead letters by cause, that seen last first.
 
         Args:
+            fingerprint: Only this cause.
             queue: Only those of this queue.
             job_type: Only those of this type.
             since: Only those that ended at or after this aware instant.
@@ -368,7 +370,9 @@ class Jobs(Declaring):
             UsageError: A condition is not what it may be.
         """
         return self._run(
-            operators.failure_groups(queue=queue, job_type=job_type, since=since, limit=limit)
+            operators.failure_groups(
+                fingerprint=fingerprint, queue=queue, job_type=job_type, since=since, limit=limit
+            )
         )
 
     def history(self, job_type: str, limit: int = 20) -> list[Job]:
@@ -507,6 +511,7 @@ class Jobs(Declaring):
         self,
         fingerprint: str,
         *,
+        queue: str | None = None,
         limit: int | None = None,
         by: str | None = None,
         action: JobId | None = None,
@@ -514,9 +519,10 @@ class Jobs(Declaring):
         """Dead letters with this cause are gone; undoable for a minute, if `by` somebody.
 
         Args:
-            limit: At most so many.
+            queue: Only those of this queue.
+            limit: At most so many, those first that died first.
         """
-        pick = operators.picked(fingerprint, None, None, limit)
+        pick = operators.picked(fingerprint, queue, None, limit)
         return self._run(operators.delete_failed(pick, self.hand(by, action)))
 
     def edit(

@@ -353,16 +353,16 @@ def history(job_type: str, limit: int) -> Flow[list[Job]]:
     return [conversion.job_of(record) for record in records]
 
 
-def checked_limit(limit: object, most: int | None, name: str = "limit") -> int:
+def checked_limit(limit: object, most: int | None, name: str = "limit", least: int = 1) -> int:
     """The number of jobs (or of what `name` says) asked for.
 
     Raises:
-        UsageError: It is not a whole number from 1 to `most`.
+        UsageError: It is not a whole number from `least` to `most`.
     """
-    if isinstance(limit, int) and limit is not True and 1 <= limit <= (most or limit):
+    if isinstance(limit, int) and limit is not True and least <= limit <= (most or limit):
         return limit
     upper = "on" if most is None else f"to {most}"
-    raise UsageError(f"{name} is a whole number from 1 {upper}, not {limit!r:.40}")
+    raise UsageError(f"{name} is a whole number from {least} {upper}, not {limit!r:.40}")
 
 
 def queue_or_none(name: str | None) -> str | None:

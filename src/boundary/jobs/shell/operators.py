@@ -88,7 +88,12 @@ def why(job_id: JobId) -> Flow[Why | None]:
 
 
 def failure_groups(
-    *, queue: str | None, job_type: str | None, since: datetime | None, limit: int
+    *,
+    fingerprint: str | None,
+    queue: str | None,
+    job_type: str | None,
+    since: datetime | None,
+    limit: int,
 ) -> Flow[list[FailureGroup]]:
     """Dead letters by cause, that seen last first."""
     groups = yield from ask(
@@ -97,6 +102,7 @@ def failure_groups(
             job_type_or_none(job_type),
             None if since is None else as_instant("since", since),
             checked_limit(limit, PAGE),
+            fingerprint,
         )
     )
     samples = yield from ask(Find(tuple([group.sample for group in groups])))
@@ -147,7 +153,7 @@ def picked(
         fingerprint,
         queue_or_none(queue),
         job_type_or_none(job_type),
-        None if limit is None else checked_limit(limit, None),
+        None if limit is None else checked_limit(limit, None, least=0),
     )
 
 

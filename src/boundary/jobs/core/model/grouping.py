@@ -20,7 +20,8 @@ def groups(state: State, operation: Groups, now: Millis) -> tuple[Group, ...]:
     for id, cause in state.causes.items():
         one = state.jobs[id]
         if (
-            operation.queue in {None, one.queue}
+            operation.cause in {None, cause}
+            and operation.queue in {None, one.queue}
             and operation.job_type in {None, one.job_type}
             and _ended(one) >= (operation.since or 0)
         ):

@@ -57,12 +57,14 @@ class Groups(Operation[tuple[Group, ...]], frozen=True):
         queue, job_type: Only dead letters of these.
         since: Only those that ended at or after it are counted.
         limit: 1 to 200.
+        cause: Only this one, however many were seen later.
     """
 
     queue: str | None = None
     job_type: str | None = None
     since: Millis | None = None
     limit: int = 50
+    cause: str | None = None
 
     def fold(self, rows: Iterable[GroupRow]) -> tuple[Group, ...]:
         """The groups of which these are parts."""

@@ -121,9 +121,12 @@ def retry(
             done = _about(terminal.found(job, job_id), "retry", action)
             words = f"{done.target} waits in {done.job.queue} again" if done.job else ""
         else:
-            asked = f"Retry {_dead_letters(jobs, group, queue, job_type)}"
+            which, count = _dead_letters(jobs, group, queue, job_type)
+            asked = f"Retry {which}"
             asked += "?" if limit is None else f", at most {limit:,} of them?"
             terminal.confirm(asked, yes=yes)
+            if not yes:
+                limit = _agreed(limit, count)
             with terminal.err.status("retrying …"):
                 many = jobs.retry_failed(
                     fingerprint=group,
@@ -165,13 +168,21 @@ def _nothing_of(terminal: Terminal, options: Mapping[str, object], belong: str) 
 
 def _dead_letters(
     jobs: Jobs, group: str | None, queue: str | None = None, job_type: str | None = None
-) -> str:
-    """Those an order is about, for whoever has to say yes to it."""
-    groups = jobs.failure_groups(queue=queue, job_type=job_type, limit=MOST_CAUSES)
-    count = sum([one.count for one in groups if group in {None, one.fingerprint}])
-    more = " or more" if len(groups) == MOST_CAUSES else ""
+) -> tuple[str, int | None]:
+    """Those an order is about, for whoever has to say yes to it, and how many; None: or more."""
+    groups = jobs.failure_groups(
+        fingerprint=group, queue=queue, job_type=job_type, limit=MOST_CAUSES
+    )
+    count, more = sum([one.count for one in groups]), len(groups) == MOST_CAUSES
     which = "that match" if group is None else f"of cause {group}"
-    return f"the dead letters {which} ({count:,}{more})"
+    told = f"the dead letters {which} ({count:,}{' or more' if more else ''})"
+    return told, None if more else count
+
+
+def _agreed(limit: int | None, count: int | None) -> int | None:
+    """On how many an order acts at most once somebody agreed to so many: not on later ones."""
+    given = [one for one in (limit, count) if one is not None]
+    return min(given) if given else None
 
 
 def _per_second(text: str) -> float:
@@ -220,9 +231,11 @@ def delete(
             words = f"{job_id} is gone"
         else:
             cause = cast("str", group)
-            terminal.confirm(f"Delete {_dead_letters(jobs, cause)}?", yes=yes)
+            which, count = _dead_letters(jobs, cause)
+            terminal.confirm(f"Delete {which}?", yes=yes)
+            limit = None if yes else count
             with terminal.err.status("deleting …"):
-                many = jobs.delete_failed(cause, by=operator(), action=action)
+                many = jobs.delete_failed(cause, limit=limit, by=operator(), action=action)
             done = _of_many(terminal, many, cause)
             words = f"{done.count:,} dead letters are gone"
     tell(terminal, done, words, as_json=as_json)

@@ -85,6 +85,10 @@ class GroupCases:
             ("boom", 2, first + 1_000),
             ("other", 1, first + 1_000),
         ]
+        assert (yield Groups(cause="other", limit=1)) == (other,)
+        (mail,) = yield Groups("mail", cause="boom")
+        assert mail.count == 1
+        assert (yield Groups("mail", cause="other")) == (yield Groups(cause="none")) == ()
 
     @on_both_doors
     def test_members_that_which_ended_first_first(self, clock: FakeClock) -> Case:

@@ -257,7 +257,7 @@ GROUPS = """
 SELECT cause, job_type, queue, count(*), min(completed), max(completed)
 FROM job
 WHERE cause IS NOT NULL AND completed >= ?1 AND (?2 IS NULL OR queue = ?2)
-    AND (?3 IS NULL OR job_type = ?3)
+    AND (?3 IS NULL OR job_type = ?3) AND (?5 IS NULL OR cause = ?5)
 GROUP BY cause, queue, job_type ORDER BY max(completed) DESC LIMIT ?4
 """
 LATEST_MEMBER = (

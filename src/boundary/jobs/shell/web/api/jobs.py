@@ -99,11 +99,12 @@ async def retry_jobs(ask: Ask[Nothing, RetryMany]) -> Action:
     given = ask.body
     count = await dead_letters(ask.jobs, given)
     confirmed(given.confirm, count, "be retried")
+    # Of more causes than are counted, or if more died meanwhile, only as many as were agreed to.
     return await ask.jobs.retry_failed(
         fingerprint=given.fingerprint,
         queue=given.queue,
         job_type=given.job_type,
-        limit=given.limit,
+        limit=count,
         first=given.first,
         rate=given.rate,
         by=ask.by,
@@ -113,15 +114,17 @@ async def retry_jobs(ask: Ask[Nothing, RetryMany]) -> Action:
 async def delete_jobs(ask: Ask[Nothing, DeleteMany]) -> Action:
     """Dead letters of one cause are gone; for a minute that can be undone."""
     given = ask.body
-    confirmed(given.confirm, await dead_letters(ask.jobs, given), "be deleted")
-    return await ask.jobs.delete_failed(given.fingerprint, limit=given.limit, by=ask.by)
+    count = await dead_letters(ask.jobs, given)
+    confirmed(given.confirm, count, "be deleted")
+    return await ask.jobs.delete_failed(given.fingerprint, limit=count, by=ask.by)
 
 
 async def dead_letters(jobs: AsyncJobs, given: RetryMany | DeleteMany) -> int:
-    """How many dead letters match, counted up to the limit."""
-    groups = await jobs.failure_groups(queue=given.queue, job_type=given.job_type, limit=PAGE)
-    count = sum(group.count for group in groups if given.fingerprint in {None, group.fingerprint})
-    return min(count, given.limit)
+    """How many dead letters match, counted up to the limit and in the causes seen last."""
+    groups = await jobs.failure_groups(
+        fingerprint=given.fingerprint, queue=given.queue, job_type=given.job_type, limit=PAGE
+    )
+    return min(sum(group.count for group in groups), given.limit)
 
 
 def confirmed(given: int | None, count: int, what: str) -> None:

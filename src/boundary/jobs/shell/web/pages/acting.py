@@ -165,6 +165,7 @@ async def retry_group(ask: Ask[Form, None]) -> Done:
     form = ask.query
     done = await ask.jobs.retry_failed(
         fingerprint=form.get("fingerprint", ""),
+        queue=form.get("queue") or None,
         limit=_count(form, "limit") if form.get("limit") else None,
         rate=_rate(form),
         by=ask.by,
@@ -182,7 +183,9 @@ async def delete_group(ask: Ask[Form, None]) -> Done:
     limit = _count(form, "confirm")
     if not limit:
         raise Refusal(400, "invalid_form", "confirm says how many, at least 1")
-    done = await ask.jobs.delete_failed(form.get("fingerprint", ""), limit=limit, by=ask.by)
+    done = await ask.jobs.delete_failed(
+        form.get("fingerprint", ""), queue=form.get("queue") or None, limit=limit, by=ask.by
+    )
     word = "dead letter is" if done.count == 1 else "dead letters are"
     return Done(f"{done.count:,} {word} gone.", done.id if done.undoable else None)
 

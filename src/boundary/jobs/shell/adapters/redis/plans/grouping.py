@@ -15,6 +15,7 @@ def groups(operation: ops.Groups, partitions: Partitions) -> Plan[tuple[ops.Grou
         queue=operation.queue,
         kind=operation.job_type,
         since=operation.since,
+        cause=operation.cause,
     )
     replies = yield everywhere(partitions, "groups", ask)
     return operation.fold([_group_row(*row) for reply in replies for row in reply])

@@ -12,7 +12,8 @@ from boundary.jobs.shell.adapters.sqlite.plans.steps import HIGHEST, Ask, Plan
 
 
 def groups(operation: ops.Groups, now: Millis) -> Plan[tuple[ops.Group, ...]]:
-    values = (operation.since or 0, operation.queue, operation.job_type, ops.GROUPS)
+    since, narrowed = operation.since or 0, (operation.queue, operation.job_type)
+    values = (since, *narrowed, ops.GROUPS, operation.cause)
     rows: list[ops.GroupRow] = []
     for cause, job_type, queue, count, first, last in (yield Ask(sql.GROUPS, values)):
         ((seq, id),) = yield Ask(sql.LATEST_MEMBER, (cause, last, queue, job_type))
