@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from boundary.jobs import Jobs
+from boundary.jobs import Jobs, RetryPolicy
 from tests.waiting import eventually
 from tests.web.conftest import Client
 from tests.worker.conftest import working
@@ -146,6 +146,51 @@ def test_an_enqueue(ask: Client) -> None:
     assert (told.json()["job"]["id"], told.json()["job"]["queue"]) == (job_id, "sums")
     wrong = ask.api("POST", json={"job_type": "add", "args": {"centre": 1}})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "arguments")
+
+
+def test_what_an_enqueue_may_say_of_its_job(ask: Client) -> None:
+    given = {
+        "timeout": 1.5,
+        "expires": 3600,
+        "keep_result": 60,
+        "max_retries": 7,
+        "retry": {"strategy": "linear", "initial_delay": 2, "jitter": False},
+    }
+    told = ask.api("POST", json={"job_type": "elsewhere", **given})
+    assert told.status_code == 200, told.text
+    job = ask.jobs.find(told.json()["job"]["id"])
+    assert job is not None
+    assert (job.timeout, job.keep_result) == (timedelta(seconds=1.5), timedelta(seconds=60))
+    assert job.expires_at == job.created_at + timedelta(hours=1)
+    assert (job.max_retries, job.retry) == (7, RetryPolicy("linear", 2, jitter=False))
+    plain = {"timeout": None, "expires": None, "keep_result": False}
+    told = ask.api("POST", json={"job_type": "elsewhere", **plain})
+    job = ask.jobs.find(told.json()["job"]["id"])
+    assert job is not None
+    assert (job.timeout, job.expires_at, job.keep_result) == (None, None, timedelta())
+    every = ask.api("PUT", "/schedules/s", json={"job_type": "elsewhere", "every": 60, **given})
+    assert every.status_code == 200, every.text
+    fired = ask.api("POST", "/schedules/s/fire").json()["job"]
+    made = ask.jobs.find(fired["id"])
+    assert made is not None
+    assert (made.timeout, made.keep_result) == (timedelta(seconds=1.5), timedelta(seconds=60))
+    assert made.retry == RetryPolicy("linear", 2, jitter=False)
+    assert made.expires_at == made.created_at + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": 0}, {"timeout": -1}, {"timeout": "1s"}, {"timeout": 1e12}, {"expires": -1},
+        {"keep_result": -1}, {"keep_result": "no"}, {"retry": {"strategy": "never"}},
+        {"retry": {"initial_delay": -1}}, {"retry": {"max_delay": 1e12}}, {"retry": {"first": 1}},
+        {"retry": None}, {"retry": "linear"},
+    ],
+)  # fmt: skip
+def test_what_it_may_not_say(peek: Client, wrong: dict[str, Any]) -> None:
+    for method, path, more in (("POST", "", {}), ("PUT", "/schedules/s", {"every": 60})):
+        told = peek.api(method, path, json={"job_type": "elsewhere", **more, **wrong})
+        assert (told.status_code, told.json()["code"]) == (422, "invalid_body"), told.text
 
 
 def test_many_retries_want_to_be_confirmed(ask: Client, dead: Dead) -> None:

@@ -30,7 +30,6 @@ from boundary.jobs.shell.web.api.records import (
     OneJob,
     Retried,
     RetryMany,
-    set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal
 
@@ -66,7 +65,7 @@ async def get_job(ask: Ask[Nothing, None]) -> Explained:
 
 async def enqueue_job(ask: Ask[Nothing, NewJobBody]) -> OneJob:
     """A job by name, as stored."""
-    options = set_fields(ask.body)
+    options = ask.body.given()
     job_type, args = options.pop("job_type"), options.pop("args")
     try:
         draft = ask.door.draft(job_type, args, options)

@@ -156,7 +156,7 @@ async def fires(ask: Ask[FiresOf, None]) -> Fires:
 
 async def put_schedule(ask: Ask[Nothing, NewSchedule]) -> OneSchedule:
     """Such a job is enqueued at each tick, once, however many workers there are."""
-    given = set_fields(ask.body)
+    given = ask.body.given()
     try:
         made = await ask.jobs.schedule(ask.name, handler=given.pop("job_type"), by=ask.by, **given)
     except TypeError as error:

@@ -14,7 +14,15 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from boundary.jobs.core.operations import Misfire
-from boundary.jobs.core.records import JSON, Job, Priority, Status
+from boundary.jobs.core.records import (
+    JSON,
+    BackoffStrategy,
+    Job,
+    Priority,
+    RetryPolicy,
+    Status,
+)
+from boundary.jobs.core.retry import LONGEST_DELAY
 from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import By
@@ -28,6 +36,8 @@ Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 Cursor: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,20}){0,63}$")]
 Sought: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0.001, le=3_000_000_000)]
+SecondsOrZero: TypeAlias = Annotated[float, Meta(ge=0, le=3_000_000_000)]
+Backoff: TypeAlias = Annotated[float, Meta(ge=0, le=LONGEST_DELAY)]
 Cron: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Zone: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 Fingerprint: TypeAlias = Annotated[str, Meta(min_length=1, max_length=300)]
@@ -128,23 +138,64 @@ class GroupsOf(Query, frozen=True, kw_only=True):
     limit: Limit = 50
 
 
-class NewJobBody(Body, frozen=True, kw_only=True):
-    """A job to enqueue.
+class Retry(Body, frozen=True, kw_only=True):
+    """How long retries wait, in seconds.
 
     Attributes:
-        delay: Seconds until it may run.
-        run_at: Or the instant from which it may.
-        job_id: The same again makes no second job.
+        initial_delay: Before the first; before the n-th 2^(n-1) times (exponential) or n times (linear)
+            that, or the same (constant).
+        max_delay: What no delay exceeds.
+        jitter: Each delay is multiplied by a factor drawn evenly from [0.9, 1.1).
     """
+
+    strategy: BackoffStrategy = RetryPolicy().strategy
+    initial_delay: Backoff = RetryPolicy().initial_delay
+    max_delay: Backoff = RetryPolicy().max_delay
+    jitter: bool = RetryPolicy().jitter
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """The same, as the library has it."""
+        return RetryPolicy(self.strategy, self.initial_delay, self.max_delay, self.jitter)
+
+
+class WantedJob(Body, frozen=True, kw_only=True):
+    """A job, and what is said of it over the options of its handler."""
 
     job_type: Name
     args: dict[str, JSON] = {}
     queue: Name | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     max_retries: Retries | UnsetType = UNSET
+    retry: Retry | UnsetType = UNSET
+    timeout: Seconds | UnsetType | None = UNSET
+    expires: SecondsOrZero | UnsetType | None = UNSET
+    keep_result: SecondsOrZero | bool | UnsetType | None = UNSET
+    metadata: dict[str, JSON] | UnsetType = UNSET
+
+    def given(self) -> dict[str, Any]:
+        """What was not left out, by name, as `Jobs.enqueue` and `Jobs.schedule` take it."""
+        members = set_fields(self)
+        if self.retry is not UNSET:
+            members["retry"] = self.retry.policy
+        return members
+
+
+class NewJobBody(WantedJob, frozen=True, kw_only=True):
+    """A job to enqueue. What is left out is as its handler has it, if that is known here.
+
+    Attributes:
+        timeout: Longest a run may take, in seconds; null: no limit.
+        expires: So many seconds after the enqueue it is not started any more, but cancelled; null: never.
+        keep_result: So many seconds its record stays once finished. false: not at all; null or true: as
+            configured.
+        delay: Seconds until it may run.
+        run_at: Or the instant from which it may.
+        job_id: The same again makes no second job.
+    """
+
     delay: Seconds | UnsetType = UNSET
     run_at: Instant | UnsetType = UNSET
-    metadata: dict[str, JSON] | UnsetType = UNSET
     job_id: UUID | UnsetType = UNSET
 
 
@@ -222,20 +273,18 @@ class FiresOf(Query, frozen=True, kw_only=True):
     count: Limit = 10
 
 
-class NewSchedule(Body, frozen=True, kw_only=True):
-    """A standing order: exactly one of `cron` and `every` (seconds) says when it ticks."""
+class NewSchedule(WantedJob, frozen=True, kw_only=True):
+    """A standing order: exactly one of `cron` and `every` (seconds) says when it ticks.
 
-    job_type: Name
-    args: dict[str, JSON] = {}
+    What is said of each job is as in `NewJobBody`.
+    """
+
     cron: Cron | None = None
     every: Seconds | None = None
     timezone: Zone = "UTC"
     misfire: Misfire | UnsetType = UNSET
     misfire_cap: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
     paused: bool | UnsetType = UNSET
-    queue: Name | UnsetType = UNSET
-    priority: Priority | UnsetType = UNSET
-    max_retries: Retries | UnsetType = UNSET
 
 
 # Answered
