@@ -20,6 +20,7 @@ from boundary.jobs.shell.cli.app import COMMANDS, app
 from boundary.jobs.shell.cli.codes import exit_code
 from boundary.jobs.shell.cli.done import Done
 from boundary.jobs.shell.web.api.endpoint import Endpoint
+from boundary.jobs.shell.web.api.records import LONGEST_WAIT
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.shell.web.guarding import API
 from boundary.jobs.shell.web.problems import status_of
@@ -208,6 +209,8 @@ def errors_page() -> str:
         "`BackendError` and its kin say that the store, not your call, is the cause: the same call may",
         "succeed later. After `enqueue_uncertain`, call again with the same `job_id`: it makes no second job.",
         "",
+        "`result_timeout` is no refusal over HTTP: `GET /{id}/result` answers 202 with the job's status.",
+        "",
         "`Retry`, `Snooze`, `Cancel` and `Discard` are no errors but",
         "[answers of a handler](../guides/retries.md#answers-besides-a-value).",
     ]
@@ -258,6 +261,10 @@ def http_page() -> str:
         "A job's options mean what they mean [in Python](guides/jobs.md): `timeout`, `expires`, `keep_result`, `delay`",
         "and what `retry` holds (`strategy`, `initial_delay`, `max_delay`, `jitter`) are in seconds. What is left out is",
         "as its handler has it, if that is known where the app runs, and else the library's default.",
+        "",
+        f"`GET /{{id}}/result` waits for a job's end, at most {LONGEST_WAIT} s, and is woken by it: 200 with the `result`, 202 if",
+        "the job has not ended within `timeout` seconds (ask again; 0 only looks), 409 `job_failed` or `job_cancelled` with the",
+        "reason in `detail`, 404 if there is no such job, or its record was not kept. What looks like a secret is hidden.",
         "",
         "A refusal is `application/problem+json` with a stable [`code`](reference/errors.md): 400 a query, id or",
         "name that is none; 401, 403 who asks, or from where; 404, 405; 409 what the job's status does not allow, or",

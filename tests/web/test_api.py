@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from boundary.jobs import Jobs, RetryPolicy
+from boundary.jobs.web import create_app
 from tests.waiting import eventually
-from tests.web.conftest import Client
+from tests.web.conftest import API, Client
 from tests.worker.conftest import working
 
 Dead = Callable[[int], list[str]]
@@ -191,6 +194,92 @@ def test_what_it_may_not_say(peek: Client, wrong: dict[str, Any]) -> None:
     for method, path, more in (("POST", "", {}), ("PUT", "/schedules/s", {"every": 60})):
         told = peek.api(method, path, json={"job_type": "elsewhere", **more, **wrong})
         assert (told.status_code, told.json()["code"]) == (422, "invalid_body"), told.text
+
+
+def result(ask: Client, id: object, timeout: int = 30) -> httpx.Response:
+    return ask.api("GET", f"/{id}/result", params={"timeout": timeout})
+
+
+def test_a_result_is_waited_for(ask: Client) -> None:
+    job = ask.jobs.enqueue("add", {"left": 1, "right": 2})
+    early = result(ask, job.id, 0)
+    assert (early.status_code, early.json()) == (202, {"id": str(job.id), "status": "pending"})
+    with working(ask.jobs):
+        told = result(ask, job.id)
+    assert told.status_code == 200, told.text
+    assert told.json() == {"id": str(job.id), "status": "completed", "result": 3}
+    assert result(ask, job.id, 0).json() == told.json()
+
+
+def test_a_result_that_never_comes_is_told_with_its_reason(ask: Client, dead: Dead) -> None:
+    (failed,) = dead(1)
+    told = result(ask, failed)
+    assert (told.status_code, told.json()["code"]) == (409, "job_failed")
+    assert told.headers["content-type"] == "application/problem+json"
+    assert "ConnectionError: no answer" in told.json()["detail"]
+    assert "hunter2" not in told.text
+    job = ask.jobs.enqueue("send_mail", {"to": "a", "token": "s3same"})
+    ask.jobs.worker().run_until_empty()
+    assert "s3same" not in result(ask, job.id).text
+    job = ask.jobs.enqueue("add", {"left": 1, "right": 2})
+    ask.jobs.cancel(job.id)
+    told = result(ask, job.id)
+    assert (told.status_code, told.json()["code"]) == (409, "job_cancelled")
+    told = result(ask, MISSING)
+    assert (told.status_code, told.json()["code"]) == (404, "job_not_found")
+    for wrong in ("31", "-1", "x", "0.5"):
+        told = ask.api("GET", f"/{MISSING}/result?timeout={wrong}")
+        assert (told.status_code, told.json()["code"]) == (400, "invalid_query")
+
+
+def test_secrets_in_a_result_are_hidden(peek: Client) -> None:
+    @peek.jobs.handler
+    def signs_in() -> dict[str, str]:
+        return {"user": "ada", "session_token": "hunter2"}
+
+    job = signs_in.enqueue()
+    peek.jobs.worker().run_until_empty()
+    told = result(peek, job.id).json()["result"]
+    assert told == {"user": "ada", "session_token": "[redacted]"}
+
+
+def test_who_waits_keeps_nobody_waiting_and_may_go_away(url: str) -> None:
+    with Jobs(url) as jobs:
+        job = jobs.enqueue("nobody_runs_this", {})
+        app = create_app(jobs)
+
+        async def waited() -> list[Any]:
+            leave, sent = asyncio.Event(), list[Any]()
+
+            async def receive() -> dict[str, Any]:
+                if not sent:
+                    sent.append("request")
+                    return {"type": "http.request", "body": b"", "more_body": False}
+                await leave.wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            scope = {
+                "type": "http", "method": "GET", "path": f"{API}/{job.id}/result", "root_path": "",
+                "headers": [(b"host", b"localhost")], "query_string": b"", "http_version": "1.1",
+                "scheme": "http", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+            }  # fmt: skip
+            waiting = asyncio.create_task(app(scope, receive, send))
+            async with asyncio.timeout(20):
+                transport = httpx.ASGITransport(app, client=("127.0.0.1", 2))
+                async with httpx.AsyncClient(transport=transport) as other:
+                    told = await other.get(f"http://127.0.0.1{API}/stats")
+                assert told.status_code == 200
+                assert not waiting.done()
+                leave.set()
+                await waiting
+            await jobs.aio.close()
+            return sent
+
+        sent = asyncio.run(waited())
+        assert sent[1]["status"] == 408
 
 
 def test_many_retries_want_to_be_confirmed(ask: Client, dead: Dead) -> None:

@@ -36,6 +36,11 @@ def shown(job: Job) -> Job:
     )
 
 
+def shown_text(text: str, job: Job | None) -> str:
+    """What is said of the job, redacted as its errors are."""
+    return redacted_text(text, _secrets(job))
+
+
 def _attempt(one: Attempt, secrets: frozenset[str]) -> Attempt:
     return one if one.error is None else replace(one, error=redacted_error(one.error, secrets))
 

@@ -15,7 +15,6 @@ from typing import Any, Final, Union, cast, get_args, get_origin
 import msgspec
 
 from boundary.jobs.shell.web.api.endpoint import Endpoint
-from boundary.jobs.shell.web.api.records import NotFound
 from boundary.jobs.shell.web.guarding import API
 from boundary.jobs.shell.web.problems import MEDIA, Problem
 
@@ -149,7 +148,7 @@ def _responses(one: Endpoint, of: dict[Any, Schema]) -> Schema:
             "content": {MEDIA: {"schema": of[Problem]}},
         }
     for kind in _answers(one):
-        status = "404" if kind is NotFound else str(one.success)
+        status = str(one.status_of(kind))
         found[status] = {"description": http.HTTPStatus(int(status)).phrase}
         if kind is not type(None):
             found[status]["content"] = {"application/json": {"schema": of[kind]}}

@@ -57,6 +57,7 @@ _STATUSES: tuple[tuple[str | type[JobsError], int], ...] = (
     ("unknown_handler", 422),
     ("cron", 422),
     ("job_not_found", 404),
+    ("result_timeout", 202),
     (ResultError, 409),
     (UsageError, 400),
     (BackendError, 503),
@@ -64,7 +65,10 @@ _STATUSES: tuple[tuple[str | type[JobsError], int], ...] = (
 
 
 def status_of(error: JobsError) -> int:
-    """The status of an error: 4xx if the request is the cause, 503 if the store is."""
+    """The status of an error: 4xx if the request is the cause, 503 if the store is.
+
+    A job that has not ended yet is no refusal: `GET /{id}/result` tells how it stands.
+    """
     for kind, status in _STATUSES:
         if error.code == kind if isinstance(kind, str) else isinstance(error, kind):
             return status

@@ -7,8 +7,9 @@ not: any endpoint. The types of a function are all there is to say of what it ta
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache, cached_property
 from typing import Any, Final, Generic, TypeVar, cast, get_args, get_type_hints
 from uuid import UUID
@@ -25,7 +26,6 @@ from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.hands import LONGEST_NAME
 from boundary.jobs.shell.web.access import Visitor
-from boundary.jobs.shell.web.api.records import NotFound
 from boundary.jobs.shell.web.guarding import BODY_LIMIT, too_large, visitor_of
 from boundary.jobs.shell.web.problems import Refusal, problem, refusal_of
 
@@ -96,22 +96,25 @@ class Endpoint:
         path: Below the API's, with ``{id}`` or ``{name}`` in it.
         call: The function; its first line of docstring is the summary.
         statuses: Those of the refusals that are its own, beside what every endpoint may answer.
-        success: The status of its answer.
+        success: The status of its answer, unless the answer's type has one of its own (`http_status`).
+        waits: It may take long, and ends when whoever asked goes away.
     """
 
     def __init__(
         self,
         method: str,
         path: str,
-        call: Callable[[Ask[Any, Any]], Awaitable[Any]],
+        call: Callable[[Ask[Any, Any]], Coroutine[Any, Any, Any]],
         *statuses: int,
         success: int = 200,
+        waits: bool = False,
     ) -> None:
         self.method = method
         self.path = path
         self.call = call
         self.statuses = statuses
         self.success = success
+        self.waits = waits
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
@@ -141,27 +144,53 @@ class Endpoint:
     async def respond(self, request: Request, jobs: Jobs) -> Response:
         """The response to a request."""
         try:
-            answer = await self.call(
-                Ask(
-                    jobs,
-                    visitor_of(request),
-                    request.path_params,
-                    read_query(request.query_params, self.query),
-                    None if self.body is None else await read_body(request, self.body),
-                )
+            ask = Ask(
+                jobs,
+                visitor_of(request),
+                request.path_params,
+                read_query(request.query_params, self.query),
+                None if self.body is None else await read_body(request, self.body),
             )
+            answer = self.call(ask)
+            answer = await (_while_there(request, answer) if self.waits else answer)
         except JobsError as error:
             return problem(refusal_of(error))
         except Refusal as refusal:
             return problem(refusal)
-        return _response(answer, self.success)
+        return _response(answer, self.status_of(type(answer)))
+
+    def status_of(self, answer: Any) -> int:
+        """The status of an answer of this type."""
+        return getattr(answer, "http_status", self.success)
 
 
-def _response(answer: object, success: int) -> Response:
+def _response(answer: object, status: int) -> Response:
     if answer is None:
-        return Response(status_code=success)
-    status = 404 if isinstance(answer, NotFound) else success
+        return Response(status_code=status)
     return Response(msgspec.json.encode(answer), status, media_type=JSON_MEDIA)
+
+
+async def _while_there(request: Request, answer: Coroutine[Any, Any, Any]) -> Any:
+    """The answer; it is given up when whoever asked goes away.
+
+    Raises:
+        Refusal: They have; nobody reads it.
+    """
+    waiting, gone = asyncio.create_task(answer), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+        raise Refusal(408, "incomplete", "whoever asked did not wait for the answer")
+    finally:
+        waiting.cancel()
+        gone.cancel()
+        await asyncio.gather(waiting, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 Q = TypeVar("Q", bound=Struct)

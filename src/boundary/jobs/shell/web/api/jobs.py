@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from boundary.jobs.core.records import Job
-from boundary.jobs.core.redaction import restored
+from boundary.jobs.core.redaction import redacted, restored
+from boundary.jobs.errors import JobCancelled, JobFailed, ResultTimeout
 from boundary.jobs.shell.flows import PAGE
 from boundary.jobs.shell.hands import Action
-from boundary.jobs.shell.shown import shown, shown_why
+from boundary.jobs.shell.shown import shown, shown_text, shown_why
 from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
 from boundary.jobs.shell.web.api.records import (
     Arguments,
@@ -25,13 +26,16 @@ from boundary.jobs.shell.web.api.records import (
     JobSearch,
     Latest,
     NewJobBody,
+    NoResultYet,
     NotFound,
     Nothing,
     OneJob,
+    Result,
+    ResultOf,
     Retried,
     RetryMany,
 )
-from boundary.jobs.shell.web.problems import Refusal
+from boundary.jobs.shell.web.problems import Refusal, status_of
 
 if TYPE_CHECKING:
     from boundary.jobs.shell.aio import AsyncJobs
@@ -61,6 +65,20 @@ async def get_job(ask: Ask[Nothing, None]) -> Explained:
     if why is None:
         raise not_found(ask.job_id)
     return Explained(job=shown(job), why=shown_why(why, job))
+
+
+async def job_result(ask: Ask[ResultOf, None]) -> Result | NoResultYet:
+    """What the job's handler returned, once it has; 202 if it has not ended within the time."""
+    job = _found(await ask.jobs.find(ask.job_id), ask.job_id)
+    try:
+        value = await ask.jobs.result(job.id, ask.query.timeout)
+    except ResultTimeout:
+        job = _found(await ask.jobs.find(job.id), job.id)
+        return NoResultYet(id=job.id, status=job.status)
+    except (JobFailed, JobCancelled) as error:
+        job = await ask.jobs.find(job.id) or job
+        raise Refusal(status_of(error), error.code, shown_text(error.message, job)) from None
+    return Result(id=job.id, status="completed", result=redacted(value))
 
 
 async def enqueue_job(ask: Ask[Nothing, NewJobBody]) -> OneJob:
@@ -174,6 +192,7 @@ ENDPOINTS = (
     Endpoint("POST", "/retry", retry_jobs, 409),
     Endpoint("POST", "/delete", delete_jobs, 409),
     Endpoint("GET", "/{id}", get_job, 404),
+    Endpoint("GET", "/{id}/result", job_result, 404, 409, waits=True),
     Endpoint("DELETE", "/{id}", delete_job, 404, success=204),
     Endpoint("PUT", "/{id}/args", edit_job, 404, 409),
     Endpoint("POST", "/{id}/retry", retry_job, 404, 409),

@@ -7,7 +7,7 @@ What does not: what is done with them.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -45,6 +45,9 @@ Most: TypeAlias = Annotated[int, Meta(ge=1, le=100_000)]
 Confirmation: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Retries: TypeAlias = Annotated[int, Meta(ge=0, le=1000)]
 
+LONGEST_WAIT: Final = 30
+"""Seconds a request may wait: less than proxies and clients commonly give one."""
+
 
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may stand in a query; anything else is refused.
@@ -78,6 +81,12 @@ class Latest(Query, frozen=True, kw_only=True):
     """How many of the newest."""
 
     limit: Limit = 20
+
+
+class ResultOf(Query, frozen=True, kw_only=True):
+    """How long to wait for a job's end: so many seconds; 0 only looks."""
+
+    timeout: Annotated[int, Meta(ge=0, le=LONGEST_WAIT)] = LONGEST_WAIT
 
 
 class HistoryOf(Query, frozen=True, kw_only=True):
@@ -326,7 +335,26 @@ class Retried(Struct, frozen=True, kw_only=True):
 class NotFound(Struct, frozen=True, kw_only=True):
     """The seed's answer when there is no such job."""
 
+    http_status: ClassVar[int] = 404
+
     error: str
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """A job that is completed, and what its handler returned; what looks like a secret is hidden."""
+
+    id: UUID
+    status: Status
+    result: JSON
+
+
+class NoResultYet(Struct, frozen=True, kw_only=True):
+    """A job that has not ended within the time; it goes on, and may be asked for again."""
+
+    http_status: ClassVar[int] = 202
+
+    id: UUID
+    status: Status
 
 
 class Count(Struct, frozen=True, kw_only=True):
