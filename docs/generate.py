@@ -23,7 +23,7 @@ from boundary.jobs.shell.web.api.endpoint import Endpoint
 from boundary.jobs.shell.web.api.records import LONGEST_WAIT
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.shell.web.guarding import API
-from boundary.jobs.shell.web.problems import status_of
+from boundary.jobs.shell.web.problems import CODES, status_of
 from docs import drawing
 from tests.chaos.scorecard import Scorecard, table
 
@@ -209,6 +209,17 @@ def errors_page() -> str:
         "`BackendError` and its kin say that the store, not your call, is the cause: the same call may",
         "succeed later. After `enqueue_uncertain`, call again with the same `job_id`: it makes no second job.",
         "",
+        "## Codes of the API alone",
+        "",
+        "What the app itself refuses, before a job or a store is asked:",
+        "",
+        "| code | HTTP | means | helps |",
+        "|---|---|---|---|",
+        *(
+            f"| `{code}` | {kind.status} | {kind.means} | {kind.remedy} |"
+            for code, kind in CODES.items()
+        ),
+        "",
         "`result_timeout` is no refusal over HTTP: `GET /{id}/result` answers 202 with the job's status.",
         "",
         "`Retry`, `Snooze`, `Cancel` and `Discard` are no errors but",
@@ -269,7 +280,8 @@ def http_page() -> str:
         "A refusal is `application/problem+json` with a stable [`code`](reference/errors.md): 400 a query, id or",
         "name that is none; 401, 403 who asks, or from where; 404, 405; 409 what the job's status does not allow, or",
         "a count to confirm; 413 a body above 1 MiB; 415; 422 a body that is none, or arguments the handler does",
-        "not take; 503 the store is away, with `Retry-After`.",
+        "not take; 503 the store is away, with `Retry-After`. One exception: `POST /{id}/retry` of a job that is not",
+        'stored answers 404 with the specification\'s `{"error": "Job not found"}` as `application/json`.',
     ]
     return "\n".join(lines) + "\n"
 

@@ -87,6 +87,10 @@ def test_what_there_is_is_named() -> None:
     codes = (DOCS / "reference" / "errors.md").read_text()
     for kind in generate.error_types():
         assert f"| `{kind.code}` | `{kind.__name__}` |" in codes, kind
+    from boundary.jobs.shell.web.problems import CODES
+
+    for code in CODES:
+        assert f"| `{code}` |" in codes, code
     for event in get_args(EventType):
         assert f"| `{event}` |" in (DOCS / "observability.md").read_text(), event
     names = (DOCS / "reference" / "api.md").read_text()

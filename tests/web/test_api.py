@@ -279,7 +279,7 @@ def test_who_waits_keeps_nobody_waiting_and_may_go_away(url: str) -> None:
             return sent
 
         sent = asyncio.run(waited())
-        assert sent[1]["status"] == 408
+        assert sent[1]["status"] == 400
 
 
 def test_many_retries_want_to_be_confirmed(ask: Client, dead: Dead) -> None:

@@ -180,7 +180,7 @@ def _not_served(printer: Printer) -> Callable[[Request, Exception], Coroutine[An
         code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
         path = route_path(request.scope)
         detail = f"there is no {request.method} {path:.200} here"
-        refusal = Refusal(error.status_code, code, detail)
+        refusal = Refusal(code, detail, status=error.status_code)
         if path.startswith(API):
             return problem(refusal, dict(error.headers or {}))
         return printer.whole(error_view(refusal), request)
@@ -191,4 +191,4 @@ def _not_served(printer: Printer) -> Callable[[Request, Exception], Coroutine[An
 async def _broken(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     detail = "this is a fault of boundary-jobs; the log has the details"
-    return problem(Refusal(500, "internal", detail))
+    return problem(Refusal("internal", detail))

@@ -98,7 +98,7 @@ class Guard:
         if visitor is None:
             return self._unknown(request)
         if not looking and visitor.role != "operator":
-            raise Refusal(403, "not_operator", "you may look here, but only an operator may act")
+            raise Refusal("not_operator", "you may look here, but only an operator may act")
         request.scope.setdefault("state", {})["visitor"] = visitor
         return None
 
@@ -109,7 +109,7 @@ class Guard:
             return RedirectResponse(f"{root}/sign-in", 303)
         headers = {"WWW-Authenticate": self._auth.challenge} if self._auth.challenge else None
         detail = "say who you are: the request has no credentials, or none that are known here"
-        return problem(Refusal(401, "unauthenticated", detail), headers)
+        return problem(Refusal("unauthenticated", detail), headers)
 
 
 def visitor_of(request: Request) -> Visitor:
@@ -128,15 +128,14 @@ def _check_local(request: Request) -> None:
     client = request.client.host if request.client else ""
     if _is_address(client) and not _is_loopback(client):
         raise Refusal(
-            403, "no_auth", f"{client} is another machine and this app has no auth; give it some"
+            "no_auth", f"{client} is another machine and this app has no auth; give it some"
         )
     host = _host(request.headers.get("host", ""))
     if host is None:
-        raise Refusal(403, "no_auth", "the request's Host header is no name and no address")
+        raise Refusal("no_auth", "the request's Host header is no name and no address")
     local = _is_loopback(host) if _is_address(host) else "." not in host.removesuffix(".localhost")
     if not local:
         raise Refusal(
-            403,
             "no_auth",
             f"{host[:100]} is a public name and this app has no auth; give it some, or use "
             "127.0.0.1 or localhost",
@@ -179,7 +178,6 @@ def _check_origin(headers: Headers) -> None:
         ours = origin is None or _netloc(origin) == headers.get("host", "").lower()
     if not ours:
         raise Refusal(
-            403,
             "cross_origin",
             f"this change was asked for by a page of another origin ({origin or site:.100})",
         )
@@ -200,4 +198,4 @@ def _check_size(headers: Headers) -> None:
 
 def too_large() -> Refusal:
     """The refusal of a body that is too large."""
-    return Refusal(413, "body_too_large", f"a body has at most {BODY_LIMIT:,} bytes here")
+    return Refusal("body_too_large", f"a body has at most {BODY_LIMIT:,} bytes here")

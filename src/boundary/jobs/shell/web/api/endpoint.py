@@ -84,7 +84,7 @@ def as_uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Refusal(
-            400, "malformed_id", f"{text!r:.80} is no id; it is a UUID such as 01932c5e-7a3c-…"
+            "malformed_id", f"{text!r:.80} is no id; it is a UUID such as 01932c5e-7a3c-…"
         ) from None
 
 
@@ -181,7 +181,7 @@ async def _while_there(request: Request, answer: Coroutine[Any, Any, Any]) -> An
         await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
             return waiting.result()
-        raise Refusal(408, "incomplete", "whoever asked did not wait for the answer")
+        raise Refusal("incomplete", "whoever asked did not wait for the answer")
     finally:
         waiting.cancel()
         gone.cancel()
@@ -205,7 +205,7 @@ def read_query(given: QueryParams, kind: type[Q]) -> Q:
     values: dict[str, str] = {}
     for name, value in given.multi_items():
         if name in values:
-            raise Refusal(400, "invalid_query", f"the parameter {name[:80]!r} is written twice")
+            raise Refusal("invalid_query", f"the parameter {name[:80]!r} is written twice")
         values[name] = value
     read = {
         name: _as_number(value) if name in numbers(kind) else value
@@ -215,9 +215,7 @@ def read_query(given: QueryParams, kind: type[Q]) -> Q:
         return msgspec.convert(read, kind)
     except msgspec.ValidationError as error:
         known = ", ".join(kind.__struct_fields__) or "none"
-        raise Refusal(
-            400, "invalid_query", f"query: {str(error)[:400]} (parameters: {known})"
-        ) from None
+        raise Refusal("invalid_query", f"query: {str(error)[:400]} (parameters: {known})") from None
 
 
 @cache
@@ -251,14 +249,14 @@ async def read_body(request: Request, kind: type[Q]) -> Q:
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != JSON_MEDIA:
-        raise Refusal(415, "not_json", f"the body is {JSON_MEDIA}, not {media[:80] or 'unnamed'!r}")
+        raise Refusal("not_json", f"the body is {JSON_MEDIA}, not {media[:80] or 'unnamed'!r}")
     data = await read_bytes(request)
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        raise Refusal(422, "invalid_body", f"body: {str(error)[:400]}") from None
+        raise Refusal("invalid_body", f"body: {str(error)[:400]}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, "malformed_json", f"the body is no JSON: {str(error)[:200]}") from None
+        raise Refusal("malformed_json", f"the body is no JSON: {str(error)[:200]}") from None
 
 
 async def read_bytes(request: Request) -> bytes:
@@ -274,5 +272,5 @@ async def read_bytes(request: Request) -> bytes:
             if len(data) > BODY_LIMIT:
                 raise too_large()
     except ClientDisconnect:
-        raise Refusal(400, "incomplete", "the body did not arrive") from None
+        raise Refusal("incomplete", "the body did not arrive") from None
     return bytes(data)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from boundary.jobs.core.records import Job
 from boundary.jobs.core.redaction import redacted, restored
-from boundary.jobs.errors import JobCancelled, JobFailed, ResultTimeout
+from boundary.jobs.errors import JobCancelled, JobFailed, JobNotFound, ResultTimeout
 from boundary.jobs.shell.flows import PAGE
 from boundary.jobs.shell.hands import Action
 from boundary.jobs.shell.shown import shown, shown_text, shown_why
@@ -35,7 +35,7 @@ from boundary.jobs.shell.web.api.records import (
     Retried,
     RetryMany,
 )
-from boundary.jobs.shell.web.problems import Refusal, status_of
+from boundary.jobs.shell.web.problems import Refusal, refusal_of, status_of
 
 if TYPE_CHECKING:
     from boundary.jobs.shell.aio import AsyncJobs
@@ -77,7 +77,8 @@ async def job_result(ask: Ask[ResultOf, None]) -> Result | NoResultYet:
         return NoResultYet(id=job.id, status=job.status)
     except (JobFailed, JobCancelled) as error:
         job = await ask.jobs.find(job.id) or job
-        raise Refusal(status_of(error), error.code, shown_text(error.message, job)) from None
+        told = shown_text(error.message, job)
+        raise Refusal(error.code, told, status=status_of(error)) from None
     return Result(id=job.id, status="completed", result=redacted(value))
 
 
@@ -88,7 +89,7 @@ async def enqueue_job(ask: Ask[Nothing, NewJobBody]) -> OneJob:
     try:
         draft = ask.door.draft(job_type, args, options)
     except TypeError as error:
-        raise Refusal(422, "arguments", str(error)) from None
+        raise Refusal("arguments", str(error)) from None
     return OneJob(job=shown(await ask.jobs.send(draft)))
 
 
@@ -107,7 +108,7 @@ async def edit_job(ask: Ask[Nothing, Arguments]) -> OneJob:
     try:
         job = await ask.jobs.edit(ask.job_id, args, by=ask.by)
     except TypeError as error:
-        raise Refusal(422, "arguments", str(error)) from None
+        raise Refusal("arguments", str(error)) from None
     return OneJob(job=shown(_found(job, ask.job_id)))
 
 
@@ -153,7 +154,6 @@ def confirmed(given: int | None, count: int, what: str) -> None:
     if given != count:
         said = "confirm is missing" if given is None else f"confirm says {given:,}"
         raise Refusal(
-            409,
             "confirm_count",
             f"{count:,} jobs would {what} and {said}; send confirm={count} to go on",
             count=count,
@@ -179,8 +179,8 @@ def _found(job: Job | None, job_id: UUID) -> Job:
 
 def not_found(job_id: UUID) -> Refusal:
     """The refusal for a job that is not there."""
-    return Refusal(
-        404, "job_not_found", f"no job {job_id} is stored: never enqueued, deleted, or not kept"
+    return refusal_of(
+        JobNotFound(f"no job {job_id} is stored: never enqueued, deleted, or not kept")
     )
 
 

@@ -134,7 +134,7 @@ async def _told(ask: Ask[Any, None], order: Callable[..., Awaitable[int]]) -> Co
     worker = ask.path["worker"]
     count = await order(None if worker == EVERY else worker, by=ask.by)
     if count == 0 and worker != EVERY:
-        raise Refusal(404, "worker_not_found", f"no live worker is called {worker!r:.160}")
+        raise Refusal("worker_not_found", f"no live worker is called {worker!r:.160}")
     return Count(count=count)
 
 
@@ -160,7 +160,7 @@ async def put_schedule(ask: Ask[Nothing, NewSchedule]) -> OneSchedule:
     try:
         made = await ask.jobs.schedule(ask.name, handler=given.pop("job_type"), by=ask.by, **given)
     except TypeError as error:
-        raise Refusal(422, "arguments", str(error)) from None
+        raise Refusal("arguments", str(error)) from None
     return OneSchedule(schedule=shown_schedule(made))
 
 
@@ -195,7 +195,7 @@ def _one(name: str, found: ScheduleInfo | None) -> OneSchedule:
 
 def no_schedule(name: str) -> Refusal:
     """The refusal for a schedule that is not there."""
-    return Refusal(404, "schedule_not_found", f"no schedule is called {name!r:.160}")
+    return Refusal("schedule_not_found", f"no schedule is called {name!r:.160}")
 
 
 async def delete_schedule(ask: Ask[Nothing, None]) -> None:

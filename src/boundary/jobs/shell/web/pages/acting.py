@@ -68,12 +68,12 @@ async def read_form(request: Request) -> Form:
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != FORM:
-        raise Refusal(415, "not_a_form", f"the body is {FORM}, not {media[:80] or 'unnamed'!r}")
+        raise Refusal("not_a_form", f"the body is {FORM}, not {media[:80] or 'unnamed'!r}")
     try:
         text = (await read_bytes(request)).decode()
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50))
     except ValueError:
-        raise Refusal(400, "malformed_form", "the form cannot be read") from None
+        raise Refusal("malformed_form", "the form cannot be read") from None
 
 
 def _local(path: str) -> str:
@@ -87,7 +87,7 @@ def _local(path: str) -> str:
 def _count(form: Form, name: str) -> int:
     text = form.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
-        raise Refusal(400, "invalid_form", f"{name} is a whole number, not {text!r:.40}")
+        raise Refusal("invalid_form", f"{name} is a whole number, not {text!r:.40}")
     return int(text)
 
 
@@ -97,7 +97,7 @@ def _rate(form: Form) -> float | None:
         return float(text) if text else None
     except ValueError:
         raise Refusal(
-            400, "invalid_form", f"the rate is a number of jobs a second, not {text!r:.40}"
+            "invalid_form", f"the rate is a number of jobs a second, not {text!r:.40}"
         ) from None
 
 
@@ -123,7 +123,7 @@ async def edit(ask: Ask[Form, None]) -> Done:
     try:
         job = await ask.jobs.edit(ask.job_id, args, by=ask.by, action=action)
     except TypeError as error:
-        raise Refusal(422, "arguments", str(error)) from None
+        raise Refusal("arguments", str(error)) from None
     if job is None:
         raise not_found(ask.job_id)
     return Done(f"{job.job_type} waits in {job.queue} with the arguments you gave.", action)
@@ -134,7 +134,7 @@ def _arguments(text: str) -> dict[str, JSON]:
         return msgspec.json.decode(text, type=dict[str, JSON])
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
         raise Refusal(
-            422, "invalid_form", f"the arguments are no JSON object: {str(error)[:200]}"
+            "invalid_form", f"the arguments are no JSON object: {str(error)[:200]}"
         ) from None
 
 
@@ -182,7 +182,7 @@ async def delete_group(ask: Ask[Form, None]) -> Done:
     form = ask.query
     limit = _count(form, "confirm")
     if not limit:
-        raise Refusal(400, "invalid_form", "confirm says how many, at least 1")
+        raise Refusal("invalid_form", "confirm says how many, at least 1")
     done = await ask.jobs.delete_failed(
         form.get("fingerprint", ""), queue=form.get("queue") or None, limit=limit, by=ask.by
     )
@@ -216,7 +216,6 @@ async def purge(ask: Ask[Form, None]) -> Done:
     waiting, agreed = load.size + load.scheduled, _count(ask.query, "confirm")
     if waiting > agreed:
         raise Refusal(
-            409,
             "confirm_count",
             f"{waiting:,} jobs wait in {ask.name} by now, not {agreed:,}; nothing was deleted",
         )
@@ -289,7 +288,7 @@ def _seconds(text: str) -> float:
         return float(text)
     except ValueError:
         raise Refusal(
-            400, "invalid_form", f"the interval is a number of seconds, not {text!r:.40}"
+            "invalid_form", f"the interval is a number of seconds, not {text!r:.40}"
         ) from None
 
 
@@ -322,7 +321,7 @@ async def restart(ask: Ask[Form, None]) -> Done:
 
 def _told(count: int, what: str) -> Done:
     if count == 0:
-        raise Refusal(404, "worker_not_found", "this worker has left meanwhile")
+        raise Refusal("worker_not_found", "this worker has left meanwhile")
     return Done(f"The worker {what}.")
 
 

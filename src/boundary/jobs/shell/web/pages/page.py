@@ -207,7 +207,7 @@ def error_view(error: JobsError | Refusal) -> View:
 
 def not_here() -> Refusal:
     """The refusal of what has moved while somebody watched it."""
-    return Refusal(404, "no_such_route", "this is not here any more; load the page again")
+    return Refusal("no_such_route", "this is not here any more; load the page again")
 
 
 def say(response: Response, note: Note, request: Request) -> None:
