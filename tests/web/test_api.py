@@ -273,6 +273,9 @@ def test_who_waits_keeps_nobody_waiting_and_may_go_away(url: str) -> None:
                     told = await other.get(f"http://127.0.0.1{API}/stats")
                 assert told.status_code == 200
                 assert not waiting.done()
+                await asyncio.sleep(
+                    0.5
+                )  # no more: by now it listens, or leaves while it is about to
                 leave.set()
                 await waiting
             await jobs.aio.close()

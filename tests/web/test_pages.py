@@ -83,6 +83,22 @@ def test_one_job(ask: Client, dead: Dead) -> None:
     assert ask("GET", "/jobs/01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001").status_code == 404
 
 
+def test_the_trace_a_job_belongs_to_is_shown(peek: Client) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    for parent, known in (
+        (f"00-{trace}-b7ad6b7169203331-01", True),
+        (f"00-{'0' * 32}-b7ad6b7169203331-01", False),
+        ("nonsense", False),
+        (7, False),
+        (None, False),
+    ):
+        metadata = {} if parent is None else {"traceparent": parent}
+        job = peek.jobs.enqueue("add", {"left": 1, "right": 2}, metadata=metadata)
+        page = peek("GET", f"/jobs/{job.id}").text
+        assert (f"<dt>Trace</dt><dd><code>{trace}</code></dd>" in page) is known, parent
+        assert ("<dt>Trace</dt>" in page) is known, parent
+
+
 def test_a_search_for_an_id_leads_to_the_job(ask: Client) -> None:
     job_id = ask.jobs.enqueue("add", {"left": 1, "right": 2}).id
     told = ask("GET", "/jobs", params={"q": f" {job_id} ", "status": ""})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from uuid import UUID
 
 from boundary.jobs.core.records import Job
@@ -29,6 +30,7 @@ async def job_page(ask: Ask[Nothing, None]) -> View:
             "runs": list(reversed(shown(job).attempts)),
             "can": can(job),
             "short_id": short_id(job.id),
+            "trace": trace_id(job),
         },
     )
 
@@ -43,6 +45,20 @@ def can(job: Job) -> frozenset[str]:
     if job.status in {"pending", "retrying", "running"} and not job.cancel_requested:
         found.add("cancel")
     return frozenset(found)
+
+
+_TRACEPARENT = re.compile(
+    r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*", re.ASCII
+)
+
+
+def trace_id(job: Job) -> str | None:
+    """By which a tracing tool finds what the job is part of; None: its metadata carries none.
+
+    Source: W3C Trace Context, `traceparent`.
+    """
+    found = _TRACEPARENT.fullmatch(str(job.metadata.get("traceparent", "")))
+    return None if found is None else found[1]
 
 
 def short_id(job_id: UUID) -> str:
