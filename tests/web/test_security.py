@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import httpx
 import pytest
+from starlette.routing import Route
 
 from boundary.jobs import Jobs, UsageError
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.web import BasicAuth, TokenAuth, Visitor, create_app
+from tests.waiting import PATIENCE
+from tests.web.browsing import served
 from tests.web.conftest import API, Client
 
 OPERATOR, VIEWER = "operators-token", "viewers-token"
@@ -65,6 +69,29 @@ def test_each_route_for_each_role(
     else:
         assert (viewer.status_code, viewer.json()["code"]) == (403, "not_operator")
     assert operator.status_code not in {400, 401, 403, 405, 415, 422, 500}
+
+
+def test_the_stream_of_totals_for_each_role(small: Jobs) -> None:
+    with served(create_app(small, TokenAuth(OPERATOR, VIEWER))) as address:
+        for headers, status in (
+            ({}, 401),
+            (bearer("guess"), 401),
+            (bearer(VIEWER), 200),
+            (bearer(OPERATOR), 200),
+        ):
+            where = f"{address}{API}/events"
+            with httpx.stream("GET", where, headers=headers, timeout=PATIENCE) as told:
+                assert told.status_code == status
+                if status == 200:
+                    assert next(told.iter_lines()) == "event: stats"
+
+
+def test_no_route_of_the_api_is_left_out(small: Jobs) -> None:
+    served_here = {
+        one.path for one in create_app(small).routes if isinstance(one, Route) and API in one.path
+    }
+    tried = {API + one.path for one in ENDPOINTS} | {f"{API}/openapi.json", f"{API}/events"}
+    assert served_here == tried
 
 
 def test_names_and_passwords(small: Jobs) -> None:
