@@ -192,12 +192,12 @@ class Supplied:
             self._kill_with_child()
         else:
             self.server.kill()
-        at = now()
         found = self.power.cut(chance, "tail") if is_cut else self.power.looked_at()
-        if self.flushed == "everysec" and how != "SIGTERM":
-            self.cuts.append(RolledBack(at, self._lasting(found)))
         self.power.on()
         time.sleep(chance.uniform(0.0, 0.5))
+        if self.flushed == "everysec" and how != "SIGTERM":
+            # Only now: who has its last answers may be slow to read them, and to write it down.
+            self.cuts.append(RolledBack(now(), self._lasting(found)))
         self.server.restart()
         self._safe = now()
         if is_cut:
