@@ -17,7 +17,7 @@ _native = ctypes.PyDLL(None)
 @jobs.handler
 def holds_the_gil(seconds: int, ctx: Context) -> int:
     """Once: whoever runs the job after that is not kept."""
-    note("start", ctx)
+    note("start", ctx, {"seconds": seconds})
     if ctx.job.crash_count == 0:
         _native.sleep(seconds)
     note("end", ctx)

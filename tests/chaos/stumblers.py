@@ -13,7 +13,7 @@ from tests.processes.tasks import jobs, note
 @jobs.handler
 def stumbles(seconds: float, ctx: Context) -> int:
     """Fails as often as its seconds say."""
-    note("start", ctx)
+    note("start", ctx, {"seconds": seconds})
     if ctx.attempt <= failures(seconds):
         note("fail", ctx)
         raise ValueError(f"attempt {ctx.attempt}")

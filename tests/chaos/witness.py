@@ -105,7 +105,7 @@ def leases_lost(floor: Floor) -> list[Fault]:
 
 def _journal(floor: Floor) -> list[Event]:
     return [
-        Began(line.job, line.token, str(line.pid), line.at)
+        Began(line.job, line.token, str(line.pid), line.at, line.args.encode() or None)
         if line.phase == "start"
         else Ended(line.job, line.token, str(line.pid), line.at, HOW.get(line.phase, line.phase))
         for line in floor.lines()

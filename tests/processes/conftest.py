@@ -28,13 +28,18 @@ its jobs, as it should."""
 
 
 class Line(NamedTuple):
-    """What a run wrote: its phase, job, fencing token and process, and when (ms)."""
+    """What a run wrote: its phase, job, fencing token and process, and when (ms).
+
+    Attributes:
+        args: What its handler was called with, as JSON; "" where it does not say.
+    """
 
     phase: str
     job: str
     token: int
     pid: int
     at: float
+    args: str = ""
 
 
 class Floor:
@@ -84,9 +89,10 @@ class Floor:
 
     def lines(self) -> list[Line]:
         """The journal so far."""
-        rows = (line.split() for line in self.journal.read_text().splitlines())
+        rows = (line.split(" ", 5) for line in self.journal.read_text().splitlines())
         return [
-            Line(phase, job, int(token), int(pid), float(at)) for phase, job, token, pid, at in rows
+            Line(phase, job, int(token), int(pid), float(at), *args)
+            for phase, job, token, pid, at, *args in rows
         ]
 
     def is_writable(self) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import json
 import os
 import signal
 import time
+from typing import Any
 
 from boundary.jobs import Context, Jobs
 from tests.processes.moments import now
@@ -15,15 +17,16 @@ jobs = Jobs()
 _journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
-def note(phase: str, ctx: Context) -> None:
-    """One line, whole, whatever happens next."""
-    line = f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()} {now():.3f}\n"
+def note(phase: str, ctx: Context, args: dict[str, Any] | None = None) -> None:
+    """One line, whole, whatever happens next; with the arguments as they arrived, if it gives them."""
+    told = "" if args is None else " " + json.dumps(args, sort_keys=True)
+    line = f"{phase} {ctx.job.id} {ctx.fencing_token} {os.getpid()} {now():.3f}{told}\n"
     os.write(_journal, line.encode())
 
 
 @jobs.handler
 async def on_loop(seconds: float, ctx: Context) -> int:
-    note("start", ctx)
+    note("start", ctx, {"seconds": seconds})
     await asyncio.sleep(seconds)
     note("end", ctx)
     return ctx.fencing_token
@@ -31,7 +34,7 @@ async def on_loop(seconds: float, ctx: Context) -> int:
 
 @jobs.handler
 def in_thread(seconds: float, ctx: Context) -> int:
-    note("start", ctx)
+    note("start", ctx, {"seconds": seconds})
     time.sleep(seconds)
     note("end", ctx)
     return ctx.fencing_token
