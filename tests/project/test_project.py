@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from boundary.jobs import Jobs
 from docs.generate import PAGES
+from tests.docs import pages
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -154,6 +157,33 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
     subprocess.run(enqueued, cwd=tmp_path, check=True, capture_output=True)
     done = subprocess.run(worker, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "to ada@example.com: Hi" in done.stdout
+
+
+def test_what_else_the_readme_shows_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its second block too, beside a worker, with addresses of ours and a job that has failed."""
+    page = ROOT / "README.md"
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    monkeypatch.setenv("BOUNDARY_JOBS_URL", url)
+    (tmp_path / "tasks.py").write_text(pages.blocks(page)[0][0][1])
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "boundary.jobs", "worker", "tasks"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with Jobs(url) as jobs:
+            bad = jobs.enqueue("send_email", {"whom": "Ada"}, queue="emails", max_retries=0)
+            eventually("it has failed", jobs.failed)
+            shown = pages.run(page, {"addresses": ["bob@example.com", "eve@example.com"]})
+            reminder, again = jobs.find(shown["reminder"].id), jobs.find(bad.id)
+            assert reminder is not None
+            assert again is not None
+            assert (reminder.status, again.status) == ("cancelled", "pending")
+            assert jobs.find(shown["job"].id).result == {"message_id": "msg-123"}
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def test_each_number_of_the_seeds_checklist_is_named_in_a_test() -> None:
