@@ -5,7 +5,8 @@ What belongs here: how long, how often, and where to. What does not: the experim
 
     SOAK=short   one round, minutes, as in CI
     SOAK=hour    rounds of the short form until an hour is over (SOAK_MINUTES: until so many are)
-    SOAK=long    one round of the long form, ten thousand kills and more: a night
+    SOAK=long    one round of the long form, ten thousand kills and more: a night; and ten thousand
+                 simulated days of schedules, which hand in no card
 
 Words after the command go to pytest: make soak SOAK=short ARGS="-k power". What happened stays below
 .soak/, a folder a round; a round that was well keeps its log and cards only.
@@ -27,6 +28,8 @@ ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".soak"
 LIMIT = {"short": 900, "hour": 900, "long": 36_000}
 """Seconds an experiment has that does not say so itself."""
+DAYS = "tests/worker/test_schedules.py::test_a_hundred_days_of_ticks_each_exactly_once"
+"""What is in the long form beside the experiments: a hundred times as many days."""
 
 
 def main(words: list[str]) -> int:
@@ -77,8 +80,9 @@ def _round(score: Scorecard, length: str, words: list[str]) -> None:
 def _experiments(folder: Path, length: str, seed: int, words: list[str]) -> int:
     """Every experiment has run; pytest's exit code, 124 if it was not done in time."""
     limit = LIMIT[length]
+    further = {"long": [DAYS]}.get(length, [])
     command = [
-        *(sys.executable, "-m", "pytest", "tests/chaos", "-m", "", "-n", "auto"),
+        *(sys.executable, "-m", "pytest", "tests/chaos", *further, "-m", "", "-n", "auto"),
         *("--dist", "worksteal", f"--timeout={limit}", f"--basetemp={folder / 'tmp'}"),
         *(f"--junitxml={folder / 'junit.xml'}", *words),
     ]
@@ -88,6 +92,7 @@ def _experiments(folder: Path, length: str, seed: int, words: list[str]) -> int:
         "SOAK_SEED": str(seed),
         "PATIENCE": os.environ.get("PATIENCE", "5"),
         "SOAK_CARDS": str(folder / "cards"),
+        **({"HYPOTHESIS_PROFILE": "thorough"} if length == "long" else {}),
     }
     with (folder / "log").open("wb") as log:
         try:

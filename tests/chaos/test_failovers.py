@@ -89,7 +89,7 @@ def test_a_failover_loses_nothing_that_was_acknowledged(tmp_path: Path, stack: E
     url = f"redis+sentinel://{hosts}/{made.master_name}/0"
     traffic = traffic_on(tmp_path, url, stack, durability="replicated", replicas=REPLICAS)
     ways = {"master killed": by_death, "master replaced": by_command}
-    for kind in itertools.islice(itertools.cycle(ways), scale(3, 60)):
+    for kind in itertools.islice(itertools.cycle(ways), scale(3, 120)):
         old = made.master
         with traffic.harm(kind):
             ways[kind](made, old)
@@ -109,7 +109,7 @@ def test_a_cluster_loses_nothing_that_was_acknowledged(tmp_path: Path, stack: Ex
     traffic = traffic_on(
         tmp_path, url, stack, durability="replicated", replicas=1, partitions=PARTITIONS
     )
-    for number in range(scale(2, 40)):
+    for number in range(scale(2, 80)):
         place = slot("jobs", number % PARTITIONS)
         old = made.owner(place)
         with traffic.harm("master killed"):
