@@ -28,7 +28,7 @@ import pytest
 
 from boundary.jobs import Job, Jobs
 from boundary.jobs.core.operations import Repair
-from boundary.jobs.core.records import RetryPolicy
+from boundary.jobs.core.retry import RetryPolicy
 from boundary.jobs.errors import JobsError
 from devservers.single import Server
 from tests.chaos.card import Card, hand_in, scale, seed

@@ -113,19 +113,27 @@ def test_retries_are_counted_not_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "policy",
+    ("given", "says"),
     [
-        RetryPolicy(strategy="quadratic"),  # type: ignore[arg-type]
-        RetryPolicy(initial_delay=-1),
-        RetryPolicy(max_delay=float("inf")),
-        RetryPolicy(initial_delay="1"),  # type: ignore[arg-type]
-        RetryPolicy(initial_delay=float("nan")),
-        RetryPolicy(jitter="false"),  # type: ignore[arg-type]
+        ({"strategy": "quadratic"}, "'quadratic'; it is one of exponential, linear, constant"),
+        ({"strategy": ["linear"]}, "no retry strategy"),
+        ({"initial_delay": -1}, "initial_delay .* seconds from 0 to ten years, not -1"),
+        ({"max_delay": float("inf")}, "max_delay .* not inf"),
+        ({"initial_delay": "1"}, "initial_delay .* not '1'"),
+        ({"initial_delay": float("nan")}, "initial_delay .* not nan"),
+        ({"jitter": "false"}, "jitter .* not 'false'"),
     ],
 )
-def test_a_wrong_policy_is_refused(policy: RetryPolicy) -> None:
-    with pytest.raises(UsageError):
-        retry.checked(policy)
+def test_a_wrong_policy_is_refused_where_it_is_made(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        RetryPolicy(**given)
+    with pytest.raises(UsageError, match=says):
+        replace(RetryPolicy(), **given)
+
+
+def test_a_retry_may_be_at_once() -> None:
+    policy = RetryPolicy("constant", initial_delay=0, max_delay=0)
+    assert retry.delay_ms(1, policy, 0.5) == 0
 
 
 @pytest.mark.parametrize(

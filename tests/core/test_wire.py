@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, SecretStr
 from boundary.jobs.core import conversion, trails, wire
 from boundary.jobs.core.job import FailedRun, Job, JobError, Progress, RetryPolicy
 from boundary.jobs.core.records import Attempt
+from boundary.jobs.core.retry import LONGEST_DELAY
 from boundary.jobs.core.wire import Payload, Record
 from boundary.jobs.errors import RecordError, SerializationError
 
@@ -597,10 +598,11 @@ class TestWholeJobs:
         policy = RetryPolicy("constant", 0.000_1, 0.000_2)
         assert wire.retry_policy(wire.retry_fields(policy)) == RetryPolicy("constant", 0.001, 0.001)
 
-    def test_a_policy_without_end_is_stored(self) -> None:
-        fields = wire.retry_fields(RetryPolicy("linear", 1.0, float("inf")))
-        data = wire.encode_payload(Payload(1, {}, 3, fields))
-        assert wire.decode_payload(data).retry == fields
+    def test_a_policy_beyond_ours_can_be_read(self) -> None:
+        """Another program may store any number of milliseconds."""
+        data = wire.encode_payload(Payload(1, {}, 3, ("linear", 1_500, 2**62, True)))
+        policy = wire.retry_policy(wire.decode_payload(data).retry)
+        assert policy == RetryPolicy("linear", 1.5, LONGEST_DELAY)
 
     def test_args_that_json_cannot_carry_are_named(self) -> None:
         job = Job(id=ID, job_type="t", args={"x": object()}, created_at=NOON, updated_at=NOON)

@@ -13,9 +13,9 @@ from boundary.jobs.core.records import (
     JobError,
     Priority,
     Progress,
-    RetryPolicy,
     Status,
 )
+from boundary.jobs.core.retry import RetryPolicy
 from boundary.jobs.core.secret import Secret
 from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.steering import Cancel, Discard, JobResult, Retry, Snooze

@@ -24,15 +24,14 @@ from boundary.jobs.core.records import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_QUEUE,
     JSON,
-    BackoffStrategy,
     FailedRun,
     Job,
     JobError,
     Priority,
     Progress,
-    RetryPolicy,
     Status,
 )
+from boundary.jobs.core.retry import BackoffStrategy, RetryPolicy
 from boundary.jobs.core.steering import as_job_error
 from boundary.jobs.errors import UsageError
 
@@ -193,16 +192,14 @@ def prepare_retry(
 
 def _policy(config: RetryPolicy | Mapping[str, Any]) -> RetryPolicy:
     if isinstance(config, RetryPolicy):
-        return retries.checked(config)
+        return config
     given = _known("the retry config", config, _CONFIG)
     retries.checked_retries(given.get("max_retries", DEFAULT_MAX_RETRIES))
-    return retries.checked(
-        RetryPolicy(
-            strategy=given.get("backoff_strategy", "exponential"),
-            initial_delay=_seconds(given, "initial_delay_ms", 1_000),
-            max_delay=_seconds(given, "max_delay_ms", 60_000),
-            jitter=given.get("jitter", True),
-        )
+    return RetryPolicy(
+        strategy=given.get("backoff_strategy", "exponential"),
+        initial_delay=_seconds(given, "initial_delay_ms", 1_000),
+        max_delay=_seconds(given, "max_delay_ms", 60_000),
+        jitter=given.get("jitter", True),
     )
 
 

@@ -14,37 +14,16 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from boundary.jobs.core.redaction import redacted
+from boundary.jobs.core.retry import RetryPolicy
 
 JSON: TypeAlias = Any
 """A JSON value: null, boolean, number, string, list, or mapping with string keys."""
 
 Status: TypeAlias = Literal["pending", "running", "completed", "failed", "retrying", "cancelled"]
 Priority: TypeAlias = Literal["critical", "high", "normal", "low"]
-BackoffStrategy: TypeAlias = Literal["exponential", "linear", "constant"]
 
 DEFAULT_QUEUE = "default"
 DEFAULT_MAX_RETRIES = 3
-
-
-class RetryPolicy(Struct, frozen=True, gc=False):
-    """How long a failed job waits before it runs again.
-
-    Attributes:
-        strategy: ``exponential`` (initial x 2^(n-1)), ``linear`` (initial x n) or ``constant``.
-        initial_delay: Seconds before the first retry, above 0.
-        max_delay: Seconds no delay exceeds, jitter included.
-        jitter: Multiply each delay by a factor drawn evenly from [0.9, 1.1) before the cap.
-
-    Raises:
-        UsageError: A value is out of range.
-
-    Source: the seed's "Retry Behavior".
-    """
-
-    strategy: BackoffStrategy = "exponential"
-    initial_delay: float = 1.0
-    max_delay: float = 60.0
-    jitter: bool = True
 
 
 class JobError(Struct, frozen=True, gc=False):

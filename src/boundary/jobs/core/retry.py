@@ -5,10 +5,14 @@ What belongs here: the seed's backoff. What does not: who drew `u`, and what hap
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
-from boundary.jobs.core.records import BackoffStrategy, RetryPolicy
+from msgspec import Struct
+
 from boundary.jobs.errors import UsageError
+
+BackoffStrategy: TypeAlias = Literal["exponential", "linear", "constant"]
+_STRATEGIES: Final = get_args(BackoffStrategy)
 
 MOST_RETRIES: Final = 1_000
 JITTER: Final = 0.1
@@ -19,6 +23,45 @@ LONGEST_DELAY: Final = 10 * 365 * 24 * 3600.0
 
 _MOST_DOUBLINGS: Final = 64
 _MOST_STEPS: Final = 2**_MOST_DOUBLINGS
+
+
+class RetryPolicy(Struct, frozen=True, gc=False):
+    """How long a failed job waits before it runs again.
+
+    Attributes:
+        strategy: ``exponential`` (initial x 2^(n-1)), ``linear`` (initial x n) or ``constant``.
+        initial_delay: Seconds before the first retry, from 0 (at once) to ten years.
+        max_delay: Seconds no delay exceeds, jitter included, from 0 to ten years.
+        jitter: Multiply each delay by a factor drawn evenly from [0.9, 1.1) before the cap.
+
+    Raises:
+        UsageError: A value is out of its range; the message names it.
+
+    Source: the seed's "Retry Behavior".
+    """
+
+    strategy: BackoffStrategy = "exponential"
+    initial_delay: float = 1.0
+    max_delay: float = 60.0
+    jitter: bool = True
+
+    def __post_init__(self) -> None:
+        if self.strategy not in _STRATEGIES:
+            raise UsageError(
+                f"there is no retry strategy {self.strategy!r}; it is one of "
+                f"{', '.join(_STRATEGIES)}"
+            )
+        _check_seconds("initial_delay", self.initial_delay)
+        _check_seconds("max_delay", self.max_delay)
+        if type(self.jitter) is not bool:
+            raise UsageError(f"jitter of a retry policy is True or False, not {self.jitter!r}")
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or not 0 <= value <= LONGEST_DELAY:
+        raise UsageError(
+            f"{name} of a retry policy is a number of seconds from 0 to ten years, not {value!r}"
+        )
 
 
 def delay_ms(number: int, policy: RetryPolicy, u: float) -> int:
@@ -45,36 +88,13 @@ def _growth(number: int, strategy: BackoffStrategy) -> float:
             return 2.0 ** min(number - 1, _MOST_DOUBLINGS)
         case "linear":
             return float(min(number, _MOST_STEPS))
-        case "constant":  # pragma: no branch (`checked` lets no other strategy in)
+        case "constant":  # pragma: no branch (a policy has no other)
             return 1.0
 
 
 def next_step(retry_count: int, max_retries: int) -> Literal["retry", "exhausted"]:
     """What follows a failed run of a job that has used `retry_count` of its retries."""
     return "retry" if retry_count < max_retries else "exhausted"
-
-
-def checked(policy: RetryPolicy) -> RetryPolicy:
-    """The policy, if it makes sense.
-
-    Raises:
-        UsageError: A field is out of its range; the message names it.
-    """
-    if policy.strategy not in get_args(BackoffStrategy):
-        raise UsageError(
-            f"there is no retry strategy {policy.strategy!r}; it is one of "
-            f"{', '.join(get_args(BackoffStrategy))}"
-        )
-    for field in ("initial_delay", "max_delay"):
-        value = getattr(policy, field)
-        if not isinstance(value, int | float) or not 0 <= value <= LONGEST_DELAY:
-            raise UsageError(
-                f"{field} of a retry policy is a number of seconds from 0 to ten years, "
-                f"not {value!r}"
-            )
-    if type(policy.jitter) is not bool:
-        raise UsageError(f"jitter of a retry policy is True or False, not {policy.jitter!r}")
-    return policy
 
 
 def checked_retries(max_retries: object) -> int:

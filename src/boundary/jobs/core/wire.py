@@ -23,11 +23,10 @@ from msgspec import Meta, Struct, msgpack
 from boundary.jobs.core.nesting import NESTING_LIMIT, is_too_deep
 from boundary.jobs.core.records import (
     JSON,
-    BackoffStrategy,
     Progress,
-    RetryPolicy,
     Status,
 )
+from boundary.jobs.core.retry import LONGEST_DELAY, BackoffStrategy, RetryPolicy
 from boundary.jobs.core.secret import Secret, sealed
 from boundary.jobs.errors import RecordError, SerializationError
 
@@ -128,6 +127,8 @@ class Payload(Struct, array_like=True, frozen=True, gc=False):
     keep_ms: int | None = None
     metadata: dict[str, Any] | None = None
 
+
+_DEFAULT_RETRY = RetryPolicy()
 
 encode: Callable[[object], bytes] = msgpack.Encoder().encode
 _decode_payload = msgpack.Decoder(Payload).decode
@@ -315,7 +316,7 @@ def unreadable(part: str, data: bytes, error: Exception) -> str:
 
 def retry_fields(policy: RetryPolicy) -> RetryFields | None:
     """A policy as it is stored, delays at least a millisecond; the default one costs nothing."""
-    if policy == RetryPolicy():
+    if policy == _DEFAULT_RETRY:
         return None
     return (
         policy.strategy,
@@ -326,15 +327,19 @@ def retry_fields(policy: RetryPolicy) -> RetryFields | None:
 
 
 def _delay_ms(seconds: float) -> int:
-    return max(1, round(min(seconds * 1000, _LONGEST_MS)))
+    return max(1, round(seconds * 1000))
 
 
 def retry_policy(fields: RetryFields | None) -> RetryPolicy:
-    """The policy `retry_fields` stored."""
+    """The policy `retry_fields` stored; delays another program stored are the longest at most."""
     if fields is None:
-        return RetryPolicy()
+        return _DEFAULT_RETRY
     strategy, initial_ms, max_ms, jitter = fields
-    return RetryPolicy(strategy, initial_ms / 1000, max_ms / 1000, jitter)
+    return RetryPolicy(strategy, _seconds(initial_ms), _seconds(max_ms), jitter)
+
+
+def _seconds(delay_ms: int) -> float:
+    return LONGEST_DELAY if delay_ms > LONGEST_DELAY * 1000 else delay_ms / 1000
 
 
 def decode_progress(data: bytes) -> tuple[float, str | None]:

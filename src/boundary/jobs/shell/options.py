@@ -21,8 +21,8 @@ from boundary.jobs.core.records import (
     DEFAULT_QUEUE,
     JSON,
     Priority,
-    RetryPolicy,
 )
+from boundary.jobs.core.retry import RetryPolicy
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import UsageError
 
@@ -288,7 +288,7 @@ def _metadata(value: Mapping[str, Any] | None) -> dict[str, JSON] | None:
 def _retry(value: object) -> RetryPolicy:
     if not isinstance(value, RetryPolicy):
         raise UsageError(f"retry is a RetryPolicy, not {value!r:.80}")
-    return retry.checked(value)
+    return value
 
 
 def _job_id(given: object) -> bytes | None:
