@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from boundary.jobs import Jobs
 from boundary.jobs.shell.cli.app import COMMANDS, run
 from boundary.jobs.shell.cli.done import operator
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 from tests.worker.conftest import working
 
 MISSING = "01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001"
@@ -221,6 +222,41 @@ def test_enqueue_cancel_delete(url: str, jobs: Jobs, capsys: pytest.CaptureFixtu
     assert "add --yes" in capsys.readouterr().err
     assert run(["delete", MISSING, "--yes", "--url", url]) == 0
     assert run(["delete", MISSING, "--yes", "--url", url]) == 1
+
+
+def test_what_runs_is_stopped_only_by_a_yes(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A waiting one is cancelled unasked: that can be undone."""
+    go_on = threading.Event()
+
+    @jobs.handler
+    def lasts() -> None:
+        go_on.wait(PATIENCE)
+
+    id = str(jobs.enqueue("lasts", {}).id)
+    with working(jobs):
+        eventually("it runs", lambda: jobs.search(status="running").jobs)
+        assert run(["cancel", id, "--url", url]) == 2
+        assert "cannot be undone. Nobody is here to answer" in " ".join(
+            capsys.readouterr().err.split()
+        )
+        assert not jobs.search().jobs[0].cancel_requested
+        done = told(capsys, "cancel", id, "--yes", "--url", url)
+        assert (done["job"]["status"], done["action"]) == ("running", None)
+        go_on.set()
+
+
+def test_every_worker_is_replaced_only_by_a_yes(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with working(jobs):
+        eventually("the worker is known", jobs.workers)
+        assert run(["restart", "--url", url]) == 2
+        assert "Replace every worker? Nobody is here" in capsys.readouterr().err
+        assert [one.status for one in jobs.workers()] == ["idle"]
+        done = told(capsys, "restart", "--yes", "--url", url)
+        assert (done["what"], done["target"], done["count"]) == ("restart", "every worker", 1)
 
 
 def test_retry_one_and_all(url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]) -> None:

@@ -197,11 +197,15 @@ def _per_second(text: str) -> float:
 _UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
 
-def cancel(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
-    """A waiting job never runs; a running one is asked to stop."""
+def cancel(context: typer.Context, job_id: JobId, yes: Yes = False, as_json: Json = False) -> None:
+    """A waiting job never runs; a running one is asked to stop, which nothing takes back."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         action = jobs.new_action()
+        before = terminal.found(jobs.find(job_id), job_id)
+        if before.status == "running":  # one that begins this moment is stopped unasked
+            asked = f"Job {before.id} runs. Ask it to stop? That cannot be undone."
+            terminal.confirm(asked, yes=yes)
         job = terminal.found(jobs.cancel(job_id, by=operator(), action=action), job_id)
     stopped = job.status == "cancelled"
     words = f"{job.id} is cancelled" if stopped else f"{job.id} runs; it was asked to stop"

@@ -45,9 +45,14 @@ def drain(
     _instruct(terminal, "drain", worker, said, as_json=as_json)
 
 
-def restart(context: typer.Context, worker: Worker = None, as_json: Json = False) -> None:
+def restart(
+    context: typer.Context, worker: Worker = None, yes: Yes = False, as_json: Json = False
+) -> None:
     """Workers are replaced by new processes, one after another, without a gap."""
-    _instruct(context.obj, "restart", worker, ("is replaced", "are replaced"), as_json=as_json)
+    terminal: Terminal = context.obj
+    if worker is None:
+        terminal.confirm("Replace every worker?", yes=yes)
+    _instruct(terminal, "restart", worker, ("is replaced", "are replaced"), as_json=as_json)
 
 
 def _instruct(
