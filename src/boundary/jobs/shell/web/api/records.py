@@ -16,13 +16,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from boundary.jobs.core.operations import Misfire
 from boundary.jobs.core.records import (
     JSON,
-    BackoffStrategy,
     Job,
     Priority,
-    RetryPolicy,
     Status,
 )
-from boundary.jobs.core.retry import LONGEST_DELAY
+from boundary.jobs.core.retry import LONGEST_DELAY, BackoffStrategy, RetryPolicy
 from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import By
