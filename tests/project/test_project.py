@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from boundary.jobs import Jobs
+from boundary.jobs import errors as jobs_errors
 from docs.generate import PAGES
 from tests.docs import pages
 from tests.waiting import eventually
@@ -78,6 +79,19 @@ def test_what_is_not_pure_is_seen(code: str) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
 def test_every_file_says_what_belongs_in_it(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_every_error_is_made_somewhere() -> None:
+    """Else somebody catches it in vain."""
+    made = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
+    errors: list[type] = [getattr(jobs_errors, name) for name in jobs_errors.__all__]
+    kinds = {base for one in errors for base in one.__bases__}
+    assert [one.__name__ for one in errors if one not in kinds and one.__name__ not in made] == []
 
 
 def test_versions_are_pinned_without_an_address() -> None:

@@ -42,7 +42,6 @@ from boundary.jobs.errors import (
     StoreFormatError,
     StoreFull,
     StoreRefused,
-    UnknownHandler,
     UsageError,
 )
 from boundary.jobs.shell.aio import AsyncJobs
@@ -110,7 +109,6 @@ __all__ = [
     "StoreFull",
     "StoreRefused",
     "UndoResult",
-    "UnknownHandler",
     "UsageError",
     "Why",
     "WorkerInfo",

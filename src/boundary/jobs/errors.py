@@ -9,7 +9,6 @@ from `code`).
     │   ├── ConfigError            a file, a key or a variable of the configuration
     │   ├── InvalidName            a queue, job type or schedule name with other characters
     │   ├── DuplicateHandler       one job type registered twice
-    │   ├── UnknownHandler         a door was asked for a job type nobody registered
     │   ├── SerializationError     an argument or result that JSON cannot carry
     │   ├── PayloadTooLarge        arguments and metadata above the limit
     │   ├── CronError              an expression that is wrong or never fires
@@ -58,7 +57,6 @@ __all__ = [
     "StoreFormatError",
     "StoreFull",
     "StoreRefused",
-    "UnknownHandler",
     "UsageError",
 ]
 
@@ -100,12 +98,6 @@ class DuplicateHandler(UsageError):
     """A job type has a handler already."""
 
     code = "duplicate_handler"
-
-
-class UnknownHandler(UsageError):
-    """No handler is registered for the job type."""
-
-    code = "unknown_handler"
 
 
 class SerializationError(UsageError):

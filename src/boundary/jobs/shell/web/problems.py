@@ -104,7 +104,6 @@ _STATUSES: tuple[tuple[str | type[JobsError], int], ...] = (
     ("record", 409),
     ("payload_too_large", 413),
     ("serialization", 422),
-    ("unknown_handler", 422),
     ("cron", 422),
     ("job_not_found", 404),
     ("result_timeout", 202),
