@@ -81,6 +81,40 @@ def test_every_file_says_what_belongs_in_it(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+CODE_BY_NAME = {
+    "shell/signature.py": {"eval"},  # annotations in the source of a handler
+    "shell/isolation/address.py": {"import_module"},  # where a registered handler was defined
+    "shell/isolation/cell.py": {"import_module"},  # modules of registered handlers
+    "shell/cli/processes.py": {"import_module"},  # an optional package
+    "shell/cli/working.py": {"import_module"},  # the module somebody names at the prompt
+    "shell/loops.py": {"import_module"},  # an optional package
+    "testing/kit.py": {"import_module"},  # the module of somebody's test options
+}
+"""Who makes code out of a text, and none of these texts comes from a store."""
+
+MAKE_CODE = {"eval", "exec", "compile", "import_module", "__import__", "run_path", "run_module"}
+UNPACK_CODE = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml", "runpy", "code"}
+
+
+def test_code_is_made_of_texts_at_the_known_places_only() -> None:
+    """SECURITY.md: nothing is imported by a name from the store, nothing is unpickled."""
+    found: dict[str, set[str]] = {}
+    for path in SOURCES:
+        name = path.relative_to(ROOT / "src/boundary").as_posix().removeprefix("jobs/")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Name | ast.Attribute):
+                named = node.id if isinstance(node, ast.Name) else node.attr
+                of_re = isinstance(node, ast.Attribute) and ast.unparse(node.value) == "re"
+                if named in MAKE_CODE and not of_re:
+                    found.setdefault(name, set()).add(named)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                modules = {alias.name for alias in node.names}
+                if isinstance(node, ast.ImportFrom):
+                    modules = {node.module or ""}
+                assert not {one.partition(".")[0] for one in modules} & UNPACK_CODE, name
+    assert found == CODE_BY_NAME
+
+
 def test_every_error_is_made_somewhere() -> None:
     """Else somebody catches it in vain."""
     made = {
