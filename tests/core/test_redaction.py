@@ -122,3 +122,11 @@ def test_what_was_too_deep_to_be_shown_comes_back() -> None:
         value = [value]
     assert restored(redacted(value), value) == value
     assert restored(value, redacted(value)) == value, "what somebody gives is left as it is"
+
+
+def test_names_that_are_no_texts_are_shown_as_texts() -> None:
+    value: JSON = {1: "x", None: "y", b"password": "canary", (1,): {2.5: 0}}
+    shown = redacted(value)
+    assert shown == {"1": "x", "None": "y", "b'password'": HIDDEN, "(1,)": {"2.5": 0}}
+    assert secrets_in(value) == {"canary"}
+    assert restored(shown, value)["b'password'"] == "canary"

@@ -598,6 +598,11 @@ class TestWholeJobs:
         policy = RetryPolicy("constant", 0.000_1, 0.000_2)
         assert wire.retry_policy(wire.retry_fields(policy)) == RetryPolicy("constant", 0.001, 0.001)
 
+    def test_extensions_of_messagepack_are_unreadable(self) -> None:
+        data = msgpack.encode([1, {"x": msgpack.Ext(5, b"abc")}, 3])
+        with pytest.raises(RecordError, match="an extension of type 5, 3 bytes, is no JSON"):
+            wire.decode_payload(data)
+
     def test_a_policy_beyond_ours_can_be_read(self) -> None:
         """Another program may store any number of milliseconds."""
         data = wire.encode_payload(Payload(1, {}, 3, ("linear", 1_500, 2**62, True)))

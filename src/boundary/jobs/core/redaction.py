@@ -41,6 +41,11 @@ def is_secret(name: str) -> bool:
     return plain.endswith(_LAST) or any(part in plain for part in _PARTS)
 
 
+def named(members: dict[str, JSON]) -> list[tuple[str, JSON]]:
+    """What a mapping holds, by names that are texts: another program may store other ones."""
+    return [(name if type(name) is str else str(name), each) for name, each in members.items()]
+
+
 def redacted(value: JSON, levels: int = NESTING_LIMIT + 1) -> JSON:
     """The value, with `HIDDEN` for whatever a mapping in it holds under the name of a secret.
 
@@ -53,7 +58,7 @@ def redacted(value: JSON, levels: int = NESTING_LIMIT + 1) -> JSON:
     if isinstance(value, dict):
         return {
             name: HIDDEN if is_secret(name) and each is not None else redacted(each, levels - 1)
-            for name, each in cast("dict[str, JSON]", value).items()
+            for name, each in named(cast("dict[str, JSON]", value))
         }
     if isinstance(value, list | tuple):
         return [redacted(each, levels - 1) for each in cast("list[JSON]", value)]
@@ -74,8 +79,8 @@ def secrets_in(value: JSON) -> frozenset[str]:
     while ahead:
         one, hidden = ahead.pop()
         if isinstance(one, dict):
-            named = cast("dict[str, JSON]", one).items()
-            ahead += [(each, hidden or is_secret(name)) for name, each in named]
+            members = named(cast("dict[str, JSON]", one))
+            ahead += [(each, hidden or is_secret(name)) for name, each in members]
         elif isinstance(one, list | tuple):
             ahead += [(each, hidden) for each in cast("list[JSON]", one)]
         elif hidden and one is not None and not isinstance(one, bool):
@@ -108,7 +113,7 @@ def restored(value: JSON, before: JSON, levels: int = NESTING_LIMIT + 1) -> JSON
         left_out = value == TOO_DEEP and isinstance(before, dict | list)
         return cast("JSON", before if left_out else value)
     if isinstance(value, dict) and isinstance(before, dict):
-        old = cast("dict[str, JSON]", before)
+        old = dict(named(cast("dict[str, JSON]", before)))
         return {
             name: old[name]
             if each == HIDDEN and name in old and is_secret(name)

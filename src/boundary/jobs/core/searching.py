@@ -20,7 +20,7 @@ from typing import Final, cast
 from msgspec import Struct, msgpack
 
 from boundary.jobs.core import trails, wire
-from boundary.jobs.core.redaction import is_secret, redacted_text, secrets_in
+from boundary.jobs.core.redaction import is_secret, named, redacted_text, secrets_in
 from boundary.jobs.core.trails import Trail
 from boundary.jobs.core.wire import Payload, Record
 from boundary.jobs.errors import RecordError
@@ -98,10 +98,10 @@ def _holds(value: object, what: Sought) -> bool:
     while ahead:
         one = ahead.pop()
         if isinstance(one, dict):
-            members = cast("dict[str, object]", one)
-            if any(what.text in name for name in members):
+            members = named(cast("dict[str, object]", one))
+            if any(what.text in name for name, _ in members):
                 return True
-            ahead += [each for name, each in members.items() if not is_secret(name)]
+            ahead += [each for name, each in members if not is_secret(name)]
         elif isinstance(one, list | tuple):
             ahead += cast("list[object]", one)
         elif _is(one, what):

@@ -16,7 +16,7 @@ from boundary.jobs.core.records import (
     JobError,
 )
 from boundary.jobs.core.redaction import redacted_text
-from boundary.jobs.core.wire import DAMAGE, Millis, as_utf8, encode, unreadable
+from boundary.jobs.core.wire import DAMAGE, Millis, as_utf8, encode, no_extension, unreadable
 from boundary.jobs.errors import RecordError
 
 ERRORS_KEPT = 10
@@ -46,7 +46,7 @@ class Trail(Struct, frozen=True, gc=False):
     by: str | None = None
 
 
-_decode_trail = msgpack.Decoder(Trail).decode
+_decode_trail = msgpack.Decoder(Trail, ext_hook=no_extension).decode
 _decode_kept = msgpack.Decoder(dict[str, Any]).decode
 
 

@@ -131,7 +131,18 @@ class Payload(Struct, array_like=True, frozen=True, gc=False):
 _DEFAULT_RETRY = RetryPolicy()
 
 encode: Callable[[object], bytes] = msgpack.Encoder().encode
-_decode_payload = msgpack.Decoder(Payload).decode
+
+
+def no_extension(code: int, data: memoryview) -> object:
+    """Of MessagePack's extensions, which other programs may use, JSON has none: it is unreadable.
+
+    Raises:
+        msgspec.ValidationError: Always.
+    """
+    raise msgspec.ValidationError(f"an extension of type {code}, {len(data)} bytes, is no JSON")
+
+
+_decode_payload = msgpack.Decoder(Payload, ext_hook=no_extension).decode
 
 _decode_progress = msgpack.Decoder(tuple[float, str | None]).decode
 _decode_fields = msgpack.Decoder(list[msgspec.Raw]).decode
