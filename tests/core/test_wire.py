@@ -598,6 +598,18 @@ class TestWholeJobs:
         policy = RetryPolicy("constant", 0.000_1, 0.000_2)
         assert wire.retry_policy(wire.retry_fields(policy)) == RetryPolicy("constant", 0.001, 0.001)
 
+    @pytest.mark.parametrize("levels", [65, 500, 100_000])
+    def test_what_is_nested_too_deep_is_named_with_a_remedy(self, levels: int) -> None:
+        value: object = 1
+        for level in range(levels):
+            value = {"a": value} if level % 2 else (value,)
+        with pytest.raises(SerializationError, match=r"argument 'x' .* 64 levels.*; flatten it"):
+            wire.json_value(value, "argument 'x'")
+
+    def test_what_looks_deep_in_its_bytes_is_looked_at(self) -> None:
+        for value in ("ü" * 100, ["ü" * 100], [[200]] * 100, [{"a": [1]}] * 100):
+            assert wire.json_value(value, "x") == value
+
     def test_extensions_of_messagepack_are_unreadable(self) -> None:
         data = msgpack.encode([1, {"x": msgpack.Ext(5, b"abc")}, 3])
         with pytest.raises(RecordError, match="an extension of type 5, 3 bytes, is no JSON"):
