@@ -45,6 +45,12 @@ def test_errors_and_reasons() -> None:
     assert not mentions(done, "msg-8")
 
 
+def test_a_record_that_cannot_be_read_and_may_hold_a_secret_is_not_found() -> None:
+    broken = replace(RECORD, payload=b"\xc1 note \xa8password\xa6canary")
+    assert not mentions(broken, "note")
+    assert not mentions(broken, "can")
+
+
 def test_a_record_that_cannot_be_read_is_searched_as_bytes() -> None:
     damaged = replace(RECORD, payload=b"\xc1 a rest of text")
     assert mentions(damaged, "rest of")

@@ -615,6 +615,13 @@ class TestWholeJobs:
         with pytest.raises(RecordError, match="an extension of type 5, 3 bytes, is no JSON"):
             wire.decode_payload(data)
 
+    def test_what_cannot_be_read_shows_no_secret(self) -> None:
+        data = b"\x93\x01\x81\xa5token\xadcanary-7f3b19\xc1"
+        with pytest.raises(RecordError, match=r"23 bytes are kept: \[redacted\]"):
+            wire.decode_payload(data[:23])
+        with pytest.raises(RecordError, match=r"10 bytes are kept: 93 01 81 a5 6f 74"):
+            wire.decode_payload(b"\x93\x01\x81\xa5other\xc1")
+
     def test_a_policy_beyond_ours_can_be_read(self) -> None:
         """Another program may store any number of milliseconds."""
         data = wire.encode_payload(Payload(1, {}, 3, ("linear", 1_500, 2**62, True)))

@@ -28,9 +28,10 @@ VALUES = {
     "a fraction as a name": b"\x81\xca\x3f\x80\x00\x00\x02",
     "an extension": b"\xd4\x05\x00",
     "an extension as a name": b"\x81\xd4\x05\x00\x02",
+    "an extension beside a secret": b"\x82\xa5token" + STORED + b"\xa1x\xd4\x05\x00",
     "no UTF-8": b"\xa2\xff\xfe",
 }
-UNREADABLE = {"an extension", "an extension as a name", "no UTF-8"}
+UNREADABLE = {"an extension", "an extension beside a secret", "an extension as a name", "no UTF-8"}
 
 
 @pytest.fixture(params=["sqlite", "redis"])

@@ -41,6 +41,14 @@ def is_secret(name: str) -> bool:
     return plain.endswith(_LAST) or any(part in plain for part in _PARTS)
 
 
+_NAME: Final = re.compile(rb"[A-Za-z0-9_.-]+")
+
+
+def names_a_secret(data: bytes) -> bool:
+    """Whether the name of a secret may be among bytes that cannot be read any better."""
+    return any(is_secret(word.decode()) for word in _NAME.findall(data))
+
+
 def named(members: dict[str, JSON]) -> list[tuple[str, JSON]]:
     """What a mapping holds, by names that are texts: another program may store other ones."""
     return [(name if type(name) is str else str(name), each) for name, each in members.items()]

@@ -20,7 +20,13 @@ from typing import Final, cast
 from msgspec import Struct, msgpack
 
 from boundary.jobs.core import trails, wire
-from boundary.jobs.core.redaction import is_secret, named, redacted_text, secrets_in
+from boundary.jobs.core.redaction import (
+    is_secret,
+    named,
+    names_a_secret,
+    redacted_text,
+    secrets_in,
+)
 from boundary.jobs.core.trails import Trail
 from boundary.jobs.core.wire import Payload, Record
 from boundary.jobs.errors import RecordError
@@ -79,7 +85,8 @@ def _forms(number: float) -> list[bytes]:
 def mentions(record: Record, text: str) -> bool:
     """Whether the job's arguments, metadata, result or errors hold what this text stands for.
 
-    Of a record that cannot be read it is asked whether the text occurs in its bytes.
+    Of a record that cannot be read it is asked whether the text occurs in its bytes, unless these may
+    hold a secret.
     """
     what = sought(text)
     if not any(one in record.payload or one in record.trail for one in what.needles):
@@ -87,7 +94,8 @@ def mentions(record: Record, text: str) -> bool:
     try:
         payload, trail = wire.decode_payload(record.payload), trails.decode_trail(record.trail)
     except RecordError:
-        return what.needles[0] in record.payload or what.needles[0] in record.trail
+        parts = (record.payload, record.trail)
+        return any(what.needles[0] in one for one in parts) and not any(map(names_a_secret, parts))
     result = () if trail.result is None else (trail.result,)
     values = (payload.args, payload.metadata or {}, result)
     return any(_holds(one, what) for one in values) or _tells(payload, trail, what)

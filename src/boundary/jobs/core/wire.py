@@ -26,6 +26,7 @@ from boundary.jobs.core.records import (
     Progress,
     Status,
 )
+from boundary.jobs.core.redaction import HIDDEN, names_a_secret
 from boundary.jobs.core.retry import LONGEST_DELAY, BackoffStrategy, RetryPolicy
 from boundary.jobs.core.secret import Secret, sealed
 from boundary.jobs.errors import RecordError, SerializationError
@@ -320,7 +321,10 @@ def _check_version(version: int, data: bytes) -> None:
 
 def unreadable(part: str, data: bytes, error: Exception) -> str:
     """What the error of a part of a record says that cannot be read."""
-    shown = data[:SHOWN].hex(" ") + (" …" if len(data) > SHOWN else "")
+    if names_a_secret(data[:SHOWN]):
+        shown = HIDDEN
+    else:
+        shown = data[:SHOWN].hex(" ") + (" …" if len(data) > SHOWN else "")
     why = "it is nested too deep" if isinstance(error, RecursionError) else error
     return f"the {part} cannot be read ({why}); {len(data)} bytes are kept: {shown}"
 
