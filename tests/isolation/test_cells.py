@@ -496,7 +496,14 @@ def test_an_enqueue_has_no_say_in_it(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize(
     ("size", "count"),
-    [("64MB", 0), ("1 GiB", 1 << 30), ("1.5g", 1_500_000_000), (1 << 27, 1 << 27)],
+    [
+        ("63MB", 0),
+        ("64MB", 64 << 20),
+        ("1 GiB", 1 << 30),
+        ("1.5g", 3 << 29),
+        ("512M", 512 << 20),
+        (1 << 27, 1 << 27),
+    ],
 )
 def test_sizes(jobs: Jobs, size: Any, count: int) -> None:
     if not count:

@@ -6,7 +6,6 @@ store keeps. What does not: arguments (`signature`), and making the job (`draft`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, cast
@@ -25,6 +24,7 @@ from boundary.jobs.core.records import (
 from boundary.jobs.core.retry import RetryPolicy
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import UsageError
+from boundary.jobs.shell.sizes import size
 
 LEAST_MEMORY = 64 << 20
 """Bytes below which no interpreter with this library starts a handler."""
@@ -169,25 +169,17 @@ def isolation(given: Mapping[str, Any]) -> tuple[Isolation | None, dict[str, Any
     return Isolation(None if memory is None else _bytes(memory), runs), rest
 
 
-_UNITS = {"": 1, "k": 1_000, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?|)b?\s*", re.IGNORECASE | re.ASCII)
-
-
-def _bytes(size: object) -> int:
+def _bytes(given: object) -> int:
     """A number of bytes, given as such or with a unit."""
-    found = _SIZE.fullmatch(size) if isinstance(size, str) else None
-    if found is not None:
-        number = round(float(found[1]) * _UNITS[found[2].lower()])
-    elif isinstance(size, int) and not isinstance(size, bool):
-        number = size
-    else:
+    number = size(given)
+    if number is None:
         raise UsageError(
-            f'memory_limit is a number of bytes or a text such as "512 MiB", not {size!r:.80}'
+            f'memory_limit is a number of bytes or a text such as "512 MiB", not {given!r:.80}'
         )
     if not LEAST_MEMORY <= number < 1 << 62:
         raise UsageError(
             f"memory_limit is at least {LEAST_MEMORY:,} bytes (64 MiB: the interpreter's own part), "
-            f"not {size!r:.80}"
+            f"not {given!r:.80}"
         )
     return number
 

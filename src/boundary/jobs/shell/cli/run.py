@@ -47,7 +47,7 @@ def worker(
         int | None, typer.Option(min=0, help="Replace a process after so many jobs.")
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="Replace a process that has more memory: 512M, 2G.")
+        str | None, typer.Option(help="Replace a process that has more memory: 512M, 2G; M is MiB.")
     ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="Leave when nothing is ready.")] = False,
     reload: Annotated[

@@ -23,6 +23,7 @@ from boundary.jobs.shell.child import Line
 from boundary.jobs.shell.cli.codes import IN_MEMORY, USAGE
 from boundary.jobs.shell.cli.processes import supervise, work_alone, work_as_child
 from boundary.jobs.shell.config import shown_url
+from boundary.jobs.shell.sizes import size
 
 if TYPE_CHECKING:
     from boundary.jobs.shell.worker import Worker
@@ -70,21 +71,26 @@ def work(orders: Orders) -> int:
     if line is None and (orders.reload or (orders.processes or 1) > 1):
         return supervise(orders.arguments, orders.processes or 1, reload=orders.reload)
     jobs = load(orders.target, orders.url)
-    made = _made(jobs, orders)
+    worker = made(jobs, orders)
     count = orders.processes or jobs.settings.workers.count
-    if line is None and (count > 1 or made.setup.max_jobs or made.setup.max_memory):
+    if line is None and (count > 1 or worker.setup.max_jobs or worker.setup.max_memory):
         return supervise(orders.arguments, count, reload=False)
     if line is None or line.number == 1:
-        _introduce(orders, jobs, made, count)
+        _introduce(orders, jobs, worker, count)
     with jobs:
         if line is None:
-            work_alone(made, orders.arguments, burst=orders.burst, health_port=orders.health_port)
+            work_alone(worker, orders.arguments, burst=orders.burst, health_port=orders.health_port)
         else:
-            work_as_child(made, line, burst=orders.burst, health_port=orders.health_port)
+            work_as_child(worker, line, burst=orders.burst, health_port=orders.health_port)
     return 0
 
 
-def _made(jobs: Jobs, orders: Orders) -> Worker:
+def made(jobs: Jobs, orders: Orders) -> Worker:
+    """The worker these orders ask for.
+
+    Raises:
+        UsageError: An option is not what it may be.
+    """
     names, weights = served(orders.queues)
     slots, memory = orders.concurrency, orders.max_memory
     return jobs.worker(
@@ -109,15 +115,11 @@ def _has_color(orders: Orders) -> bool:
 
 
 def _bytes(text: str) -> int:
-    """A size as a person writes it: 512M, 2G, 1073741824."""
-    number, unit = text[:-1], text[-1:].upper()
-    if unit.isdigit():
-        number, unit = text, ""
-    try:
-        power = {"": 0, "K": 10, "M": 20, "G": 30}[unit]
-        return round(float(number) * 2.0**power)
-    except (KeyError, ValueError, OverflowError):
-        raise UsageError(f"--max-memory is a size such as 512M or 2G, not {text!r}") from None
+    """A size as a person writes it."""
+    number = size(text)
+    if number is None:
+        raise UsageError(f"--max-memory is a size such as 512M or 2 GiB, not {text!r}")
+    return number
 
 
 def _configure_logs(orders: Orders) -> None:
