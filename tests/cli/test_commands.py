@@ -550,6 +550,50 @@ def test_the_doctor_finds_what_is_wrong(
     assert run(["doctor", "--url", f"sqlite:///{tmp_path}/none/x.db"]) == 3
 
 
+def test_a_bad_configuration_is_a_matter_of_usage_for_the_doctor_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BOUNDARY_JOBS_WORKERS_LEASE", "soon")
+    for words in (["stats"], ["doctor"], ["doctor", "--json"]):
+        assert run(words) == 2
+        said = capsys.readouterr()
+        assert "BOUNDARY_JOBS_WORKERS_LEASE is 'soon'" in said.out + said.err
+    monkeypatch.delenv("BOUNDARY_JOBS_WORKERS_LEASE")
+    assert run(["doctor", "--url", "bogus://x"]) == 2
+
+
+def holds(process: int, name: str) -> bool:
+    """Whether the process has a file of this name open."""
+    try:
+        return name in {one.readlink().name for one in Path(f"/proc/{process}/fd").iterdir()}
+    except OSError:  # one was closed meanwhile
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="nobody tells what is open")
+@pytest.mark.parametrize("words", [("enqueue", "works"), ("doctor",)])
+def test_what_is_interrupted_says_so_by_its_exit_code(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """The store answers only when the test is over: a SQLite file that somebody has locked."""
+    with Jobs(f"sqlite:///{tmp_path}/boundary-jobs.db") as made:
+        made.stats()
+    with closing(sqlite3.connect(tmp_path / "boundary-jobs.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "boundary.jobs", *words],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        eventually("it waits for the file", lambda: holds(process.pid, "boundary-jobs.db"))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+
+
 def test_the_doctor_does_not_prescribe_for_another_program_s_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -814,7 +858,8 @@ def test_the_demo_leaves_no_worker_behind(tmp_path: Path, number: signal.Signals
         worker = eventually("a worker is at work", jobs.workers)[0]
         demo.send_signal(number)
         said, _ = demo.communicate(timeout=20)
-        assert demo.returncode == 130
+        assert demo.returncode == 0
+        assert "stopped; no process is left behind" in said
         assert "no process is left behind" in said
         with pytest.raises(ProcessLookupError):
             os.kill(worker.pid, 0)

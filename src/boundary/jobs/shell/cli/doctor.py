@@ -23,7 +23,7 @@ from boundary.jobs.core.wire import at
 from boundary.jobs.errors import JobsError
 from boundary.jobs.ports import Backend, Finding
 from boundary.jobs.shell.cli import tables
-from boundary.jobs.shell.cli.codes import REFUSED, UNREACHABLE
+from boundary.jobs.shell.cli.codes import REFUSED, UNREACHABLE, USAGE
 from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import Terminal
 
@@ -68,7 +68,10 @@ Mend = Annotated[
 
 
 def doctor(context: typer.Context, repair: Mend = False, as_json: Json = False) -> None:
-    """Examine configuration, store, clock, workers and jobs; exit 1 if something needs mending."""
+    """Examine configuration, store, clock, workers and jobs; exit 1 if something needs mending.
+
+    As everywhere 2 is for a configuration that cannot be read, 3 for a store that cannot be reached.
+    """
     terminal: Terminal = context.obj
     findings = list(_examine(terminal, mend=repair))
     if as_json:
@@ -79,6 +82,8 @@ def doctor(context: typer.Context, repair: Mend = False, as_json: Json = False) 
             word, style = marks[one.state]
             line = Text.assemble((f"{word:>5} ", style), (f"{one.what}: ", "bold"), one.text)
             terminal.out.print(line, soft_wrap=True)
+    if any(one.what == "configuration" and one.state == "problem" for one in findings):
+        raise typer.Exit(USAGE)
     if any(one.what == "store" and one.state == "problem" for one in findings):
         raise typer.Exit(UNREACHABLE)
     if any(one.state == "problem" for one in findings):
