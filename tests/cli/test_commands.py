@@ -828,9 +828,22 @@ def test_a_worker_stops_soon_at_a_signal(tmp_path: Path) -> None:
         assert jobs.workers() == []
 
 
-def test_a_worker_does_not_pass_over_a_configuration_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("worker", "tasks", "--burst"),
+        ("schedules", "tasks"),
+        ("bench", "--jobs", "100"),
+        ("demo",),
+    ],
+    ids=" ".join,
+)
+def test_no_command_passes_over_a_configuration_file(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     (tmp_path / "tasks.py").write_text(TASKS)
-    done = command(tmp_path, "--config", "x.toml", "worker", "tasks", "--burst")
+    (tmp_path / "x.toml").write_text("namespace = 'shop'\n")
+    done = command(tmp_path, "--config", "x.toml", *words)
     assert done.returncode == 2
     assert "boundary-jobs.toml" in done.stderr
 

@@ -84,7 +84,10 @@ def options(
         str | None,
         typer.Option(help="The store: sqlite:///jobs.db, redis://localhost:6379/0."),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file with settings; a worker, demo and bench take none."),
+    ] = None,
     no_color: Annotated[
         bool, typer.Option("--no-color", help="No colours; NO_COLOR=1 does it too.")
     ] = False,

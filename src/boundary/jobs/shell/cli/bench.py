@@ -47,8 +47,9 @@ def measure(terminal: Terminal, count: int) -> Measured:
 
     Raises:
         UsageError: Somebody's worker is alive in the given store, and would take the jobs; or the
-            store is in memory.
+            store is in memory; or there is a --config, which it does not read.
     """
+    terminal.refuse_config("bench")
     if terminal.url is not None and in_memory(terminal.url):
         raise UsageError(IN_MEMORY)
     with (

@@ -13,6 +13,12 @@ IN_MEMORY = (
 )
 """Why no command but the doctor takes it."""
 
+OWN_SETTINGS = (
+    "has settings of its own and does not read --config; put the file here as boundary-jobs.toml, or "
+    "set variables (BOUNDARY_JOBS_WORKERS_LEASE=10000)"
+)
+"""What is said of a command that would pass over a configuration file."""
+
 _CODES: tuple[tuple[type[JobsError] | str, int], ...] = (
     ("illegal_transition", REFUSED),
     (ResultError, REFUSED),

@@ -84,6 +84,7 @@ def schedules(
 
 def _found(terminal: Terminal, target: str | None) -> list[ScheduleInfo]:
     if target is not None:
+        terminal.refuse_config("a module")
         with load(target, terminal.url) as jobs:
             return jobs.declared_schedules()
     with terminal.jobs() as jobs:

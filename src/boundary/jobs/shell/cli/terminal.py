@@ -18,7 +18,7 @@ from rich.console import Console
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell.cli.codes import IN_MEMORY, REFUSED, USAGE
+from boundary.jobs.shell.cli.codes import IN_MEMORY, OWN_SETTINGS, REFUSED, USAGE
 from boundary.jobs.shell.connect import in_memory
 
 if TYPE_CHECKING:
@@ -56,6 +56,15 @@ class Terminal:
     def any_jobs(self) -> Jobs:
         """The same, were it the memory of this process."""
         return Jobs(self.url, config=self.config)
+
+    def refuse_config(self, who: str) -> None:
+        """Go on only without --config, which this one would pass over.
+
+        Raises:
+            UsageError: There is one.
+        """
+        if self.config is not None:
+            raise UsageError(f"{who} {OWN_SETTINGS}")
 
     def json(self, value: Any) -> None:
         """One JSON document on standard output."""

@@ -380,6 +380,7 @@ def run_demo(terminal: Terminal, *, folder: Path | None, keep: bool, capture: Pa
         folder: Where its files go; None: a temporary folder, removed unless `keep`.
         capture: Write `demo.svg` and `demo.txt` into this folder.
     """
+    terminal.refuse_config("the demo")
     if terminal.url is not None and in_memory(terminal.url):
         raise UsageError(
             "the demo's worker is a process of its own and cannot see a memory:// store; leave "
