@@ -20,6 +20,7 @@ import pytest
 from boundary.jobs import Jobs
 from boundary.jobs.shell.cli.app import COMMANDS, run
 from boundary.jobs.shell.cli.done import operator
+from tests.cli.sitting import Sitting
 from tests.waiting import PATIENCE, eventually
 from tests.worker.conftest import working
 
@@ -222,6 +223,24 @@ def test_enqueue_cancel_delete(url: str, jobs: Jobs, capsys: pytest.CaptureFixtu
     assert "add --yes" in capsys.readouterr().err
     assert run(["delete", MISSING, "--yes", "--url", url]) == 0
     assert run(["delete", MISSING, "--yes", "--url", url]) == 1
+
+
+@pytest.mark.parametrize("words", [("retry", "--all"), ("purge", "default")], ids=" ".join)
+def test_a_terminal_sees_how_far_it_is_and_a_program_does_not(
+    url: str, jobs: Jobs, words: tuple[str, ...]
+) -> None:
+    def fill() -> None:
+        jobs.purge("default")
+        jobs.enqueue_many(jobs.draft("fails", {"why": "no"}, {}) for _ in range(300))
+        if words[0] == "retry":
+            jobs.worker().run_until_empty()
+
+    command = [sys.executable, "-m", "boundary.jobs", *words, "--yes", "--url", url]
+    for options, is_seen in (([], True), (["--json"], False)):
+        fill()
+        with Sitting(*command, *options) as sitting:
+            assert sitting.ended() == 0
+        assert ("300/300" in sitting.raw.decode()) is is_seen
 
 
 def test_what_runs_is_stopped_only_by_a_yes(

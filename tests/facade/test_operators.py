@@ -193,6 +193,25 @@ def test_a_group_is_deleted_and_comes_back(jobs: Jobs) -> None:
     assert len(jobs.history("breaks", limit=300)) == 260
 
 
+def test_an_act_on_many_tells_how_far_it_is(jobs: Jobs) -> None:
+    cause, told = dead(jobs, 260), list[int]()
+    jobs.retry_failed(fingerprint=cause, progress=told.append)
+    assert (told[0], told[-1]) == (250, 260)
+    told.clear()
+    assert jobs.purge("default", progress=told.append) == told[-1] == 260
+    assert told == sorted(told)
+    told.clear()
+    jobs.enqueue("breaks", {"number": 1})
+    jobs.worker().run_until_empty()
+
+    async def awaited() -> None:
+        async with jobs:
+            await jobs.aio.delete_failed(cause, progress=told.append)
+
+    asyncio.run(awaited())
+    assert told[-1] == 1
+
+
 def test_each_act_is_logged_and_undone(jobs: Jobs) -> None:
     job = jobs.enqueue("works", {"n": 1})
     acts = [jobs.new_action() for _ in range(4)]

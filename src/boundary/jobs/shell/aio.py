@@ -235,11 +235,14 @@ class AsyncJobs:
         rate: float | None = None,
         by: str | None = None,
         action: JobId | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> Action:
         """As `Jobs.retry_failed`."""
         pick = operators.picked(fingerprint, queue, job_type, limit)
         hand = self._jobs.hand(by, action)
-        return await self._run(operators.retry_failed(pick, hand, first=first, rate=rate))
+        return await self._run(
+            operators.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
+        )
 
     async def delete_failed(
         self,
@@ -249,10 +252,13 @@ class AsyncJobs:
         limit: int | None = None,
         by: str | None = None,
         action: JobId | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> Action:
         """As `Jobs.delete_failed`."""
         pick = operators.picked(fingerprint, queue, None, limit)
-        return await self._run(operators.delete_failed(pick, self._jobs.hand(by, action)))
+        return await self._run(
+            operators.delete_failed(pick, self._jobs.hand(by, action), progress=progress)
+        )
 
     async def edit(
         self,
@@ -320,9 +326,18 @@ class AsyncJobs:
         """As `Jobs.restart_workers`."""
         return await self._run(order_flows.instruct("restart", worker, self._jobs.hand(by, action)))
 
-    async def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
+    async def purge(
+        self,
+        queue: str,
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> int:
         """As `Jobs.purge`."""
-        return await self._run(operators.purge(queue, self._jobs.hand(by, action)))
+        return await self._run(
+            operators.purge(queue, self._jobs.hand(by, action), progress=progress)
+        )
 
     async def schedule(
         self,

@@ -487,6 +487,7 @@ class Jobs(Declaring):
         rate: float | None = None,
         by: str | None = None,
         action: JobId | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> Action:
         """Dead letters that match wait in their queues again, each at most once.
 
@@ -499,13 +500,16 @@ class Jobs(Declaring):
             rate: So many a second of the others become ready; None: all at once.
             by: See `Jobs.audit`.
             action: See `Jobs.audit`.
+            progress: Called with how many there are so far, after each batch of them.
 
         Raises:
             UsageError: A condition is not what it may be.
         """
         pick = operators.picked(fingerprint, queue, job_type, limit)
         hand = self.hand(by, action)
-        return self._run(operators.retry_failed(pick, hand, first=first, rate=rate))
+        return self._run(
+            operators.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
+        )
 
     def delete_failed(
         self,
@@ -515,15 +519,17 @@ class Jobs(Declaring):
         limit: int | None = None,
         by: str | None = None,
         action: JobId | None = None,
+        progress: Callable[[int], object] | None = None,
     ) -> Action:
         """Dead letters with this cause are gone; undoable for a minute, if `by` somebody.
 
         Args:
             queue: Only those of this queue.
             limit: At most so many, those first that died first.
+            progress: As of `retry_failed`.
         """
         pick = operators.picked(fingerprint, queue, None, limit)
-        return self._run(operators.delete_failed(pick, self.hand(by, action)))
+        return self._run(operators.delete_failed(pick, self.hand(by, action), progress=progress))
 
     def edit(
         self,
@@ -637,9 +643,20 @@ class Jobs(Declaring):
         """
         return self._run(order_flows.instruct("restart", worker, self.hand(by, action)))
 
-    def purge(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> int:
-        """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many."""
-        return self._run(operators.purge(queue, self.hand(by, action)))
+    def purge(
+        self,
+        queue: str,
+        *,
+        by: str | None = None,
+        action: JobId | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> int:
+        """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many.
+
+        Args:
+            progress: As of `retry_failed`.
+        """
+        return self._run(operators.purge(queue, self.hand(by, action), progress=progress))
 
     def schedule(
         self,

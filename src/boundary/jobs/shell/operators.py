@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import count as counting
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct
@@ -157,8 +157,17 @@ def picked(
     )
 
 
+Told: TypeAlias = Callable[[int], object]
+"""Called with how many jobs an act on many has changed so far, after each batch."""
+
+
 def retry_failed(
-    pick: Picked, hand: Hand | None, *, first: int = 0, rate: float | None = None
+    pick: Picked,
+    hand: Hand | None,
+    *,
+    first: int = 0,
+    rate: float | None = None,
+    progress: Told | None = None,
 ) -> Flow[Action]:
     """Dead letters wait again, each at most once: `first` of them at once, the others spaced."""
     if rate is not None and not 0 < rate <= FASTEST:
@@ -174,7 +183,7 @@ def retry_failed(
         yield from _tell_retried(done)
         return len(done)
 
-    return (yield from _each_batch("retry", pick, hand, retried))
+    return (yield from _each_batch("retry", pick, hand, retried, progress))
 
 
 def _tell_retried(ids: tuple[bytes, ...]) -> Flow[None]:
@@ -191,13 +200,13 @@ def _delay(number: int, first: int, rate: float) -> int:
 FASTEST = 100_000
 
 
-def delete_failed(pick: Picked, hand: Hand | None) -> Flow[Action]:
+def delete_failed(pick: Picked, hand: Hand | None, *, progress: Told | None = None) -> Flow[Action]:
     """Dead letters are gone."""
 
     def deleted(ids: tuple[bytes, ...], act: Act | None) -> Flow[int]:
         return sum((yield from ask(Delete(ids, act))))
 
-    return (yield from _each_batch("delete", pick, hand, deleted))
+    return (yield from _each_batch("delete", pick, hand, deleted, progress))
 
 
 def _each_batch(
@@ -205,6 +214,7 @@ def _each_batch(
     pick: Picked,
     hand: Hand | None,
     do: Callable[[tuple[bytes, ...], Act | None], Flow[int]],
+    progress: Told | None,
 ) -> Flow[Action]:
     """Do it to the dead letters meant, batch by batch; those that die meanwhile are left out."""
     until = yield from ask(Time())
@@ -217,6 +227,8 @@ def _each_batch(
             act = hand.act(what, pick.target, undoable=done + len(ids) <= ASIDE)
         changed = (yield from do(ids, act)) if ids else 0
         done += changed
+        if progress is not None:
+            progress(done)
         if cursor is None and not changed:
             break
         if pick.fingerprint is None and cursor is None:
@@ -244,7 +256,7 @@ def _action(what: What, target: str, count: int, hand: Hand | None, *, undoable:
     )
 
 
-def purge(queue: str, hand: Hand | None = None) -> Flow[int]:
+def purge(queue: str, hand: Hand | None = None, *, progress: Told | None = None) -> Flow[int]:
     """Jobs of the queue that wait are gone. How many."""
     name = checked_name("queue", queue)
     act = None
@@ -255,6 +267,8 @@ def purge(queue: str, hand: Hand | None = None) -> Flow[int]:
     count = 0
     while gone := (yield from ask(Purge(name, act=act))):
         count += gone
+        if progress is not None:
+            progress(count)
         if act is not None and count > ASIDE:
             act = replace(act, undo_ms=0)
     return count

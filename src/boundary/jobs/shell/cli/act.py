@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import typer
+from msgspec import Struct
 
 from boundary.jobs import Jobs
 from boundary.jobs.core.operations import ASIDE
@@ -17,6 +18,7 @@ from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli.codes import USAGE
 from boundary.jobs.shell.cli.done import Done, operator, tell
 from boundary.jobs.shell.cli.look import JobId, Json
+from boundary.jobs.shell.cli.progress import bar
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.options import EnqueueOptions
 from boundary.jobs.shell.shown import shown
@@ -121,13 +123,13 @@ def retry(
             done = _about(terminal.found(job, job_id), "retry", action)
             words = f"{done.target} waits in {done.job.queue} again" if done.job else ""
         else:
-            which, count = _dead_letters(jobs, group, queue, job_type)
-            asked = f"Retry {which}"
+            found = _dead_letters(jobs, group, queue, job_type)
+            asked = f"Retry {found.words}"
             asked += "?" if limit is None else f", at most {limit:,} of them?"
             terminal.confirm(asked, yes=yes)
             if not yes:
-                limit = _agreed(limit, count)
-            with terminal.err.status("retrying …"):
+                limit = found.agreed(limit)
+            with bar(terminal, "retrying", found.at_most(limit), quiet=as_json) as progress:
                 many = jobs.retry_failed(
                     fingerprint=group,
                     queue=queue,
@@ -137,6 +139,7 @@ def retry(
                     rate=pace,
                     by=operator(),
                     action=action,
+                    progress=progress,
                 )
             done = _of_many(terminal, many, group)
             words = f"{done.count:,} dead letters wait in their queues again"
@@ -166,23 +169,40 @@ def _nothing_of(terminal: Terminal, options: Mapping[str, object], belong: str) 
         terminal.fail(f"{', '.join(given)}: for {belong}", USAGE)
 
 
+class Found(Struct, frozen=True):
+    """Those an order is about, for whoever has to say yes to it.
+
+    Attributes:
+        count: How many were found.
+        complete: Whether there are no more.
+        words: The same as a part of a question.
+    """
+
+    count: int
+    complete: bool
+    words: str
+
+    def at_most(self, limit: int | None) -> int | None:
+        """How many an act on so many changes; None: nobody knows."""
+        if limit is not None and limit <= self.count:
+            return limit
+        return self.count if self.complete else None
+
+    def agreed(self, limit: int | None) -> int | None:
+        """On how many an act acts once somebody agreed to these: not on later ones."""
+        return self.at_most(limit) if self.complete else limit
+
+
 def _dead_letters(
     jobs: Jobs, group: str | None, queue: str | None = None, job_type: str | None = None
-) -> tuple[str, int | None]:
-    """Those an order is about, for whoever has to say yes to it, and how many; None: or more."""
+) -> Found:
     groups = jobs.failure_groups(
         fingerprint=group, queue=queue, job_type=job_type, limit=MOST_CAUSES
     )
-    count, more = sum([one.count for one in groups]), len(groups) == MOST_CAUSES
+    count, complete = sum([one.count for one in groups]), len(groups) < MOST_CAUSES
     which = "that match" if group is None else f"of cause {group}"
-    told = f"the dead letters {which} ({count:,}{' or more' if more else ''})"
-    return told, None if more else count
-
-
-def _agreed(limit: int | None, count: int | None) -> int | None:
-    """On how many an order acts at most once somebody agreed to so many: not on later ones."""
-    given = [one for one in (limit, count) if one is not None]
-    return min(given) if given else None
+    more = "" if complete else " or more"
+    return Found(count, complete, f"the dead letters {which} ({count:,}{more})")
 
 
 def _per_second(text: str) -> float:
@@ -235,11 +255,13 @@ def delete(
             words = f"{job_id} is gone"
         else:
             cause = cast("str", group)
-            which, count = _dead_letters(jobs, cause)
-            terminal.confirm(f"Delete {which}?", yes=yes)
-            limit = None if yes else count
-            with terminal.err.status("deleting …"):
-                many = jobs.delete_failed(cause, limit=limit, by=operator(), action=action)
+            found = _dead_letters(jobs, cause)
+            terminal.confirm(f"Delete {found.words}?", yes=yes)
+            limit = None if yes else found.agreed(None)
+            with bar(terminal, "deleting", found.at_most(limit), quiet=as_json) as progress:
+                many = jobs.delete_failed(
+                    cause, limit=limit, by=operator(), action=action, progress=progress
+                )
             done = _of_many(terminal, many, cause)
             words = f"{done.count:,} dead letters are gone"
     tell(terminal, done, words, as_json=as_json)
@@ -338,8 +360,8 @@ def purge(context: typer.Context, queue: Queue, yes: Yes = False, as_json: Json 
         waiting = load.size + load.scheduled
         terminal.confirm(f"Delete the {waiting:,} jobs that wait in {queue}?", yes=yes)
         action = jobs.new_action()
-        with terminal.err.status("deleting …"):
-            count = jobs.purge(queue, by=operator(), action=action)
+        with bar(terminal, "deleting", waiting, quiet=as_json) as progress:
+            count = jobs.purge(queue, by=operator(), action=action, progress=progress)
     undoable = action if 0 < count <= ASIDE else None
     done = Done(what="purge", target=queue, count=count, action=undoable)
     tell(terminal, done, f"{count:,} jobs are gone from {queue}", as_json=as_json)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from rich.progress import Progress
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.codes import IN_MEMORY
+from boundary.jobs.shell.cli.progress import bar
 from boundary.jobs.shell.connect import in_memory
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     run: float
 
 
-def measure(terminal: Terminal, count: int) -> Measured:
+def measure(terminal: Terminal, count: int, *, quiet: bool = False) -> Measured:
     """Three figures, on an SQLite file in a temporary folder (or the --url given).
 
     Raises:
@@ -54,7 +54,7 @@ def measure(terminal: Terminal, count: int) -> Measured:
         raise UsageError(IN_MEMORY)
     with (
         tempfile.TemporaryDirectory(prefix="boundary-jobs-bench-") as folder,
-        Progress(console=terminal.err, transient=True) as progress,
+        bar(terminal, "measuring", 3, quiet=quiet) as progress,
         Jobs(terminal.url or f"sqlite:///{Path(folder) / 'bench.db'}") as jobs,
     ):
         if jobs.workers():
@@ -72,20 +72,19 @@ def measure(terminal: Terminal, count: int) -> Measured:
         async def noop(number: int) -> None:
             """Nothing."""
 
-        task = progress.add_task("measuring", total=3)
         began = time.perf_counter()
         for number in range(SINGLE):
             noop.enqueue(number=number)
         single = SINGLE / (time.perf_counter() - began)
-        progress.advance(task)
+        progress(1)
         began = time.perf_counter()
         jobs.enqueue_many(noop.job(number=number) for number in range(count))
         bulk = count / (time.perf_counter() - began)
-        progress.advance(task)
+        progress(2)
         began = time.perf_counter()
         jobs.worker(queues=["boundary-jobs-bench"]).run_until_empty()
         drain = (count + SINGLE) / (time.perf_counter() - began)
-        progress.advance(task)
+        progress(3)
         return Measured(
             store=jobs.store.url, jobs=count, enqueue=single, enqueue_many=bulk, run=drain
         )

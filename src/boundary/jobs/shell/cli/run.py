@@ -115,7 +115,7 @@ def bench(
 
     terminal: Terminal = context.obj
     try:
-        found = measure(terminal, count)
+        found = measure(terminal, count, quiet=as_json)
     except BackendError as error:
         terminal.fail(error.message, 3)
     terminal.json(found) if as_json else terminal.out.print(table(found))
