@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
 
+from boundary.jobs import Jobs
 from boundary.jobs.core.happenings import Answered, Ended, LeaseLost, Started
 from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.wire import Record
@@ -20,6 +22,8 @@ from boundary.jobs.shell.telemetry.exposition import Exposition
 from boundary.jobs.shell.telemetry.health import Health
 from boundary.jobs.shell.telemetry.stream import Stream
 from tests.processes.test_health import ask, free_port
+from tests.waiting import eventually
+from tests.worker.conftest import working
 
 RECORD = Record(1, bytes(16), "send", "mail", 2, b"", 1_000, 1_000)
 
@@ -117,6 +121,52 @@ def test_a_worker_that_hears_nothing_of_its_store_is_not_ready(monkeypatch) -> N
         assert made.answer("/ready?verbose").status == 200
     finally:
         made._server.server_close()
+
+
+def test_a_worker_whose_claims_all_fail_is_not_ready_though_its_heart_beats(monkeypatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(health.time, "monotonic", lambda: now)
+    made = Health("127.0.0.1", free_port(), MemoryStore())
+
+    def after(seconds: float, call: Any = None) -> int:
+        nonlocal now
+        now += seconds
+        made.vitals.contact()
+        if call is not None:
+            call()
+        return made.answer("/ready").status
+
+    try:
+        assert after(3600) == 200, "it has had no slot free: it never claimed"
+        assert after(0, made.vitals.claim_failed) == 200
+        assert after(29, made.vitals.claim_failed) == 200
+        assert after(2, made.vitals.claim_failed) == 503
+        assert made.answer("/ready").body == (
+            b"not ready: every claim has failed for 31 s; the log says why\n"
+        )
+        assert after(1, made.vitals.claim_succeeded) == 200
+        assert after(29, made.vitals.claim_failed) == 200
+        assert after(31) == 200, "it was told to be quiet"
+    finally:
+        made._server.server_close()
+
+
+def test_a_worker_whose_claims_fail_says_so_until_they_succeed(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "SILENCE", 2.0)
+    port = free_port()
+    workers = {"lease": 1_500, "health_port": port}
+    with Jobs(redis_url, config={"workers": workers}) as jobs, Redis.from_url(redis_url) as hand:
+        jobs.enqueue("nobody_here", {})
+        lane = f"{{{jobs.settings.namespace}:0}}:ready:default:2"
+        hand.rename(lane, lane + ".kept")
+        hand.set(lane, "theirs")
+        with working(jobs):
+            claims = "every claim has failed"  # and not: no heartbeat either
+            eventually("it is not ready", lambda: claims in ask(port, "/ready")[1])
+            hand.rename(lane + ".kept", lane)
+            eventually("it is ready", lambda: ask(port, "/ready")[0] == 200)
 
 
 def test_without_the_extra_metrics_say_what_is_missing(monkeypatch, caplog) -> None:

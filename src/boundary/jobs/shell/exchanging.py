@@ -85,6 +85,8 @@ class Exchanging:
             await self._reports.flush(ids)
             settled, claimed = await self._ask(mine, [one for _, one in done], effect)
         except BackendError as error:
+            if effect.claiming:
+                self._telemetry.claimed(taken=False)
             self._executor.put_back(done)
             self._handing_in -= handing_in
             if isinstance(error, BackendUnavailable) and not self._post.setup.burst:
@@ -186,6 +188,7 @@ class Exchanging:
                 claim = self._claim(mine, effect)
                 claimed = await self._backend.claim_when_told(claim, LONGEST_EAR)
             except BackendError as error:
+                self._telemetry.claimed(taken=False)
                 await self._membership.go_on_as_heir(mine, error, self._known)
                 await back_off(failures, self._post.clock.u())
                 failures += 1

@@ -97,7 +97,7 @@ class Intake:
 
     def _begin(self, effect: Exchange, claimed: Claimed, jobs: tuple[Record, ...]) -> None:
         self._clock.said(claimed.now)
-        self._telemetry.contact()
+        self._telemetry.claimed(taken=True)
         due = None if claimed.next_due is None else float(claimed.next_due - claimed.now)
         if due is not None and claimed.ticks:
             # They are fired below, and then it is noticed. Where that fails, not at once again.

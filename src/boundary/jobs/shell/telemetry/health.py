@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger("boundary.jobs")
 
 SILENCE: Final = 30.0
-"""Seconds without a claim or a heartbeat that succeeded after which a worker is not ready."""
+"""Seconds after which a worker is not ready: of no contact with its store, or of claims that all failed."""
 
 PATIENCE: Final = 5.0
 """Seconds a client may take to ask."""
@@ -39,18 +39,40 @@ MISSING: Final = (
 
 
 class Vitals:
-    """When the store last took a claim or a heartbeat of this worker; from any thread."""
+    """What the store last made of this worker's calls; from any thread."""
 
     def __init__(self) -> None:
         self._last: float | None = None
+        self._failing_since: float | None = None
+        self._failed: float = 0.0
 
     def contact(self) -> None:
-        """It did just now."""
+        """The store took a claim, an outcome or a heartbeat just now."""
         self._last = time.monotonic()
 
+    def claim_succeeded(self) -> None:
+        """The store took a claim just now, whether or not there was a job."""
+        self._failing_since = None
+        self.contact()
+
+    def claim_failed(self) -> None:
+        """A claim failed just now."""
+        self._failed = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = self._failed
+
     def silence(self) -> float | None:
-        """For how many seconds it has not; None: it never did."""
+        """For how many seconds the store has taken nothing; None: it never did."""
         return None if self._last is None else time.monotonic() - self._last
+
+    def failing(self) -> float:
+        """For how many seconds claims have failed, all of them; 0: they do not.
+
+        One that does not claim (its slots are full, or it was told to be quiet) says nothing by that: what
+        failed before is forgotten after a while.
+        """
+        since, now = self._failing_since, time.monotonic()
+        return 0.0 if since is None or now - self._failed > SILENCE else now - since
 
 
 class Answer(NamedTuple):
@@ -133,6 +155,8 @@ class Health:
             text = "not ready: the store has not taken a heartbeat yet\n"
         elif silence > SILENCE:
             text = f"not ready: no claim and no heartbeat has succeeded for {silence:.0f} s\n"
+        elif (failing := self.vitals.failing()) > SILENCE:
+            text = f"not ready: every claim has failed for {failing:.0f} s; the log says why\n"
         else:
             return Answer(HTTPStatus.OK, b"ready\n")
         return Answer(HTTPStatus.SERVICE_UNAVAILABLE, text.encode())

@@ -62,9 +62,15 @@ class Telemetry:
         self._announcer.watched = said
 
     def contact(self) -> None:
-        """The store took a claim or a heartbeat. From any thread."""
+        """The store took an outcome or a heartbeat. From any thread."""
         if self._health is not None:
             self._health.vitals.contact()
+
+    def claimed(self, *, taken: bool) -> None:
+        """The store took a claim, or failed to."""
+        if self._health is not None:
+            vitals = self._health.vitals
+            vitals.claim_succeeded() if taken else vitals.claim_failed()
 
     def tell(self, happening: Happening) -> None:
         """It happened."""
