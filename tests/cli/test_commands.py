@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from boundary.jobs import Jobs
+from boundary.jobs.core.operations import Enqueue
+from boundary.jobs.core.wire import NewJob
 from boundary.jobs.shell.cli.app import COMMANDS, run
 from boundary.jobs.shell.cli.done import operator
 from tests.cli.sitting import Sitting
@@ -348,6 +351,25 @@ def test_the_doctor_counts_every_dead_letter_and_its_causes(
     jobs.enqueue("works", {})
     assert run(["doctor", "--url", url]) == 1
     assert "1 job is ready and no worker is alive" in capsys.readouterr().out
+
+
+def test_the_doctor_counts_records_that_cannot_be_read(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = jobs.store.blocking()
+    garbage = [bytes([number]) * 16 for number in (1, 2)]
+    for id in garbage:
+        backend.execute(Enqueue((NewJob(id, "works", "default", 1, b"\xc1garbage"),)))
+    backend.close()
+    dead(jobs)
+    assert run(["doctor", "--url", url]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "unreadable: 2 records cannot be read, and are dead letters with their bytes" in said
+    assert "update the workers and retry them" in said
+    for id in garbage:
+        jobs.delete(UUID(bytes=id))
+    assert run(["doctor", "--url", url]) == 0
+    assert "unreadable" not in capsys.readouterr().out
 
 
 def test_the_log_has_an_id_as_it_is_shown_however_it_was_typed(url: str, jobs: Jobs) -> None:

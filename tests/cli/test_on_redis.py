@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -132,6 +133,29 @@ def test_a_queue_somebody_deleted_is_mended(server: Server, doctor: Doctor) -> N
         assert "put right: 3 ready and in no queue" in found["records"][1]
         assert jobs.queue_stats("default").size == 3
         assert doctor(url, 1)["records"][0] == "ok"
+
+
+@pytest.mark.parametrize("partitions", ["1", "3"])
+def test_records_that_were_set_aside_are_counted(
+    server: Server, doctor: Doctor, partitions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.call("CONFIG", "SET", "appendonly", "yes")
+    monkeypatch.setenv("BOUNDARY_JOBS_REDIS_PARTITIONS", partitions)
+    with Jobs(server.url()) as jobs:
+
+        @jobs.handler(max_retries=0)
+        def fails() -> None:
+            raise ValueError
+
+        jobs.enqueue_many([fails.job() for _ in range(210)])
+        for _ in range(4):
+            job = jobs.enqueue("fails", {})
+            place = f"{{jobs:{zlib.crc32(job.id.bytes) % int(partitions)}}}:job"
+            server.call("HSET", place, job.id.bytes, "junk")
+        jobs.worker().run_until_empty()
+        state, text = doctor(server.url(), 1)["unreadable"]
+        assert state == "problem"
+        assert text.startswith("4 records cannot be read")
 
 
 def doctor_sees(doctor: Doctor, url: str) -> bool:

@@ -6,6 +6,7 @@ repair does (each store's).
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 from collections import Counter
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
-from boundary.jobs.core.operations import Amiss, Repair, Repaired, Stats, Time
+from boundary.jobs.core.causes import unnamed
+from boundary.jobs.core.operations import Amiss, DeadLetters, Repair, Repaired, Stats, Time
 from boundary.jobs.core.wire import at
 from boundary.jobs.errors import JobsError
 from boundary.jobs.ports import Backend, Finding
@@ -28,7 +30,7 @@ from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from boundary.jobs import Jobs
+    from boundary.jobs import FailureGroup, Jobs
     from boundary.jobs.core.operations import Snapshot
 
 CLOCK_LIMIT = 2.0
@@ -212,6 +214,7 @@ def _jobs(jobs: Jobs) -> Iterator[Finding]:
         names = ", ".join(paused)
         yield Finding("paused", "note", f"jobs wait in {names}; boundary-jobs resume QUEUE")
     groups = jobs.failure_groups(limit=CAUSES)
+    yield from _unreadable(jobs, groups)
     if groups:
         dead = f"{sum(one.count for one in groups):,}"
         causes = "1 cause" if len(groups) == 1 else f"{len(groups)} causes"
@@ -222,6 +225,30 @@ def _jobs(jobs: Jobs) -> Iterator[Finding]:
 
 CAUSES = 200
 """Groups of dead letters that are counted."""
+
+ASIDE = 200
+"""Records that a store has set aside, up to which they are counted."""
+
+
+def _unreadable(jobs: Jobs, groups: list[FailureGroup]) -> Iterator[Finding]:
+    """Records that a worker could not read, and those that a store could not, which are in no group."""
+    cause = unnamed("quarantine", "")
+    count = sum(one.count for one in groups if one.fingerprint.startswith(cause))
+    with contextlib.closing(jobs.store.blocking()) as backend:
+        dead = backend.execute(DeadLetters(ASIDE))
+    aside = sum(one.ending == "quarantine" and one.completed is None for one in dead)
+    if count + aside:
+        more = " or more" if aside == ASIDE or len(groups) == CAUSES else ""
+        what = "record cannot be read, and is a dead letter with its bytes"
+        if count + aside > 1 or more:
+            what = "records cannot be read, and are dead letters with their bytes"
+        yield Finding(
+            "unreadable",
+            "problem",
+            f"{count + aside:,}{more} {what}: boundary-jobs failed lists them. Did a newer version write "
+            "there? Then update the workers and retry them, else delete them (boundary-jobs retry ID, "
+            "delete ID)",
+        )
 
 
 def _schedules(jobs: Jobs, now: datetime) -> Iterator[Finding]:

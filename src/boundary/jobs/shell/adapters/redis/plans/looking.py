@@ -130,6 +130,7 @@ def _latest(found: Iterable[Record], limit: int, partitions: Partitions) -> tupl
 
 def dead_letters(operation: ops.DeadLetters, partitions: Partitions) -> Plan[tuple[Record, ...]]:
     found: list[Record] = []
+    aside: list[Record] = []
     for number in partitions.all():
         here: list[Record] = []
         start = 0
@@ -142,11 +143,12 @@ def dead_letters(operation: ops.DeadLetters, partitions: Partitions) -> Plan[tup
                 **{"from": start},
             )
             ((ids, data, start, broken),) = yield [Call("dead_letters", (ask,), number)]
-            here += [_set_aside(*row) for row in broken]
+            aside += [_set_aside(*row) for row in broken]
             here += decoded(ids, data)
         found += here
-    shown = [one for one in found if operation.queue in {None, one.queue}]
-    return _latest(shown, operation.limit, partitions)
+    # When one was set aside its record does not tell: they come first, so that none is overlooked.
+    shown = [one for one in aside if operation.queue in {None, one.queue}]
+    return (*shown, *_latest(found, operation.limit, partitions))[: operation.limit]
 
 
 def _set_aside(id: bytes, data: bytes) -> Record:
