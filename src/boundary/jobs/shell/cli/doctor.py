@@ -129,11 +129,11 @@ def _store(jobs: Jobs, terminal: Terminal, *, mend: bool) -> Iterator[Finding]:
     finally:
         backend.close()
     yield Finding("store", "ok", f"{jobs.store.url} answers")
-    yield _clock((now - here).total_seconds())
+    yield clock((now - here).total_seconds())
     yield from jobs.store.examine()
     # What follows counts what is mended now.
     yield _records(jobs, terminal, mend=mend)
-    yield from _lost(snapshot)
+    yield from lost(snapshot)
     yield from _jobs(jobs)
     yield from _schedules(jobs, now)
 
@@ -173,7 +173,8 @@ def _steps(backend: Backend, *, mend: bool) -> Iterator[Repaired]:
         yield step
 
 
-def _clock(ahead: float) -> Finding:
+def clock(ahead: float) -> Finding:
+    """Whether the store's time, so many seconds ahead of this machine's, is near enough."""
     if abs(ahead) <= CLOCK_LIMIT:
         return Finding("clock", "ok", "the store and this machine agree")
     return Finding(
@@ -184,13 +185,14 @@ def _clock(ahead: float) -> Finding:
     )
 
 
-def _lost(snapshot: Snapshot) -> Iterator[Finding]:
-    lost = [row for row in snapshot.workers if row.info and row.expires <= snapshot.now]
-    if lost:
+def lost(snapshot: Snapshot) -> Iterator[Finding]:
+    """Workers whose lease has ended, and what they left."""
+    gone = [row for row in snapshot.workers if row.info and row.expires <= snapshot.now]
+    if gone:
         yield Finding(
             "workers",
             "note",
-            f"{len(lost)} lost their lease and left {sum(len(row.held) for row in lost)} jobs; any "
+            f"{len(gone)} lost their lease and left {sum(len(row.held) for row in gone)} jobs; any "
             "live worker takes these back within seconds: start one",
         )
 

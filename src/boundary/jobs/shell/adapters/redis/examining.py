@@ -106,7 +106,7 @@ def _examination(known: Acquaintance) -> Conversation[list[Finding]]:
         (answer,) = yield (Send(node, _questions(terms, partition), terms.timeout),)
         if isinstance(answer, Lost):
             continue
-        about = _About(node, terms)
+        about = About(node, terms)
         mine = list(about.findings(answer))
         if len(nodes) > 1:
             mine = [one._replace(text=f"{shown(node)}: {one.text}") for one in mine]
@@ -152,7 +152,7 @@ class _Said(NamedTuple):
     refused: Any
 
 
-class _About:
+class About:
     """What follows from the answers of one server."""
 
     def __init__(self, node: Node, terms: Terms) -> None:
