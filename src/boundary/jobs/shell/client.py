@@ -495,7 +495,7 @@ class Jobs(Declaring):
             fingerprint: Only those with this cause, as `failure_groups` tells it; the oldest first.
             queue: Only those of this queue.
             job_type: Only those of this type.
-            limit: At most so many.
+            limit: At most so many, from 0 on.
             first: So many of them wait for no rate.
             rate: So many a second of the others become ready; None: all at once.
             by: See `Jobs.audit`.
@@ -525,7 +525,7 @@ class Jobs(Declaring):
 
         Args:
             queue: Only those of this queue.
-            limit: At most so many, those first that died first.
+            limit: At most so many, from 0 on, those first that died first.
             progress: As of `retry_failed`.
         """
         pick = operators.picked(fingerprint, queue, None, limit)
