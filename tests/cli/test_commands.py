@@ -441,7 +441,8 @@ def test_of_those_that_die_after_the_question_none_is_acted_on(
         dead(jobs)
         (group,) = jobs.failure_groups()
 
-        def agreed(_: str) -> bool:
+        def agreed(_: str, *, err: bool) -> bool:
+            assert err
             dead(jobs)
             return True
 

@@ -11,7 +11,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from boundary.jobs.errors import BackendError, UsageError
-from boundary.jobs.shell.flows import Flow, Listen, Tell, Wait
+from boundary.jobs.shell.flows import Flow, Here, Listen, Tell, Wait
 
 if TYPE_CHECKING:
     from boundary.jobs.core.operations import Announce, Operation
@@ -43,6 +43,8 @@ def drive(flow: Flow[R], backend: Backend, voice: Voice) -> R:
                     reply = None
                     if (told := voice.say(step.happening, watched=step.watched)) is not None:
                         _announce(told, backend)
+                elif isinstance(step, Here):
+                    reply = backend.execute(step)
                 else:
                     reply = _execute(step, backend)
             except BaseException as error:  # noqa: BLE001 - the flow decides

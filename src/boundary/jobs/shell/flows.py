@@ -89,6 +89,10 @@ class Tell(Struct, frozen=True):
     watched: bool = True
 
 
+class Here(Operation[R], frozen=True):
+    """What is done in this process: the store is not asked, though a handler in it may ask."""
+
+
 Step: TypeAlias = Operation[Any] | Listen | Wait | Tell
 Flow: TypeAlias = Generator[Step, Any, R]
 JobId: TypeAlias = UUID | str

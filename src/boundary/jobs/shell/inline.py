@@ -82,7 +82,7 @@ class Ended(NamedTuple):
     progress: bytes
 
 
-class Perform(Operation[Ended], frozen=True):
+class Perform(flows.Here[Ended], frozen=True):
     """The claimed job is run here; the store is not asked."""
 
     record: wire.Record
