@@ -43,8 +43,6 @@ def drive(flow: Flow[R], backend: Backend, voice: Voice) -> R:
                     reply = None
                     if (told := voice.say(step.happening, watched=step.watched)) is not None:
                         _announce(told, backend)
-                elif isinstance(step, Here):
-                    reply = backend.execute(step)
                 else:
                     reply = _execute(step, backend)
             except BaseException as error:  # noqa: BLE001 - the flow decides
@@ -65,6 +63,8 @@ def _execute(operation: Operation[R], backend: Backend) -> R:
     Raises:
         UsageError: It interrupted such a call.
     """
+    if isinstance(operation, Here):
+        return backend.execute(operation)
     call = get_ident(), id(backend)
     if call in _calling:
         raise UsageError(
