@@ -63,16 +63,16 @@ def _execute(operation: Operation[R], backend: Backend) -> R:
     Raises:
         UsageError: It interrupted such a call.
     """
-    if isinstance(operation, Here):
-        return backend.execute(operation)
     call = get_ident(), id(backend)
-    if call in _calling:
+    is_here = isinstance(operation, Here)
+    if call in _calling and not is_here:
         raise UsageError(
             "the handler of a signal interrupted a call to the store and made another, which "
             "would wait for the first for ever; nothing was done. Let the handler set a flag, or "
             "start a thread that makes the call"
         )
-    _calling.add(call)
+    if not is_here:
+        _calling.add(call)
     try:
         return backend.execute(operation)
     finally:
