@@ -127,6 +127,7 @@ def test_a_handler_that_never_yields_keeps_one_process_only(floor: Floor) -> Non
     began = time.monotonic()
     first, second = worker(floor), worker(floor)
     seen: list[Event] = []
+    others: list[Job] = []
     at = witness.now()
     bad = floor.jobs.enqueue("never_yields", {})
     seen.append(Asked(str(bad.id), at, payload=witness.plain({})))
@@ -155,11 +156,12 @@ def test_a_handler_that_never_yields_keeps_one_process_only(floor: Floor) -> Non
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
         seen.append(Fault("kill", str(holder.pid), at, witness.now()))
-        for one in good:
-            floor.jobs.result(one.id, timeout=20)
         made = worker(floor)
         first, second = (made, second) if holder is first else (first, made)
+        others += good
     found = eventually("it is a dead letter", lambda: dead(floor, bad), patience=20)
+    for one in others:
+        floor.jobs.result(one.id, timeout=20)
     assert (found.error.type, found.crash_count) == ("WorkerLost", MAX_CRASHES)
     for one in (first, second):
         witness.is_there(floor, one)
