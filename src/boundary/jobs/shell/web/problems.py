@@ -46,7 +46,7 @@ class Kind(Struct, frozen=True):
     remedy: str
 
 
-CODES: Final = {
+CODES: Final[dict[str, Kind]] = {
     "invalid_query": Kind(400, "A parameter is unknown, given twice, or no such value.",
                           "`detail` names it, and the parameters there are."),
     "malformed_id": Kind(400, "The id in the path is no UUID.", "Take it from an answer of this API."),
@@ -92,7 +92,7 @@ class Refusal(Exception):
         self, code: str, detail: str, *, status: int | None = None, count: int | None = None
     ) -> None:
         super().__init__(detail)
-        self.status = CODES[code].status if status is None else status
+        self.status: int = CODES[code].status if status is None else status
         self.code = code
         self.detail = detail
         self.count = count
