@@ -10,7 +10,7 @@ import pytest
 from boundary.jobs.core import wire
 from boundary.jobs.core.records import JSON, Job
 from boundary.jobs.core.redaction import HIDDEN, redacted, restored, secrets_in
-from boundary.jobs.core.secret import Secret, opened
+from boundary.jobs.core.secret import Secret, opened, resealed
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -46,6 +46,12 @@ def test_as_it_stands_in_a_record_it_is_hidden_like_any_name_of_a_secret() -> No
 )
 def test_a_plain_value_is_one_too(stored: JSON, value: JSON) -> None:
     assert opened(stored) == value
+
+
+def test_what_was_a_secret_stays_one_when_it_is_edited() -> None:
+    before = {"card": {"$secret": "a"}, "to": "b", "code": {"$secret": "c"}}
+    new = {"card": "x", "to": {"$secret": "y"}, "code": {"$secret": "z"}, "more": 1}
+    assert resealed(new, before) == {**new, "card": {"$secret": "x"}}
 
 
 def test_a_job_s_repr_hides_it() -> None:

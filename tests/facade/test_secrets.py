@@ -61,6 +61,20 @@ def test_by_name_a_plain_value_will_do_and_a_wrong_one_is_named(jobs: Jobs) -> N
     assert found.error.message == "pays: argument 'card': Expected `str`, got `int`"
 
 
+def test_who_edits_it_need_not_know_that_it_is_one(jobs: Jobs) -> None:
+    """A door that only has the record, as the dashboard: the handler's types are not there."""
+
+    @jobs.handler
+    def pays(card: Secret[str], cents: int) -> None: ...
+
+    job = pays.using(delay=60).enqueue(Secret("canary"), 950)
+    with Jobs(config=jobs.settings, clock=jobs._clock) as elsewhere:
+        door = jobs if jobs.settings.url == "memory://" else elsewhere
+        edited = door.edit(job.id, {"card": "another canary", "cents": 0})
+    assert edited is not None
+    assert edited.args == {"card": {"$secret": "another canary"}, "cents": 0}
+
+
 def test_what_is_to_run_hides_it_too(jobs: Jobs) -> None:
     @jobs.handler
     def pays(card: Secret[str]) -> None: ...

@@ -57,7 +57,18 @@ def sealed(secret: Secret[Any]) -> dict[str, Any]:
     return {SEALED: secret.reveal()}
 
 
+def resealed(args: dict[str, JSON], before: dict[str, JSON]) -> dict[str, JSON]:
+    """Other arguments, in which those that were secrets still are: who edits them sees no type."""
+    return {
+        name: {SEALED: value} if _is_sealed(before.get(name)) and not _is_sealed(value) else value
+        for name, value in args.items()
+    }
+
+
+def _is_sealed(value: JSON) -> bool:
+    return isinstance(value, dict) and cast("dict[str, JSON]", value).keys() == {SEALED}
+
+
 def opened(value: JSON) -> JSON:
     """What a record holds of a secret; a plain value, as another language may give it, is one too."""
-    members = cast("dict[str, JSON]", value) if isinstance(value, dict) else {}
-    return members[SEALED] if members.keys() == {SEALED} else cast("JSON", value)
+    return cast("dict[str, JSON]", value)[SEALED] if _is_sealed(value) else value

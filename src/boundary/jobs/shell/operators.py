@@ -42,6 +42,7 @@ from boundary.jobs.core.operations import (
 )
 from boundary.jobs.core.records import JSON, Job, JobError
 from boundary.jobs.core.redaction import secrets_in
+from boundary.jobs.core.secret import resealed
 from boundary.jobs.core.why import Why
 from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import IllegalTransition, PayloadTooLarge, UsageError
@@ -287,7 +288,8 @@ def edit(
         return None
     if record.status not in {"pending", "retrying", "failed"}:
         raise _not_to_edit(record)
-    bound = bind(record.job_type, args)
+    before = conversion.job_of(record).args
+    bound = resealed(bind(record.job_type, args), before)
     data = wire.with_args(record.payload, bound)
     if len(data) > limit:
         raise PayloadTooLarge(
@@ -297,7 +299,7 @@ def edit(
             limit=limit,
         )
     act = None if hand is None else hand.act("edit", str(shown_id(record.id)))
-    trail = _without_former_secrets(record, bound)
+    trail = _without_former_secrets(record, before, bound)
     verdict = yield from ask(Edit(record.id, record.token, record.updated, data, act, trail))
     if verdict == "refused":
         raise _not_to_edit(record)
@@ -307,12 +309,14 @@ def edit(
     return job
 
 
-def _without_former_secrets(record: Record, args: dict[str, JSON]) -> bytes | None:
+def _without_former_secrets(
+    record: Record, before: dict[str, JSON], args: dict[str, JSON]
+) -> bytes | None:
     """The trail without what the former arguments had under the name of a secret; None: as it is.
 
     What is hidden in errors whenever they are shown is known by the arguments, and those are gone.
     """
-    gone = secrets_in(conversion.job_of(record).args) - secrets_in(args)
+    gone = secrets_in(before) - secrets_in(args)
     return trails.concealed(record.trail, gone) if gone and record.trail else None
 
 
