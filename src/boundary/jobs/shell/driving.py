@@ -63,16 +63,17 @@ def _execute(operation: Operation[R], backend: Backend) -> R:
     Raises:
         UsageError: It interrupted such a call.
     """
+    if isinstance(operation, Here):
+        reply: R = backend.execute(operation)
+        return reply
     call = get_ident(), id(backend)
-    is_here = isinstance(operation, Here)
-    if call in _calling and not is_here:
+    if call in _calling:
         raise UsageError(
             "the handler of a signal interrupted a call to the store and made another, which "
             "would wait for the first for ever; nothing was done. Let the handler set a flag, or "
             "start a thread that makes the call"
         )
-    if not is_here:
-        _calling.add(call)
+    _calling.add(call)
     try:
         return backend.execute(operation)
     finally:
