@@ -249,12 +249,13 @@ def test_who_waits_keeps_nobody_waiting_and_may_go_away(url: str) -> None:
         app = create_app(jobs)
 
         async def waited() -> list[Any]:
-            leave, sent = asyncio.Event(), list[Any]()
+            waits, leave, sent = asyncio.Event(), asyncio.Event(), list[Any]()
 
             async def receive() -> dict[str, Any]:
                 if not sent:
                     sent.append("request")
                     return {"type": "http.request", "body": b"", "more_body": False}
+                waits.set()
                 await leave.wait()
                 return {"type": "http.disconnect"}
 
@@ -273,9 +274,7 @@ def test_who_waits_keeps_nobody_waiting_and_may_go_away(url: str) -> None:
                     told = await other.get(f"http://127.0.0.1{API}/stats")
                 assert told.status_code == 200
                 assert not waiting.done()
-                await asyncio.sleep(
-                    0.5
-                )  # no more: by now it listens, or leaves while it is about to
+                await waits.wait()
                 leave.set()
                 await waiting
             await jobs.aio.close()

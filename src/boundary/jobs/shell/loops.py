@@ -1,7 +1,7 @@
-"""Running an event loop to its end, even when something on it will not end.
+"""Event loops and their tasks, to their end, even when something on them will not end.
 
 What belongs here: a runner that does what `asyncio.run` does, but leaves behind tasks that
-swallow their cancellation instead of waiting for them for ever.
+swallow their cancellation instead of waiting for them for ever; how one task is ended.
 """
 
 from __future__ import annotations
@@ -57,6 +57,20 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return cast("asyncio.AbstractEventLoop", loop)
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """The task is cancelled, and has ended.
+
+    To await it would take a cancellation of whoever waits for the task's own.
+
+    Raises:
+        Exception: What the task had failed with instead.
+    """
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 def _wind_up(loop: asyncio.AbstractEventLoop) -> None:

@@ -35,6 +35,7 @@ from boundary.jobs.core.supervision import (
     Tick,
     Told,
 )
+from boundary.jobs.shell import loops
 from boundary.jobs.shell.child import VARIABLE
 from boundary.jobs.shell.notify import Notify
 from boundary.jobs.shell.signals import Echoes
@@ -193,9 +194,7 @@ class Supervisor:
         """Pass on what a child says, and how it ends."""
         hearing = self._loop.create_task(self._hear(number, line))
         code = await process.wait()
-        hearing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await hearing
+        await loops.end(hearing)
         line.close()
         del self._processes[number]
         self._events.put_nowait(Exited(_now(), number, code))

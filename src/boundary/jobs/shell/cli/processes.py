@@ -7,7 +7,6 @@ options (`run`), and supervision itself.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import sys
@@ -115,9 +114,7 @@ async def _supervised(supervisor: Supervisor, *, reload: bool) -> int:
     try:
         return await supervisor.run()
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        await loops.end(watching)
 
 
 def _watcher() -> Any:

@@ -16,6 +16,7 @@ from typing import Final
 from starlette.responses import StreamingResponse
 
 from boundary.jobs.errors import JobsError
+from boundary.jobs.shell import loops
 from boundary.jobs.shell.web.problems import Refusal
 
 log: logging.Logger = logging.getLogger("boundary.jobs")
@@ -58,9 +59,7 @@ class Channel:
     async def stop(self) -> None:
         """Looks end."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await loops.end(self._task)
 
     def end(self) -> None:
         """Its events end; callable from any thread, and from a signal's handler."""

@@ -13,9 +13,10 @@ from typing import Any
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Time
 from boundary.jobs.errors import BackendError, BackendUnavailable
 from boundary.jobs.ports import AsyncListener
+from boundary.jobs.shell import loops
 from boundary.jobs.shell.adapters.redis import faults
 from boundary.jobs.shell.adapters.redis.address import Node
-from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, Pipe, connection
+from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, Pipe, opened
 from boundary.jobs.shell.adapters.redis.conversation import Lost, Send, execute, locate
 from boundary.jobs.shell.adapters.redis.hearing import (
     Failure,
@@ -37,28 +38,6 @@ DEAFENING = (*FAILURES, faults.Closed)
 
 LINGER = 10.0
 """Seconds the connection is kept for the next who listens."""
-
-
-async def _connected(
-    driver: AsyncDriver, partition: int, *commands: Command, replies: int
-) -> tuple[AsyncWire, Node]:
-    """A connection of its own to where the partition is, on which these were said; and where."""
-    terms = driver.terms
-    node = await driver.drive(locate(partition, driver.known))
-    made = connection(terms.address, node, terms.timeout)
-    try:
-        await made.connect()
-        for command in commands:
-            await made.send_command(*command, check_health=False)
-        for _ in range(replies):
-            await made.read_response(disable_decoding=True)
-    except FAILURES as error:
-        await made.disconnect(nowait=True)
-        raise driver.known.deaf(error, node, partition) from error
-    except BaseException:
-        await made.disconnect(nowait=True)
-        raise
-    return made, node
 
 
 class _Token:
@@ -94,6 +73,15 @@ class _Token:
         replies = await self._say(seconds + patience, wait, *then)
         _first_error(replies[: len(self._before)])
         return replies[len(self._before) :]
+
+    async def close(self) -> None:
+        """Nothing is taken any more, and the connection is closed, even if nobody waits for that."""
+        try:
+            if self.taking is not None:
+                with contextlib.suppress(*DEAFENING):
+                    await loops.end(self.taking)
+        finally:
+            await self.pipe.close()
 
     async def _say(self, seconds: float, *then: Command) -> list[Any]:
         answer = await self.pipe.send(Send(self.node, (*self._before, *then), seconds))
@@ -185,12 +173,9 @@ class AsyncTokenListener(AsyncListener):
             return
         self._closed = True
         self._closing.set_result(None)
-        for one in self._tokens:
-            if one.taking is not None:
-                one.taking.cancel()
-                with contextlib.suppress(asyncio.CancelledError, *DEAFENING):
-                    await one.taking
-            await one.pipe.close()
+        async with contextlib.AsyncExitStack() as all_of_them:
+            for one in self._tokens:
+                all_of_them.push_async_callback(one.close)
 
 
 async def open_token_listener(driver: AsyncDriver, interest: Interest) -> AsyncTokenListener:
@@ -269,10 +254,13 @@ class AsyncEars:
         self._task = asyncio.get_running_loop().create_task(self._read())
 
     async def _subscribed(self) -> AsyncWire:
-        names = channels(self._driver.terms)
-        command = ("SUBSCRIBE", *names)
-        made, _ = await _connected(self._driver, 0, command, replies=len(names))
-        return made
+        terms, known = self._driver.terms, self._driver.known
+        node = await self._driver.drive(locate(0, known))
+        names = [("SUBSCRIBE", name) for name in channels(terms)]
+        try:
+            return await opened(terms.address, node, terms.timeout, *names)
+        except FAILURES as error:
+            raise known.deaf(error, node) from error
 
     async def _read(self) -> None:
         """Hear for all of them; a connection that fails is replaced, once the server answers."""
@@ -337,11 +325,11 @@ class AsyncEars:
         if task is not None:
             if self._connection is not None:
                 abort(self._connection)  # a farewell over TLS may outlive the loop
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            self._task = None
-            await self._hang_up()  # a task that never began has not
+            try:
+                await loops.end(task)
+            finally:
+                self._task = None
+                await self._hang_up()  # a task that never began has not
 
 
 class AsyncChannelListener(AsyncListener):

@@ -13,7 +13,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from boundary.jobs.errors import BackendError
-from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, connection
+from boundary.jobs.shell import loops
+from boundary.jobs.shell.adapters.redis.asynchronous import FAILURES, AsyncDriver, opened
 from boundary.jobs.shell.adapters.redis.conversation import locate, say
 from boundary.jobs.shell.adapters.redis.hearing import events_channel
 from boundary.jobs.shell.adapters.redis.watching import RENEW, word
@@ -95,10 +96,10 @@ class AsyncRedisWatcher:
             return
         self._closed = True
         self._changed.set()
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        await self._connection.disconnect()
+        try:
+            await loops.end(self._task)
+        finally:
+            await self._connection.disconnect()
         calls = word(self._who, self._driver.terms, leaving=True)
         with contextlib.suppress(BackendError, TimeoutError):
             async with asyncio.timeout(FAREWELL):
@@ -128,11 +129,9 @@ async def _say(driver: AsyncDriver, who: bytes) -> None:
 async def _subscribed(driver: AsyncDriver) -> AsyncWire:
     terms = driver.terms
     node = await driver.drive(locate(0, driver.known))
-    made = connection(terms.address, node, terms.timeout)
     try:
-        await made.send_command("SUBSCRIBE", events_channel(terms), check_health=False)
-        await made.read_response(disable_decoding=True)
+        return await opened(
+            terms.address, node, terms.timeout, ("SUBSCRIBE", events_channel(terms))
+        )
     except FAILURES as error:
-        await made.disconnect(nowait=True)
         raise driver.known.deaf(error, node) from error
-    return made

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
+from boundary.jobs.shell import loops
 from boundary.jobs.shell.adapters.redis.address import Address, Node
 from boundary.jobs.shell.adapters.redis.conversation import (
     SHORTEST,
@@ -28,7 +30,7 @@ from boundary.jobs.shell.adapters.redis.conversation import (
 )
 from boundary.jobs.shell.adapters.redis.faults import Closed
 from boundary.jobs.shell.adapters.redis.sentinels import named, unnamed, who_is
-from boundary.jobs.shell.adapters.redis.terms import Terms
+from boundary.jobs.shell.adapters.redis.terms import Command, Terms
 from boundary.jobs.shell.adapters.redis.wires import (
     UNFINISHED,
     AsyncWire,
@@ -46,12 +48,45 @@ MUCH = 65_536
 """Bytes that may wait to be written before a caller waits with them."""
 
 
-def connection(address: Address, node: Node, timeout: float) -> AsyncWire:
-    """A connection to a node, not open yet."""
+async def opened(address: Address, node: Node, timeout: float, *commands: Command) -> AsyncWire:
+    """An open connection to a node, on which each of the commands was answered, once.
+
+    Raises:
+        redis.exceptions.RedisError, OSError: It was not, within so many seconds for all of it.
+    """
+    made = _connection(address, node, timeout)
+    try:
+        async with _within(timeout):
+            await made.connect()
+            for command in commands:
+                await made.send_command(*command, check_health=False)
+            for _ in commands:
+                await made.read_response(disable_decoding=True)
+    except BaseException:
+        await made.disconnect(nowait=True)
+        raise
+    return made
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise redis_errors.TimeoutError(f"no answer within {seconds:.1f} s") from None
+
+
+def _connection(address: Address, node: Node, timeout: float) -> AsyncWire:
+    """A connection to a node, not open yet; its reads and writes wait for ever.
+
+    The driver's own limit to them is `asyncio.wait_for`, which on Python 3.11 passes over a
+    cancellation that comes as the write ends (python/cpython#86296).
+    """
     given = {
         **address.options(),
         "protocol": 2,
-        "socket_timeout": timeout,
+        "socket_timeout": None,
         "socket_connect_timeout": timeout,
     }
     if address.kind == "unix":
@@ -72,11 +107,12 @@ async def master(address: Address, asked: Discover) -> Node:
     own = address.of_sentinels()
     failures: list[tuple[Node, Exception]] = []
     for number, node in enumerate(asked.sentinels):
-        share = (end - loop.time()) / (len(asked.sentinels) - number)
-        made = connection(own, node, max(share, SHORTEST))
+        share = max((end - loop.time()) / (len(asked.sentinels) - number), SHORTEST)
+        made = _connection(own, node, share)
         try:
-            await made.send_command(*who_is(address), check_health=False)
-            return named(address, await made.read_response(disable_decoding=True))
+            async with _within(share):
+                await made.send_command(*who_is(address), check_health=False)
+                return named(address, await made.read_response(disable_decoding=True))
         except FAILURES as error:
             failures.append((node, error))
         finally:
@@ -165,13 +201,7 @@ class Pipe:
 
     async def _open(self, left: float) -> None:
         limit = max(min(left, self._terms.timeout), SHORTEST)
-        made = connection(self._terms.address, self._node, limit)
-        try:
-            await made.connect()
-        except BaseException:
-            await made.disconnect(nowait=True)
-            raise
-        self._connection = made
+        self._connection = made = await opened(self._terms.address, self._node, limit)
         if not Replies.taken_over(made, self):
             self.lose(made, redis_errors.ConnectionError("closed as soon as it was open"))
 
@@ -210,15 +240,15 @@ class Pipe:
     async def close(self) -> None:
         """The connection is closed for good; calls that are on their way end."""
         self._closed = True
-        opening, used = self._opening, self._connection
-        if opening is not None:
-            opening.cancel()
-            with suppress(asyncio.CancelledError, *FAILURES):
-                await opening
+        try:
+            if self._opening is not None:
+                with suppress(*FAILURES):
+                    await loops.end(self._opening)
+        finally:
             used = self._connection
-        if used is not None:
-            self.lose(used, Closed())
-            await used.disconnect()
+            if used is not None:
+                self.lose(used, Closed())
+                await used.disconnect()
         if self._leaving:
             await asyncio.wait(self._leaving)
 
