@@ -14,6 +14,7 @@ import pytest
 from boundary.jobs import Jobs
 from boundary.jobs import errors as jobs_errors
 from docs.generate import PAGES
+from tests.chaos.scorecard import Scorecard
 from tests.docs import pages
 from tests.waiting import eventually
 
@@ -275,3 +276,11 @@ def test_each_number_of_the_seeds_checklist_is_named_in_a_test() -> None:
         for first, last in re.findall(r"\bS(\d+)(?:-S?(\d+))?\b", path.read_text()):
             named |= set(range(int(first), int(last or first) + 1))
     assert set(range(1, 129)) - named == set()
+
+
+def test_the_scorecard_that_is_shown_is_clean() -> None:
+    """G1-G16: nothing lost, nothing unexplained, no experiment that failed, for an hour."""
+    score = Scorecard.read(ROOT / "docs" / "scorecard.json")
+    assert score.length == "hour"
+    assert score.minutes >= 60
+    assert score.is_clean, [one.text for one in score.failures]
