@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from boundary.jobs.core.events import EventType
-    from boundary.jobs.core.records import JSON, Job, Status
+    from boundary.jobs.core.records import Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.values import JSON
     from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs

@@ -56,8 +56,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from boundary.jobs.core.events import EventType
-    from boundary.jobs.core.records import JSON, Job, Status
+    from boundary.jobs.core.records import Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.values import JSON
     from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
     from boundary.jobs.shell.config import Settings

@@ -46,8 +46,9 @@ from boundary.jobs.core.operations import (
     Topic,
     What,
 )
-from boundary.jobs.core.records import JSON, Job, Status
+from boundary.jobs.core.records import Job, Status
 from boundary.jobs.core.stats import Counters, JobStats, MinuteStats, QueueStats, WorkerInfo
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import (
     IllegalTransition,

@@ -40,9 +40,10 @@ from boundary.jobs.core.operations import (
     Undo,
     What,
 )
-from boundary.jobs.core.records import JSON, Job, JobError
+from boundary.jobs.core.records import Job, JobError
 from boundary.jobs.core.redaction import secrets_in
 from boundary.jobs.core.secret import resealed
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.why import Why
 from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import IllegalTransition, PayloadTooLarge, UsageError

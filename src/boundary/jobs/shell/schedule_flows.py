@@ -34,9 +34,10 @@ from boundary.jobs.core.operations import (
     Time,
     What,
 )
-from boundary.jobs.core.records import JSON, Job, Priority
+from boundary.jobs.core.records import Job, Priority
 from boundary.jobs.core.redaction import redacted
 from boundary.jobs.core.schedules import Origin
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import RecordError, UsageError
 from boundary.jobs.shell import flows

@@ -14,14 +14,10 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from boundary.jobs.core.operations import Misfire
-from boundary.jobs.core.records import (
-    JSON,
-    Job,
-    Priority,
-    Status,
-)
+from boundary.jobs.core.records import Job, Priority, Status
 from boundary.jobs.core.retry import LONGEST_DELAY, BackoffStrategy, RetryPolicy
 from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.flows import By
 from boundary.jobs.shell.hands import AuditEntry
