@@ -9,8 +9,8 @@ import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.shell import connect
-from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.seed import JobsSystem, Pool, jobs_system
+from boundary.jobs.shell.settings import Settings
 from boundary.jobs.testing.clock import FakeClock
 
 

@@ -61,9 +61,9 @@ if TYPE_CHECKING:
     from boundary.jobs.core.values import JSON
     from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
-    from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.following import Events
     from boundary.jobs.shell.inline import Desk, Terms
+    from boundary.jobs.shell.settings import Settings
     from boundary.jobs.shell.worker import Worker
 
 R = TypeVar("R")
@@ -166,9 +166,9 @@ class Jobs(Declaring):
         return drive(flow, self._backend, self.voice)
 
     def __repr__(self) -> str:
-        from boundary.jobs.shell import config as configuration
+        from boundary.jobs.shell.settings import shown_url
 
-        return f"<Jobs {configuration.shown_url(self.settings.url)}>"
+        return f"<Jobs {shown_url(self.settings.url)}>"
 
     def worker(
         self,

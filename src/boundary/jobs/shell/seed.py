@@ -19,10 +19,10 @@ from boundary.jobs.core.steering import as_job_result
 from boundary.jobs.errors import DuplicateHandler
 from boundary.jobs.shell import flows, seed_flows
 from boundary.jobs.shell.clock import SystemClock
-from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.seed_flows import Terms
+from boundary.jobs.shell.settings import Settings
 from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from boundary.jobs import Job, Jobs, JobsError, UsageError
 from boundary.jobs.shell.cli import serving, tables
 from boundary.jobs.shell.cli.demo import pictures
 from boundary.jobs.shell.cli.terminal import Terminal, interactive
-from boundary.jobs.shell.config import shown_url
 from boundary.jobs.shell.connect import in_memory
+from boundary.jobs.shell.settings import shown_url
 
 LEASE_MS = 2_000
 PATIENCE = 20.0
