@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
-from boundary.jobs.shell import flows, operators, options, order_flows, schedule_flows
+from boundary.jobs.shell import (
+    flows,
+    operators,
+    options,
+    order_flows,
+    schedule_flows,
+    statistics_flows,
+)
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action
 from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.statistics_flows import By
 
 if TYPE_CHECKING:
     import asyncio
@@ -168,15 +176,15 @@ class AsyncJobs:
 
     async def stats(self) -> JobStats:
         """As `Jobs.stats`."""
-        return await self._run(flows.job_stats())
+        return await self._run(statistics_flows.job_stats())
 
     async def queue_stats(self, queue: str) -> QueueStats:
         """As `Jobs.queue_stats`."""
-        return await self._run(flows.queue_stats(queue))
+        return await self._run(statistics_flows.queue_stats(queue))
 
     async def queues(self) -> list[QueueStats]:
         """As `Jobs.queues`."""
-        return await self._run(flows.queues())
+        return await self._run(statistics_flows.queues())
 
     async def series(
         self,
@@ -188,11 +196,13 @@ class AsyncJobs:
         by: By = "queue",
     ) -> list[MinuteStats]:
         """As `Jobs.series`."""
-        return await self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
+        return await self._run(
+            statistics_flows.series(minutes, queue, hours=hours, job_type=job_type, by=by)
+        )
 
     async def workers(self) -> list[WorkerInfo]:
         """As `Jobs.workers`."""
-        return await self._run(flows.workers())
+        return await self._run(statistics_flows.workers())
 
     def events(
         self,

@@ -32,13 +32,14 @@ from boundary.jobs.shell import (
     options,
     order_flows,
     schedule_flows,
+    statistics_flows,
 )
 from boundary.jobs.shell.aio import AsyncJobs
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.declaring import Declaring
 from boundary.jobs.shell.draft import Draft, Drafting, json_args
 from boundary.jobs.shell.driving import drive
-from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.once import once
@@ -50,6 +51,7 @@ from boundary.jobs.shell.options import (
 )
 from boundary.jobs.shell.registry import Handler
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.statistics_flows import By
 from boundary.jobs.shell.telemetry import tracing
 
 if TYPE_CHECKING:
@@ -382,15 +384,15 @@ class Jobs(Declaring):
 
     def stats(self) -> JobStats:
         """Totals, queues and workers at one moment."""
-        return self._run(flows.job_stats())
+        return self._run(statistics_flows.job_stats())
 
     def queue_stats(self, queue: str) -> QueueStats:
         """One queue; zeros for one nobody used."""
-        return self._run(flows.queue_stats(queue))
+        return self._run(statistics_flows.queue_stats(queue))
 
     def queues(self) -> list[QueueStats]:
         """Every queue with jobs, counters or a pause, by name."""
-        return self._run(flows.queues())
+        return self._run(statistics_flows.queues())
 
     def series(
         self,
@@ -413,11 +415,13 @@ class Jobs(Declaring):
         Raises:
             UsageError: One of them is not what it may be.
         """
-        return self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
+        return self._run(
+            statistics_flows.series(minutes, queue, hours=hours, job_type=job_type, by=by)
+        )
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
-        return self._run(flows.workers())
+        return self._run(statistics_flows.workers())
 
     def events(
         self,

@@ -40,7 +40,7 @@ from boundary.jobs.core.schedules import Origin
 from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import RecordError, UsageError
-from boundary.jobs.shell import flows
+from boundary.jobs.shell import flows, statistics_flows
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import Flow, ask
 from boundary.jobs.shell.hands import Hand
@@ -297,7 +297,7 @@ def schedules() -> Flow[list[ScheduleInfo]]:
     found = yield from ask(Schedules())
     if not any(one.declared for one in found):
         return [_info(one) for one in found]
-    workers = yield from flows.workers()
+    workers = yield from statistics_flows.workers()
     kept = {name for worker in workers for name in worker.schedules}
     return [
         _info(one, orphaned=bool(workers and one.declared and one.name not in kept))

@@ -19,10 +19,10 @@ from boundary.jobs.core.retry import LONGEST_DELAY, BackoffStrategy, RetryPolicy
 from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.values import JSON
 from boundary.jobs.core.why import Why
-from boundary.jobs.shell.flows import By
 from boundary.jobs.shell.hands import AuditEntry
 from boundary.jobs.shell.operators import FailureGroup
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
+from boundary.jobs.shell.statistics_flows import By
 
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200)]
