@@ -1,4 +1,4 @@
-"""What a caller can do with standing orders, each written once as steps.
+"""What a caller can do with schedules, each written once as steps.
 
 What belongs here: putting, editing, pausing, firing and showing schedules, and what a worker does
 with those declared in code. What does not: which ticks fire and whose word counts
@@ -61,7 +61,7 @@ Decide: TypeAlias = Callable[[Schedule | None, Millis], Schedule | None]
 
 
 class ScheduleInfo(Struct, frozen=True, kw_only=True):
-    """A standing order for jobs.
+    """A schedule: a job of this kind is enqueued at each tick.
 
     Attributes:
         cron: Its expression, in the local time of `timezone`; or

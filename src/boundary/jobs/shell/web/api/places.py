@@ -142,7 +142,7 @@ async def _told(ask: Ask[Any, None], order: Callable[..., Awaitable[int]]) -> Co
 
 
 async def schedules(ask: Ask[Nothing, None]) -> ScheduleList:
-    """Standing orders, by name."""
+    """Schedules, by name."""
     return ScheduleList(schedules=tuple(map(shown_schedule, await ask.jobs.schedules())))
 
 

@@ -277,7 +277,7 @@ class FiresOf(Query, frozen=True, kw_only=True):
 
 
 class NewSchedule(WantedJob, frozen=True, kw_only=True):
-    """A standing order: exactly one of `cron` and `every` (seconds) says when it ticks.
+    """A schedule to come: exactly one of `cron` and `every` (seconds) says when it ticks.
 
     What is said of each job is as in `NewJobBody`.
     """

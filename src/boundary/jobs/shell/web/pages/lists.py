@@ -119,7 +119,7 @@ SPARK: Final = charts.Range("spark", "", timedelta(hours=1), timedelta(minutes=2
 
 
 async def schedules_page(ask: Ask[Nothing, None]) -> View:
-    """Standing orders, the next to tick first."""
+    """Schedules, the next to tick first."""
     found = [shown_schedule(one) for one in await ask.jobs.schedules()]
     last = datetime.max.replace(tzinfo=UTC)
     data: dict[str, Any] = {

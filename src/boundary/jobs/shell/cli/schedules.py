@@ -1,4 +1,4 @@
-"""Commands about schedules: standing orders for jobs.
+"""Commands about schedules.
 
 What belongs here: showing, adding and changing them, and how they look. What does not: when they
 tick (`core.schedules`).
