@@ -483,7 +483,7 @@ def _next_steps(demo: Demo, *, kept: bool) -> list[Text]:
     commands = (
         *(look if kept else (("look around in it", again),)),
         ("how fast is this machine", "boundary-jobs bench"),
-        ("your own, in five lines", "see README.md, then: boundary-jobs worker tasks"),
+        ("your own, in ten lines", "see README.md, then: boundary-jobs worker tasks"),
     )
     return [
         Text("\nNow try", style="bold"),
