@@ -21,7 +21,7 @@ from boundary.jobs.shell.cli.codes import exit_code
 from boundary.jobs.shell.cli.done import Done
 from boundary.jobs.shell.settings import Settings
 from boundary.jobs.shell.web.api.endpoint import Endpoint
-from boundary.jobs.shell.web.api.records import LONGEST_WAIT
+from boundary.jobs.shell.web.api.questions import LONGEST_WAIT
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.shell.web.guarding import API
 from boundary.jobs.shell.web.problems import CODES, status_of

@@ -16,29 +16,31 @@ from boundary.jobs.core.stats import JobStats, QueueStats
 from boundary.jobs.shell.operators import UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 from boundary.jobs.shell.shown import shown, shown_group, shown_schedule
-from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
-from boundary.jobs.shell.web.api.jobs import confirmed
-from boundary.jobs.shell.web.api.records import (
+from boundary.jobs.shell.web.api.answers import (
     AuditLog,
-    AuditOf,
     Changed,
-    Confirmed,
     Count,
     FailureGroups,
     Fires,
-    FiresOf,
-    GroupsOf,
     Health,
-    NewSchedule,
-    Nothing,
     OneJob,
     OneSchedule,
     QueueList,
-    ScheduleChange,
     ScheduleList,
     SeriesAnswer,
-    SeriesOf,
     WorkerList,
+)
+from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
+from boundary.jobs.shell.web.api.jobs import confirmed
+from boundary.jobs.shell.web.api.questions import (
+    AuditOf,
+    Confirmed,
+    FiresOf,
+    GroupsOf,
+    NewSchedule,
+    Nothing,
+    ScheduleChange,
+    SeriesOf,
     set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal

@@ -17,7 +17,7 @@ from boundary.jobs.core.records import Priority, Status
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.shown import shown, shown_schedule
 from boundary.jobs.shell.web.api.endpoint import Ask
-from boundary.jobs.shell.web.api.records import Cursor, Nothing, Query
+from boundary.jobs.shell.web.api.questions import Cursor, Nothing, Query
 from boundary.jobs.shell.web.pages import charts
 from boundary.jobs.shell.web.pages.overview import by_load
 from boundary.jobs.shell.web.pages.page import Elsewhere, View
