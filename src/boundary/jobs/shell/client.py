@@ -25,16 +25,18 @@ from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import (
+    audit_flows,
     connect,
     flows,
     hands,
-    operators,
+    operator_flows,
     options,
     order_flows,
     schedule_flows,
     statistics_flows,
 )
 from boundary.jobs.shell.aio import AsyncJobs
+from boundary.jobs.shell.audit_flows import AuditPage, UndoResult
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.declaring import Declaring
 from boundary.jobs.shell.draft import Draft, Drafting, json_args
@@ -43,7 +45,7 @@ from boundary.jobs.shell.flows import Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.once import once
-from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
+from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.options import (
     EnqueueOptions,
     JobOptions,
@@ -293,7 +295,7 @@ class Jobs(Declaring):
         Raises:
             UsageError: It is no id.
         """
-        return self._run(operators.why(job_id))
+        return self._run(operator_flows.why(job_id))
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = None) -> JSON:
         """What the job's handler returned; waits for its end, and is woken at it.
@@ -373,7 +375,7 @@ class Jobs(Declaring):
             UsageError: A condition is not what it may be.
         """
         return self._run(
-            operators.failure_groups(
+            operator_flows.failure_groups(
                 fingerprint=fingerprint, queue=queue, job_type=job_type, since=since, limit=limit
             )
         )
@@ -510,10 +512,10 @@ class Jobs(Declaring):
         Raises:
             UsageError: A condition is not what it may be.
         """
-        pick = operators.picked(fingerprint, queue, job_type, limit)
+        pick = operator_flows.picked(fingerprint, queue, job_type, limit)
         hand = self.hand(by, action)
         return self._run(
-            operators.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
+            operator_flows.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
         )
 
     def delete_failed(
@@ -533,8 +535,10 @@ class Jobs(Declaring):
             limit: At most so many, from 0 on, those first that died first.
             progress: As of `retry_failed`.
         """
-        pick = operators.picked(fingerprint, queue, None, limit)
-        return self._run(operators.delete_failed(pick, self.hand(by, action), progress=progress))
+        pick = operator_flows.picked(fingerprint, queue, None, limit)
+        return self._run(
+            operator_flows.delete_failed(pick, self.hand(by, action), progress=progress)
+        )
 
     def edit(
         self,
@@ -554,7 +558,7 @@ class Jobs(Declaring):
             PayloadTooLarge, SerializationError: The arguments cannot be stored.
         """
         hand, limit = self.hand(by, action), self.settings.payload_limit
-        return self._run(operators.edit(job_id, args, self.bound, limit, hand))
+        return self._run(operator_flows.edit(job_id, args, self.bound, limit, hand))
 
     def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
         """What operators did, the latest first, a page of it; the store keeps the last 10,000.
@@ -566,7 +570,7 @@ class Jobs(Declaring):
             limit: 1 to 200.
             cursor: From the page before.
         """
-        return self._run(operators.audit(limit, cursor))
+        return self._run(audit_flows.audit(limit, cursor))
 
     def undo(self, action: JobId, *, by: str) -> UndoResult:
         """What an act of the last minute did is undone, where that still may be.
@@ -579,7 +583,7 @@ class Jobs(Declaring):
             IllegalTransition: It is not known, too old, undone already, or cannot be undone (it
                 was about more than 10,000 jobs, or undid something itself).
         """
-        return self._run(operators.undo(action, self.acting(by)))
+        return self._run(audit_flows.undo(action, self.acting(by)))
 
     def hand(self, by: str | None, action: JobId | None) -> Hand | None:
         """Who acts, for the log; None: nobody is named."""
@@ -661,7 +665,7 @@ class Jobs(Declaring):
         Args:
             progress: As of `retry_failed`.
         """
-        return self._run(operators.purge(queue, self.hand(by, action), progress=progress))
+        return self._run(operator_flows.purge(queue, self.hand(by, action), progress=progress))
 
     def schedule(
         self,

@@ -3,7 +3,7 @@
 What belongs here: which operations a call takes, in which order, and what becomes of the replies.
 What does not: performing a step (`driving`; the blocking door, `client`, and the asyncio one,
 `aio`, have no logic of their own), and flows about something else (`statistics_flows`,
-`schedule_flows`, `order_flows`, `operators`).
+`schedule_flows`, `order_flows`, `operator_flows`, `audit_flows`).
 
 A flow is a generator: it yields steps and is sent their replies; what a step raises is raised in
 the flow.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
     from boundary.jobs.shell.hands import AuditEntry
-    from boundary.jobs.shell.operators import FailureGroup
+    from boundary.jobs.shell.operator_flows import FailureGroup
 
 STYLES = {
     "pending": "cyan",

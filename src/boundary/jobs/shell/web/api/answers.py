@@ -17,7 +17,7 @@ from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
 from boundary.jobs.core.values import JSON
 from boundary.jobs.core.why import Why
 from boundary.jobs.shell.hands import AuditEntry
-from boundary.jobs.shell.operators import FailureGroup
+from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 
 

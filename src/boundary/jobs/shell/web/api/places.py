@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from boundary.jobs.core.stats import JobStats, QueueStats
-from boundary.jobs.shell.operators import UndoResult
+from boundary.jobs.shell.audit_flows import UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 from boundary.jobs.shell.shown import shown, shown_group, shown_schedule
 from boundary.jobs.shell.web.api.answers import (
