@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from boundary.jobs import Job, Jobs, JobsError
-from boundary.jobs.shell.cli import serving, tables
+from boundary.jobs.shell.cli import serving, tables, writing
 from boundary.jobs.shell.cli.terminal import Terminal
 
 LEASE_MS = 2_000
@@ -96,15 +96,15 @@ class Demo:
         """Queues, workers and the latest jobs; in a small terminal, less of them."""
         stats = self.jobs.stats()
         found = [job for job in self.jobs.search(limit=12) if job.job_type != "count_stock"]
-        latest = tables.table(
+        latest = writing.table(
             "Latest jobs",
             ("type", "status", ">run", "when", "~note"),
             [
                 (
                     job.job_type,
-                    tables.status(job.status),
+                    writing.status(job.status),
                     job.retry_count + 1,
-                    tables.ago(job.updated_at),
+                    writing.ago(job.updated_at),
                     _note(job),
                 )
                 for job in found[: 6 if roomy else 3]
@@ -247,10 +247,10 @@ def _note(job: Job) -> Text:
     if job.progress is not None and job.status == "running":
         return _bar(job.progress.fraction, job.progress.message or "")
     if job.error is not None:
-        return tables.text(f"{job.error.type}: {job.error.message}"[:44], "red")
+        return writing.text(f"{job.error.type}: {job.error.message}"[:44], "red")
     if job.status == "pending" and job.execute_at is not None:
-        return tables.text(f"due {tables.ago(job.execute_at)}", "dim")
-    return tables.text("" if job.result is None else str(job.result)[:44], "dim")
+        return writing.text(f"due {writing.ago(job.execute_at)}", "dim")
+    return writing.text("" if job.result is None else str(job.result)[:44], "dim")
 
 
 def _bar(fraction: float, message: str) -> Text:
