@@ -19,8 +19,9 @@ from boundary.jobs.shell.adapters.redis.records import STATUSES
 from boundary.jobs.shell.cli.app import COMMANDS, app
 from boundary.jobs.shell.cli.codes import exit_code
 from boundary.jobs.shell.cli.done import Done
+from boundary.jobs.shell.settings import Settings
 from boundary.jobs.shell.web.api.endpoint import Endpoint
-from boundary.jobs.shell.web.api.records import LONGEST_WAIT
+from boundary.jobs.shell.web.api.questions import LONGEST_WAIT
 from boundary.jobs.shell.web.app import ENDPOINTS
 from boundary.jobs.shell.web.guarding import API
 from boundary.jobs.shell.web.problems import CODES, status_of
@@ -102,7 +103,7 @@ def configuration_page() -> str:
     lines = [
         "# Configuration",
         "",
-        "Made of the types that check it (`shell/config.py`). Each source goes over those before it:",
+        "Made of the types that check it (`shell/settings.py`). Each source goes over those before it:",
         "",
         "1. the defaults below,",
         f"2. `{config.FILE}` in the working directory, or `[tool.boundary-jobs]` in `pyproject.toml`,",
@@ -145,8 +146,8 @@ def configuration_page() -> str:
 
 
 def _sections() -> Iterator[tuple[str, str, type[msgspec.Struct]]]:
-    yield "Without a section", "", config.Settings
-    for one in msgspec.structs.fields(config.Settings):
+    yield "Without a section", "", Settings
+    for one in msgspec.structs.fields(Settings):
         if _is_section(one.type):
             yield f"[{one.name}]", f"{one.name}.", one.type
 

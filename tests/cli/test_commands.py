@@ -927,7 +927,7 @@ def test_the_demos_picture_fits_its_terminal(tmp_path: Path, width: int, height:
     script = (
         "import io, pathlib, sys\n"
         "from rich.console import Console\n"
-        "from boundary.jobs.shell.cli.demo.show import Demo\n"
+        "from boundary.jobs.shell.cli.demo.stage import Demo\n"
         "from boundary.jobs.shell.cli.terminal import Terminal\n"
         "demo = Demo(Terminal(), pathlib.Path(sys.argv[1]), quiet=True)\n"
         "demo.console = Console(width=int(sys.argv[2]), height=int(sys.argv[3]),\n"

@@ -22,15 +22,14 @@ from boundary.jobs.shell.cli.top.brain import State
 from boundary.jobs.shell.cli.top.glimpse import Glimpse
 from devservers.single import Server
 from tests.cli.sitting import Sitting, top
+from tests.conftest import StoreUrl
 from tests.waiting import eventually
 from tests.worker.conftest import working
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return f"sqlite:///{tmp_path}/jobs.db"
+def url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
+    return store_url(request.param)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from boundary.jobs.errors import ConfigError
-from boundary.jobs.shell.config import DEFAULT_URL, RedisSettings, Settings, load, shown_url
+from boundary.jobs.shell.config import load
+from boundary.jobs.shell.settings import DEFAULT_URL, RedisSettings, Settings, shown_url
 
 
 def test_defaults_are_the_seeds(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from boundary.jobs.ports import Store
 from boundary.jobs.shell.adapters.redis import RedisStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing import AdapterContract, FakeClock
 from boundary.jobs.testing.contract.claiming import ClaimCases
 from boundary.jobs.testing.contract.doors import Door

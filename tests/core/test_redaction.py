@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boundary.jobs.core.nesting import NESTING_LIMIT
-from boundary.jobs.core.records import JSON
 from boundary.jobs.core.redaction import (
     HIDDEN,
     TOO_DEEP,
@@ -17,6 +16,7 @@ from boundary.jobs.core.redaction import (
     restored,
     secrets_in,
 )
+from boundary.jobs.core.values import JSON
 
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

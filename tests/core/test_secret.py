@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 from boundary.jobs.core import wire
-from boundary.jobs.core.records import JSON, Job
+from boundary.jobs.core.records import Job
 from boundary.jobs.core.redaction import HIDDEN, redacted, restored, secrets_in
 from boundary.jobs.core.secret import Secret, opened, resealed
+from boundary.jobs.core.values import JSON
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

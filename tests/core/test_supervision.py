@@ -8,7 +8,7 @@ from signal import SIGKILL, SIGTERM, SIGTSTP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boundary.jobs.core import supervision
+from boundary.jobs.core import exits, supervision
 from boundary.jobs.core.supervision import (
     INF,
     LAST_CALL_MS,
@@ -240,8 +240,8 @@ def test_a_successor_drained_while_it_starts_replaces_nothing_and_is_no_fault() 
 
 
 def test_signals_without_a_name_are_said_by_number() -> None:
-    assert supervision.signal_name(9) == "SIGKILL"
-    assert supervision.signal_name(150) == "signal 150"
+    assert exits.signal_name(9) == "SIGKILL"
+    assert exits.signal_name(150) == "signal 150"
 
 
 def test_asking_twice_to_be_replaced_is_asking_once() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from boundary.jobs.shell import config as configuration
-from boundary.jobs.shell.config import Settings
+from boundary.jobs.shell.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

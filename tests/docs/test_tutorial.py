@@ -9,14 +9,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.docs.pages import DOCS
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, eventually
 
 PAGE = (DOCS / "tutorial.md").read_text()
 SOURCES = re.findall(r"^```python\n(# tasks\.py\n.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -87,14 +86,6 @@ class Follower:
         return json.loads(done.stdout)
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 30
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
-
-
 GREET, RESULT, FAIL = [line for line in COMMANDS if line.startswith("python")]
 WORK = "boundary-jobs worker tasks"
 
@@ -114,12 +105,15 @@ def first_six_steps(me: Follower) -> None:
             with urllib.request.urlopen(address[0]) as page:
                 assert b"boundary-jobs" in page.read()
         me.types(FAIL)
-        until(lambda: me.looks("failed"))
+        eventually("it has failed", lambda: me.looks("failed"))
         assert "ZeroDivisionError" in me.types("boundary-jobs failed")
     tasks.write_text(mended)
     with me.leaves_running(WORK):
         me.types("boundary-jobs retry --all --yes")
-        until(lambda: "completed" in me.types("boundary-jobs search --type price"))
+        eventually(
+            "it is done after all",
+            lambda: "completed" in me.types("boundary-jobs search --type price"),
+        )
 
 
 def test_the_first_six_steps(tmp_path: Path) -> None:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from boundary.jobs import Jobs
 from boundary.jobs.shell import connect
-from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.seed import JobsSystem, Pool, jobs_system
+from boundary.jobs.shell.settings import Settings
 from boundary.jobs.testing.clock import FakeClock
+from tests.conftest import StoreUrl
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
     """A fresh store of each kind."""
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/jobs.db"
+    return store_url(request.param)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Standing orders by the doors: put, edited, paused, fired, declared in code; on every store."""
+"""Schedules by the doors: put, edited, paused, fired, declared in code; on every store."""
 
 from __future__ import annotations
 

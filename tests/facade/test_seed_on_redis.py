@@ -15,8 +15,9 @@ from boundary.jobs.core.job import create_job
 from boundary.jobs.ports import JobQueue, JobStats, JobStore
 from boundary.jobs.shell.adapters import redis as redis_jobs
 from boundary.jobs.shell.adapters import sqlite as sqlite_jobs
-from boundary.jobs.shell.config import RedisSettings, load
+from boundary.jobs.shell.config import load
 from boundary.jobs.shell.seed import Pool
+from boundary.jobs.shell.settings import RedisSettings
 from devservers.single import Server
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -79,7 +79,7 @@ from boundary.jobs.ports import Store
 from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.adapters.redis import RedisStore
 from boundary.jobs.shell.adapters.sqlite import SqliteStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing import FakeClock
 from devservers.single import Server
 

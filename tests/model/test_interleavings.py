@@ -44,7 +44,7 @@ from boundary.jobs.core.wire import NewJob
 from boundary.jobs.ports import Backend
 from boundary.jobs.shell.adapters.redis import RedisStore
 from boundary.jobs.shell.adapters.sqlite import SqliteStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing import FakeClock
 from tests.model.test_agreement import seen
 

@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,19 +21,13 @@ from devservers.proxy import Proxy
 from devservers.sentinel import Sentinels
 from devservers.single import Server, StartError
 from devservers.tls import Clients, TlsServer
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 BINARIES = binaries.available()
 WITH_TLS = [each for each in BINARIES if each.supports_tls]
-
-
-def until(true: Callable[[], object], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s: {what}"
-        time.sleep(0.01)
 
 
 def alive(pid: int) -> bool:
@@ -199,17 +193,17 @@ def test_sentinels_change_the_master() -> None:
         first = group.master
         assert len(group.sentinels) == 3
         assert first is group.servers[0]
-        until(lambda: first.call("WAIT", 2, 100) == 2, "both replicas follow")
+        eventually("both replicas follow", lambda: first.call("WAIT", 2, 100) == 2)
         group.failover()
         second = group.master
         assert second is not first
         assert second.call("ROLE")[0] == "master"
-        until(lambda: follows(first), "the old master follows")
+        eventually("the old master follows", lambda: follows(first))
         group.failover(kill=True)
         third = group.master
         assert third is not second
         second.restart()
-        until(lambda: follows(second), "the dead master follows")
+        eventually("the dead master follows", lambda: follows(second))
         pids = [each.process.pid for each in [*group.servers, *group.watchers]]
     assert not any(map(alive, pids))
 
@@ -288,7 +282,7 @@ def test_a_proxy_passes_everything_on(proxy: Proxy, server: Server) -> None:
         assert client.call("LRANGE", "none", 0, -1) == []
         assert proxy.requests == ["SET", "GET", "LRANGE"]
         assert proxy.connections == 1
-    until(lambda: proxy.connections == 0, "the end passed, too")
+    eventually("the end passed, too", lambda: proxy.connections == 0)
 
 
 def test_a_proxy_cuts_all_connections(proxy: Proxy) -> None:
@@ -428,7 +422,7 @@ def started(more: str) -> tuple[subprocess.Popen[str], int, Path]:
 def test_a_forgotten_server_ends_with_its_process() -> None:
     process, pid, folder = started("")
     assert process.wait(10) == 0
-    until(lambda: not alive(pid), "the server is gone")
+    eventually("the server is gone", lambda: not alive(pid))
     assert not folder.exists()
 
 
@@ -437,7 +431,7 @@ def test_a_killed_process_takes_its_server_along_and_its_folder_is_swept() -> No
     process, pid, folder = started("time.sleep(60)")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    until(lambda: not alive(pid), "the server is gone")
+    eventually("the server is gone", lambda: not alive(pid))
     os.utime(folder, (0, 0))
     with Server() as living:
         os.utime(living.folder, (0, 0))

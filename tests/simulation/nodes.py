@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from boundary.jobs.errors import BackendError
-from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.flows import Flow, Listen, Wait
+from boundary.jobs.shell.settings import Settings
 from boundary.jobs.shell.surroundings import Surroundings
 from boundary.jobs.shell.worker import Worker
 from tests.simulation.handlers import Here, jobs

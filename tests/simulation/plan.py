@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from boundary.jobs import RetryPolicy
-from boundary.jobs.shell.config import (
+from boundary.jobs.shell.settings import (
     RetentionSettings,
     ScheduledSettings,
     Settings,

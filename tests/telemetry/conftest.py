@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from boundary.jobs import Jobs
+from tests.conftest import StoreUrl
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
     """A fresh store of each kind."""
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/jobs.db"
+    return store_url(request.param)
 
 
 @pytest.fixture

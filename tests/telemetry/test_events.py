@@ -21,9 +21,9 @@ from boundary.jobs import (
     UsageError,
 )
 from boundary.jobs.shell import loops
-from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.connect import open_store
 from boundary.jobs.shell.seed import Pool, jobs_system
+from boundary.jobs.shell.settings import Settings
 
 PATIENCE = 15.0
 

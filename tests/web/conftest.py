@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,16 +11,15 @@ import pytest
 
 from boundary.jobs import Jobs, RetryPolicy
 from boundary.jobs.web import create_app
+from tests.conftest import StoreUrl
 
 API = "/api/admin/jobs"
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
     """A fresh store of each kind."""
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/jobs.db"
+    return store_url(request.param)
 
 
 def handlers(jobs: Jobs) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from boundary.jobs.core.operations import Enqueue, Save
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.shell.cli.app import run
 from boundary.jobs.web import create_app
+from tests.conftest import StoreUrl
 from tests.web.conftest import Client
 
 CANARY = "canary-7f3b19"
@@ -35,11 +35,9 @@ UNREADABLE = {"an extension", "an extension beside a secret", "an extension as a
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
     """A store that other programs can write to."""
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return f"sqlite:///{tmp_path}/jobs.db"
+    return store_url(request.param)
 
 
 def stored(jobs: Jobs) -> dict[str, list[str]]:

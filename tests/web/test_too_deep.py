@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from boundary.jobs.core.operations import Enqueue, PutSchedule, Save, Schedule
 from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.shell.cli.app import run
 from boundary.jobs.web import create_app
+from tests.conftest import StoreUrl
 from tests.web.conftest import Client
 from tests.web.test_pages import PAGES
 
@@ -24,11 +24,9 @@ DEPTHS = (NESTING_LIMIT + 1, 500, 900, 960, 1_000, 5_000, 100_000)
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
     """A store that other programs can write to."""
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return f"sqlite:///{tmp_path}/jobs.db"
+    return store_url(request.param)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from boundary.jobs import Job, Jobs
 from boundary.jobs.core.operations import Enqueue
 from boundary.jobs.core.wire import VERSION, NewJob, Payload, encode_payload
+from tests.conftest import StoreUrl
 from tests.waiting import eventually
 
 NAMES = (
@@ -29,11 +30,9 @@ NAMES = (
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
     """A store that other programs can write to."""
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return f"sqlite:///{tmp_path}/jobs.db"
+    return store_url(request.param)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -32,6 +31,7 @@ from boundary.jobs.shell import ids
 from boundary.jobs.shell.adapters.memory import MemoryStore
 from boundary.jobs.shell.registry import fires_of
 from boundary.jobs.testing.clock import FakeClock
+from tests.conftest import StoreUrl
 from tests.waiting import eventually
 from tests.worker.conftest import working
 
@@ -42,11 +42,9 @@ SPRING = datetime(2026, 2, 20, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def shared_url(request: pytest.FixtureRequest, store_url: StoreUrl) -> str:
     """A store that several processes can share."""
-    if request.param == "redis":
-        return str(request.getfixturevalue("redis_url"))
-    return f"sqlite:///{tmp_path}/jobs.db"
+    return store_url(request.param)
 
 
 def stored_ids(backend: Backend) -> list[bytes]:

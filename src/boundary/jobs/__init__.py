@@ -45,12 +45,13 @@ from boundary.jobs.errors import (
     UsageError,
 )
 from boundary.jobs.shell.aio import AsyncJobs
+from boundary.jobs.shell.audit_flows import AuditPage, UndoResult
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.context import Context
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import JobPage
 from boundary.jobs.shell.hands import Action, AuditEntry
-from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
+from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.registry import Handler
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 from boundary.jobs.version import __version__ as __version__

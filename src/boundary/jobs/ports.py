@@ -13,9 +13,10 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
 from uuid import UUID
 
 from boundary.jobs.core.operations import Claim, Claimed, Interest, Operation
-from boundary.jobs.core.records import JSON, Job, Status
+from boundary.jobs.core.records import Job, Status
 from boundary.jobs.core.stats import JobStats as JobStatsRecord
 from boundary.jobs.core.stats import QueueStats
+from boundary.jobs.core.values import JSON
 
 R = TypeVar("R")
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from boundary.jobs.shell.adapters.redis.store import RedisStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from devservers.proxy import Proxy
 from devservers.single import Server
 from tests.waiting import Stopwatch

@@ -11,7 +11,7 @@ from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import connect
 from boundary.jobs.shell.adapters.redis.address import Node, Nodes, parse
 from boundary.jobs.shell.adapters.redis.store import RedisStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from devservers.single import Server
 
 

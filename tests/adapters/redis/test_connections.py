@@ -123,7 +123,7 @@ FORK = """
 import os, sys
 from boundary.jobs.core.operations import Enqueue, Find, Time
 from boundary.jobs.shell.adapters.redis.store import RedisStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing.contract.words import ident, new
 from tests.waiting import PATIENCE, Stopwatch
 

@@ -30,7 +30,7 @@ from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import BackendError, StoreFormatError
 from boundary.jobs.shell.adapters.redis.keys import partition_of
 from boundary.jobs.shell.adapters.redis.store import RedisStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing import FakeClock
 from boundary.jobs.testing.contract.words import LEASE, ident, new
 

@@ -16,7 +16,7 @@ from boundary.jobs.ports import Backend
 from boundary.jobs.shell.adapters.redis import RedisStore
 from boundary.jobs.shell.adapters.redis.keys import partition_of
 from boundary.jobs.shell.adapters.redis.plans import enqueuing, schedules
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing import FakeClock
 from boundary.jobs.testing.contract.words import new
 from devservers.cluster import Cluster

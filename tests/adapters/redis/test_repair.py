@@ -33,7 +33,7 @@ from boundary.jobs.core.operations import (
 from boundary.jobs.core.wire import NewJob
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.adapters.redis.store import RedisStore
-from boundary.jobs.shell.config import RedisSettings
+from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing import FakeClock
 from boundary.jobs.testing.contract.words import LEASE, ident, new
 

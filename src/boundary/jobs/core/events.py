@@ -1,23 +1,18 @@
-"""The events others may follow: what they are, their bytes, and how losses are noticed.
+"""The events others may follow: what they are, and which of them a happening is.
 
-What belongs here: from happenings to events, to frames and back. What does not: carrying frames
-from one process to another (the stores do).
-
-Nothing waits for whoever follows events, so some may get lost on the way. Each source counts what
-it tells, and each frame says with which number it begins; who hears it sees the gaps.
+What belongs here: from happenings to rows, and from a row to the event people see. What does not:
+the bytes by which rows go from one process to another, and what got lost on the way (`frames`).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
-import msgspec
-from msgspec import Struct, msgpack
+from msgspec import Struct
 from msgspec.structs import replace
 
 from boundary.jobs.core import lifecycle, trails, wire
@@ -32,7 +27,7 @@ from boundary.jobs.core.happenings import (
     TakenBack,
 )
 from boundary.jobs.core.names import shown_id
-from boundary.jobs.core.operations import FRAME, Outcome
+from boundary.jobs.core.operations import Outcome
 from boundary.jobs.core.records import Job, JobError, Progress
 from boundary.jobs.core.telling import told_error
 from boundary.jobs.core.wire import Millis, Record
@@ -54,12 +49,6 @@ FINAL: frozenset[str] = frozenset({"succeeded", "failed", "dead", "cancelled"})
 
 TEXT = 1_000
 """Most bytes of a message in an event."""
-
-SOURCES = 10_000
-"""Of so many sources one remembers what they told last."""
-
-TOGETHER = 32
-"""Events that are put into one frame, if they fit."""
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
@@ -119,18 +108,6 @@ class Row(Struct, array_like=True, frozen=True, gc=False):
     progress: tuple[float, str | None] | None = None
     delay_ms: int | None = None
     reason: str | None = None
-
-
-class Frame(Struct, array_like=True, frozen=True):
-    """Some events of one source; `first` is the number of the first of them."""
-
-    source: bytes
-    first: int
-    rows: tuple[Row, ...]
-
-
-_encode = msgpack.Encoder().encode
-_decode = msgpack.Decoder(Frame).decode
 
 
 # From happenings to rows
@@ -295,30 +272,7 @@ def _short(text: str) -> str:
     return text if len(data) <= TEXT else data[:TEXT].decode(errors="ignore") + "…"
 
 
-# From rows to frames
-
-
-def frames_of(source: bytes, first: int, rows: Sequence[Row]) -> tuple[bytes, ...]:
-    """The rows in frames of at most `FRAME` bytes, numbered from `first` on."""
-    starts = range(0, len(rows), TOGETHER)
-    return tuple(
-        frame
-        for start in starts
-        for frame in _fitting(source, first + start, rows[start : start + TOGETHER])
-    )
-
-
-def _fitting(source: bytes, first: int, rows: Sequence[Row]) -> Iterator[bytes]:
-    data = _encode((source, first, rows))
-    if len(data) <= FRAME or len(rows) == 1:
-        yield data
-        return
-    half = len(rows) // 2
-    yield from _fitting(source, first, rows[:half])
-    yield from _fitting(source, first + half, rows[half:])
-
-
-# From frames to events
+# From rows to events
 
 
 def event_of(row: Row, lost: int = 0) -> Event:
@@ -344,26 +298,6 @@ def _span(ms: float | None) -> timedelta | None:
     return None if ms is None else timedelta(milliseconds=ms)
 
 
-class Wanted(Struct, frozen=True):
-    """Which events somebody follows; None: of any.
-
-    Attributes:
-        job: The id of a job, 16 bytes.
-    """
-
-    types: frozenset[str] | None = None
-    job: bytes | None = None
-    queue: str | None = None
-
-    def includes(self, row: Row) -> bool:
-        """Whether this is one of them."""
-        return (
-            (self.types is None or row.type in self.types)
-            and self.job in {None, row.id}
-            and self.queue in {None, row.queue}
-        )
-
-
 def checked_types(types: Collection[str] | None) -> frozenset[str] | None:
     """The types, if there are such.
 
@@ -379,42 +313,3 @@ def checked_types(types: Collection[str] | None) -> frozenset[str] | None:
             + ", ".join(get_args(EventType))
         )
     return frozenset(chosen)
-
-
-class Intake:
-    """Turns frames into the events that are wanted, and counts what got lost.
-
-    Attributes:
-        lost: How many events got lost since the beginning, of whatever kind.
-    """
-
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._next: OrderedDict[bytes, int] = OrderedDict()
-        self._untold = 0
-        self.lost: int = 0
-
-    def take(self, frames: Iterable[bytes]) -> list[Event]:
-        """The wanted events of these frames; bytes that are no frame are passed over."""
-        events: list[Event] = []
-        for data in frames:
-            try:
-                frame = _decode(data)
-            except msgspec.MsgspecError:
-                continue
-            self._count(frame)
-            for row in frame.rows:
-                if self._wanted.includes(row):
-                    events.append(event_of(row, self._untold))
-                    self._untold = 0
-        return events
-
-    def _count(self, frame: Frame) -> None:
-        """What is missing between this frame and the one before of the same source."""
-        expected = self._next.pop(frame.source, frame.first)
-        missing = max(frame.first - expected, 0)
-        self.lost += missing
-        self._untold += missing
-        self._next[frame.source] = max(expected, frame.first + len(frame.rows))
-        if len(self._next) > SOURCES:
-            self._next.popitem(last=False)

@@ -23,7 +23,6 @@ from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.records import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_QUEUE,
-    JSON,
     FailedRun,
     Job,
     JobError,
@@ -33,6 +32,7 @@ from boundary.jobs.core.records import (
 )
 from boundary.jobs.core.retry import BackoffStrategy, RetryPolicy
 from boundary.jobs.core.steering import as_job_error
+from boundary.jobs.core.values import JSON
 from boundary.jobs.errors import UsageError
 
 __all__ = [

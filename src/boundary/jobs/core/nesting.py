@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from boundary.jobs.core.records import JSON
+    from boundary.jobs.core.values import JSON
 
 NESTING_LIMIT: Final = 64
 """Levels of lists and mappings in an argument, a value of the metadata or a result; ``[]`` has one."""

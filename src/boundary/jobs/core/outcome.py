@@ -13,8 +13,9 @@ from boundary.jobs.core import lifecycle, retry, trails, wire
 from boundary.jobs.core.causes import fingerprint
 from boundary.jobs.core.nesting import NESTING_LIMIT, is_too_deep
 from boundary.jobs.core.operations import Outcome
-from boundary.jobs.core.records import JSON, JobError
+from boundary.jobs.core.records import JobError
 from boundary.jobs.core.steering import Cancel, Discard, Retry, Snooze, Steer
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import Millis, Payload, Record
 
 UNHANDLED_DELAY_MS = 5_000

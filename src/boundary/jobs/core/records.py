@@ -8,16 +8,14 @@ turn one job into the next (`job`, `lifecycle`, `retry`), and how a job is laid 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Struct, field
 
 from boundary.jobs.core.redaction import redacted
 from boundary.jobs.core.retry import RetryPolicy
-
-JSON: TypeAlias = Any
-"""A JSON value: null, boolean, number, string, list, or mapping with string keys."""
+from boundary.jobs.core.values import JSON
 
 Status: TypeAlias = Literal["pending", "running", "completed", "failed", "retrying", "cancelled"]
 Priority: TypeAlias = Literal["critical", "high", "normal", "low"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from boundary.jobs.core.nesting import NESTING_LIMIT
 
 if TYPE_CHECKING:
-    from boundary.jobs.core.records import JSON
+    from boundary.jobs.core.values import JSON
 
 HIDDEN: Final = "[redacted]"
 """What stands for a hidden value."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
-    from boundary.jobs.core.records import JSON
+    from boundary.jobs.core.values import JSON
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from boundary.jobs.core.records import JSON, JobError
+from boundary.jobs.core.records import JobError
+from boundary.jobs.core.values import JSON
 from boundary.jobs.errors import UsageError
 
 

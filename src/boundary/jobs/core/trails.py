@@ -11,11 +11,9 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct, msgpack
 
-from boundary.jobs.core.records import (
-    JSON,
-    JobError,
-)
+from boundary.jobs.core.records import JobError
 from boundary.jobs.core.redaction import redacted_text
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import DAMAGE, Millis, as_utf8, encode, no_extension, unreadable
 from boundary.jobs.errors import RecordError
 

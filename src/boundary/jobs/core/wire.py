@@ -21,14 +21,11 @@ import msgspec
 from msgspec import Meta, Struct, msgpack
 
 from boundary.jobs.core.nesting import NESTING_LIMIT, is_too_deep
-from boundary.jobs.core.records import (
-    JSON,
-    Progress,
-    Status,
-)
+from boundary.jobs.core.records import Progress, Status
 from boundary.jobs.core.redaction import HIDDEN, names_a_secret
 from boundary.jobs.core.retry import LONGEST_DELAY, BackoffStrategy, RetryPolicy
 from boundary.jobs.core.secret import Secret, sealed
+from boundary.jobs.core.values import JSON
 from boundary.jobs.errors import RecordError, SerializationError
 
 Millis: TypeAlias = int

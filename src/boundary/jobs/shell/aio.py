@@ -13,19 +13,30 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
-from boundary.jobs.shell import flows, operators, options, order_flows, schedule_flows
+from boundary.jobs.shell import (
+    audit_flows,
+    flows,
+    operator_flows,
+    options,
+    order_flows,
+    schedule_flows,
+    statistics_flows,
+)
+from boundary.jobs.shell.audit_flows import AuditPage, UndoResult
 from boundary.jobs.shell.driving import drive_async
-from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action
-from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
+from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.statistics_flows import By
 
 if TYPE_CHECKING:
     import asyncio
 
     from boundary.jobs.core.events import EventType
-    from boundary.jobs.core.records import JSON, Job, Status
+    from boundary.jobs.core.records import Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.values import JSON
     from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend
     from boundary.jobs.shell.client import Jobs
@@ -105,7 +116,7 @@ class AsyncJobs:
 
     async def why(self, job_id: JobId) -> Why | None:
         """As `Jobs.why`."""
-        return await self._run(operators.why(job_id))
+        return await self._run(operator_flows.why(job_id))
 
     async def result(
         self,
@@ -156,7 +167,7 @@ class AsyncJobs:
     ) -> list[FailureGroup]:
         """As `Jobs.failure_groups`."""
         return await self._run(
-            operators.failure_groups(
+            operator_flows.failure_groups(
                 fingerprint=fingerprint, queue=queue, job_type=job_type, since=since, limit=limit
             )
         )
@@ -167,15 +178,15 @@ class AsyncJobs:
 
     async def stats(self) -> JobStats:
         """As `Jobs.stats`."""
-        return await self._run(flows.job_stats())
+        return await self._run(statistics_flows.job_stats())
 
     async def queue_stats(self, queue: str) -> QueueStats:
         """As `Jobs.queue_stats`."""
-        return await self._run(flows.queue_stats(queue))
+        return await self._run(statistics_flows.queue_stats(queue))
 
     async def queues(self) -> list[QueueStats]:
         """As `Jobs.queues`."""
-        return await self._run(flows.queues())
+        return await self._run(statistics_flows.queues())
 
     async def series(
         self,
@@ -187,11 +198,13 @@ class AsyncJobs:
         by: By = "queue",
     ) -> list[MinuteStats]:
         """As `Jobs.series`."""
-        return await self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
+        return await self._run(
+            statistics_flows.series(minutes, queue, hours=hours, job_type=job_type, by=by)
+        )
 
     async def workers(self) -> list[WorkerInfo]:
         """As `Jobs.workers`."""
-        return await self._run(flows.workers())
+        return await self._run(statistics_flows.workers())
 
     def events(
         self,
@@ -238,10 +251,10 @@ class AsyncJobs:
         progress: Callable[[int], object] | None = None,
     ) -> Action:
         """As `Jobs.retry_failed`."""
-        pick = operators.picked(fingerprint, queue, job_type, limit)
+        pick = operator_flows.picked(fingerprint, queue, job_type, limit)
         hand = self._jobs.hand(by, action)
         return await self._run(
-            operators.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
+            operator_flows.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
         )
 
     async def delete_failed(
@@ -255,9 +268,9 @@ class AsyncJobs:
         progress: Callable[[int], object] | None = None,
     ) -> Action:
         """As `Jobs.delete_failed`."""
-        pick = operators.picked(fingerprint, queue, None, limit)
+        pick = operator_flows.picked(fingerprint, queue, None, limit)
         return await self._run(
-            operators.delete_failed(pick, self._jobs.hand(by, action), progress=progress)
+            operator_flows.delete_failed(pick, self._jobs.hand(by, action), progress=progress)
         )
 
     async def edit(
@@ -270,15 +283,15 @@ class AsyncJobs:
     ) -> Job | None:
         """As `Jobs.edit`."""
         hand, limit = self._jobs.hand(by, action), self._jobs.settings.payload_limit
-        return await self._run(operators.edit(job_id, args, self._jobs.bound, limit, hand))
+        return await self._run(operator_flows.edit(job_id, args, self._jobs.bound, limit, hand))
 
     async def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
         """As `Jobs.audit`."""
-        return await self._run(operators.audit(limit, cursor))
+        return await self._run(audit_flows.audit(limit, cursor))
 
     async def undo(self, action: JobId, *, by: str) -> UndoResult:
         """As `Jobs.undo`."""
-        return await self._run(operators.undo(action, self._jobs.acting(by)))
+        return await self._run(audit_flows.undo(action, self._jobs.acting(by)))
 
     async def delete(
         self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
@@ -336,7 +349,7 @@ class AsyncJobs:
     ) -> int:
         """As `Jobs.purge`."""
         return await self._run(
-            operators.purge(queue, self._jobs.hand(by, action), progress=progress)
+            operator_flows.purge(queue, self._jobs.hand(by, action), progress=progress)
         )
 
     async def schedule(

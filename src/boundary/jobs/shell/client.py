@@ -25,24 +25,27 @@ from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.operations import MISFIRE_CAP, Misfire
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import (
+    audit_flows,
     connect,
     flows,
     hands,
-    operators,
+    operator_flows,
     options,
     order_flows,
     schedule_flows,
+    statistics_flows,
 )
 from boundary.jobs.shell.aio import AsyncJobs
+from boundary.jobs.shell.audit_flows import AuditPage, UndoResult
 from boundary.jobs.shell.clock import SystemClock
 from boundary.jobs.shell.declaring import Declaring
 from boundary.jobs.shell.draft import Draft, Drafting, json_args
 from boundary.jobs.shell.driving import drive
-from boundary.jobs.shell.flows import By, Flow, JobId, JobPage
+from boundary.jobs.shell.flows import Flow, JobId, JobPage
 from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.ids import Ids
 from boundary.jobs.shell.once import once
-from boundary.jobs.shell.operators import AuditPage, FailureGroup, UndoResult
+from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.options import (
     EnqueueOptions,
     JobOptions,
@@ -50,19 +53,21 @@ from boundary.jobs.shell.options import (
 )
 from boundary.jobs.shell.registry import Handler
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.statistics_flows import By
 from boundary.jobs.shell.telemetry import tracing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from boundary.jobs.core.events import EventType
-    from boundary.jobs.core.records import JSON, Job, Status
+    from boundary.jobs.core.records import Job, Status
     from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats, WorkerInfo
+    from boundary.jobs.core.values import JSON
     from boundary.jobs.core.why import Why
     from boundary.jobs.ports import AsyncBackend, Backend, Clock, Store
-    from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.following import Events
     from boundary.jobs.shell.inline import Desk, Terms
+    from boundary.jobs.shell.settings import Settings
     from boundary.jobs.shell.worker import Worker
 
 R = TypeVar("R")
@@ -165,9 +170,9 @@ class Jobs(Declaring):
         return drive(flow, self._backend, self.voice)
 
     def __repr__(self) -> str:
-        from boundary.jobs.shell import config as configuration
+        from boundary.jobs.shell.settings import shown_url
 
-        return f"<Jobs {configuration.shown_url(self.settings.url)}>"
+        return f"<Jobs {shown_url(self.settings.url)}>"
 
     def worker(
         self,
@@ -290,7 +295,7 @@ class Jobs(Declaring):
         Raises:
             UsageError: It is no id.
         """
-        return self._run(operators.why(job_id))
+        return self._run(operator_flows.why(job_id))
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = None) -> JSON:
         """What the job's handler returned; waits for its end, and is woken at it.
@@ -370,7 +375,7 @@ class Jobs(Declaring):
             UsageError: A condition is not what it may be.
         """
         return self._run(
-            operators.failure_groups(
+            operator_flows.failure_groups(
                 fingerprint=fingerprint, queue=queue, job_type=job_type, since=since, limit=limit
             )
         )
@@ -381,15 +386,15 @@ class Jobs(Declaring):
 
     def stats(self) -> JobStats:
         """Totals, queues and workers at one moment."""
-        return self._run(flows.job_stats())
+        return self._run(statistics_flows.job_stats())
 
     def queue_stats(self, queue: str) -> QueueStats:
         """One queue; zeros for one nobody used."""
-        return self._run(flows.queue_stats(queue))
+        return self._run(statistics_flows.queue_stats(queue))
 
     def queues(self) -> list[QueueStats]:
         """Every queue with jobs, counters or a pause, by name."""
-        return self._run(flows.queues())
+        return self._run(statistics_flows.queues())
 
     def series(
         self,
@@ -412,11 +417,13 @@ class Jobs(Declaring):
         Raises:
             UsageError: One of them is not what it may be.
         """
-        return self._run(flows.series(minutes, queue, hours=hours, job_type=job_type, by=by))
+        return self._run(
+            statistics_flows.series(minutes, queue, hours=hours, job_type=job_type, by=by)
+        )
 
     def workers(self) -> list[WorkerInfo]:
         """The workers that are alive."""
-        return self._run(flows.workers())
+        return self._run(statistics_flows.workers())
 
     def events(
         self,
@@ -505,10 +512,10 @@ class Jobs(Declaring):
         Raises:
             UsageError: A condition is not what it may be.
         """
-        pick = operators.picked(fingerprint, queue, job_type, limit)
+        pick = operator_flows.picked(fingerprint, queue, job_type, limit)
         hand = self.hand(by, action)
         return self._run(
-            operators.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
+            operator_flows.retry_failed(pick, hand, first=first, rate=rate, progress=progress)
         )
 
     def delete_failed(
@@ -528,8 +535,10 @@ class Jobs(Declaring):
             limit: At most so many, from 0 on, those first that died first.
             progress: As of `retry_failed`.
         """
-        pick = operators.picked(fingerprint, queue, None, limit)
-        return self._run(operators.delete_failed(pick, self.hand(by, action), progress=progress))
+        pick = operator_flows.picked(fingerprint, queue, None, limit)
+        return self._run(
+            operator_flows.delete_failed(pick, self.hand(by, action), progress=progress)
+        )
 
     def edit(
         self,
@@ -549,7 +558,7 @@ class Jobs(Declaring):
             PayloadTooLarge, SerializationError: The arguments cannot be stored.
         """
         hand, limit = self.hand(by, action), self.settings.payload_limit
-        return self._run(operators.edit(job_id, args, self.bound, limit, hand))
+        return self._run(operator_flows.edit(job_id, args, self.bound, limit, hand))
 
     def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
         """What operators did, the latest first, a page of it; the store keeps the last 10,000.
@@ -561,7 +570,7 @@ class Jobs(Declaring):
             limit: 1 to 200.
             cursor: From the page before.
         """
-        return self._run(operators.audit(limit, cursor))
+        return self._run(audit_flows.audit(limit, cursor))
 
     def undo(self, action: JobId, *, by: str) -> UndoResult:
         """What an act of the last minute did is undone, where that still may be.
@@ -574,7 +583,7 @@ class Jobs(Declaring):
             IllegalTransition: It is not known, too old, undone already, or cannot be undone (it
                 was about more than 10,000 jobs, or undid something itself).
         """
-        return self._run(operators.undo(action, self.acting(by)))
+        return self._run(audit_flows.undo(action, self.acting(by)))
 
     def hand(self, by: str | None, action: JobId | None) -> Hand | None:
         """Who acts, for the log; None: nobody is named."""
@@ -656,7 +665,7 @@ class Jobs(Declaring):
         Args:
             progress: As of `retry_failed`.
         """
-        return self._run(operators.purge(queue, self.hand(by, action), progress=progress))
+        return self._run(operator_flows.purge(queue, self.hand(by, action), progress=progress))
 
     def schedule(
         self,

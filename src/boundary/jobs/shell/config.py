@@ -1,234 +1,30 @@
-"""Where settings come from, and what they may be.
+"""Where settings come from.
 
-What belongs here: the settings as frozen data, their bounds, and reading them from files,
-variables and arguments. What does not: what a setting does (the part that uses it says so).
+What belongs here: reading them from files, variables and arguments, and what is said of a wrong
+one. What does not: which there are and what they may be (`settings`).
 
     defaults < boundary-jobs.toml or [tool.boundary-jobs] in pyproject.toml
              < environment < the `config` argument < the `url` argument
-
-All durations are milliseconds, as the seed's.
 """
 
 from __future__ import annotations
 
-import re
 import types
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, Union, cast, get_args, get_origin
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Any, NamedTuple, Union, cast, get_args, get_origin
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from boundary.jobs.core import scaling
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.errors import ConfigError, UsageError
+from boundary.jobs.shell.settings import RedisSettings, Settings, shown_url
 
-DEFAULT_URL = "sqlite:///boundary-jobs.db"
 FILE = "boundary-jobs.toml"
 PREFIX = "BOUNDARY_JOBS_"
-
-_YEAR = 366 * 86_400_000
-
-Switch: TypeAlias = Annotated[bool, Meta(description="true or false")]
-Text: TypeAlias = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
-Namespace: TypeAlias = Annotated[
-    str, Meta(description="1 to 128 of the characters A-Z a-z 0-9 _ . : -")
-]
-Port: TypeAlias = Annotated[int, Meta(ge=1, le=65_535, description="a number from 1 to 65535")]
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number from 0 on")]
-AtLeastOne: TypeAlias = Annotated[
-    int, Meta(ge=1, le=100_000, description="a whole number from 1 to 100000")
-]
-Bytes: TypeAlias = Annotated[
-    int, Meta(ge=1_024, le=2**30, description="a number of bytes from 1024 to 1073741824")
-]
-Wait: TypeAlias = Annotated[
-    int, Meta(ge=10, le=86_400_000, description="milliseconds, from 10 to 86400000 (a day)")
-]
-Lease: TypeAlias = Annotated[
-    int, Meta(ge=100, le=86_400_000, description="milliseconds, from 100 to 86400000 (a day)")
-]
-Grace: TypeAlias = Annotated[
-    int, Meta(ge=0, le=86_400_000, description="milliseconds, from 0 to 86400000 (a day)")
-]
-Kept: TypeAlias = Annotated[
-    int, Meta(ge=0, le=100 * _YEAR, description="milliseconds from 0 on; 86400000 is a day")
-]
-QueueNames: TypeAlias = Annotated[
-    tuple[str, ...],
-    Meta(min_length=1, description='a list of queue names, such as ["critical", "default"]'),
-]
-
-
-AtOnce: TypeAlias = Annotated[
-    Annotated[int, Meta(ge=1, le=100_000)] | Annotated[str, Meta(pattern="^auto")],
-    Meta(description='a whole number from 1 to 100000, "auto", or bounds as in "auto:2-200"'),
-]
-QueueLimits: TypeAlias = Annotated[
-    dict[str, int],
-    Meta(description="a table of queue names and numbers from 1 on, such as {reports = 2}"),
-]
-
-Durability: TypeAlias = Annotated[
-    Literal["stored", "replicated"], Meta(description="stored or replicated")
-]
-Many: TypeAlias = Annotated[
-    int, Meta(ge=0, le=2**53, description="a whole number from 0 (never) on")
-]
-Memory: TypeAlias = Annotated[
-    int, Meta(ge=0, le=2**53, description="a number of bytes from 0 (never) on; 2**30 is a GiB")
-]
-Few: TypeAlias = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
-
-
-class RedisSettings(Struct, frozen=True, kw_only=True):
-    """The seed's keys for a Redis server, and ours.
-
-    Attributes:
-        host, port, database: Where the server is, if there is no URL.
-        username, password: Who we are there, where the URL does not say.
-        max_total: Connections of one process, at most.
-        max_idle: Of these, kept while nobody uses them.
-        min_idle: Of these, kept however long nobody uses them.
-        timeout: Milliseconds any call may take, connecting included.
-        partitions: Over how many slots of a cluster each queue is spread; order and priority hold
-            within each. A namespace keeps the number it began with.
-        durability: ``stored``: an enqueue counts once the server has it; ``replicated``: once
-            `replicas` replicas have it too, else `EnqueueUncertain`.
-        replicas: How many, with ``replicated``.
-    """
-
-    host: Text = "localhost"
-    port: Port = 6379
-    password: Text | None = None
-    database: Count = 0
-    max_total: AtLeastOne = 20
-    max_idle: Count = 10
-    min_idle: Count = 2
-    timeout: Wait = 2_000
-    username: Text | None = None
-    partitions: Few = 1
-    durability: Durability = "stored"
-    replicas: Few = 1
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"RedisSettings({shown})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        hidden = {"password": "***"} if self.password is not None else {}
-        return [(name, hidden.get(name, getattr(self, name))) for name in self.__struct_fields__]
-
-    def url(self) -> str:
-        """The same as an address, password included."""
-        user = quote(self.username, safe="") if self.username else ""
-        secret = f":{quote(self.password, safe='')}" if self.password else ""
-        login = f"{user}{secret}@" if user or secret else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"redis://{login}{host}:{self.port}/{self.database}"
-
-
-class WorkerSettings(Struct, frozen=True, kw_only=True):
-    """How workers work.
-
-    Attributes:
-        count: Worker processes.
-        queues: Served in this order; None: every queue that has jobs, ``default`` first.
-        poll_interval: Longest a worker goes without looking; it is woken, it does not poll.
-        shutdown_timeout: How long running jobs may go on once a worker is told to stop.
-        concurrency: Jobs that run at the same time in one process; ``"auto"`` or ``"auto:2-200"``:
-            as many, within bounds, as the measured load allows.
-        queue_concurrency: Of these queues, at most so many of them.
-        lease: A worker not heard of for so long is taken for lost, and its jobs taken back.
-        max_unhandled: A job no worker has a handler for is a dead letter after so long.
-        max_crashes: So many lost workers make a job a dead letter.
-        max_jobs: A process is replaced by a new one after so many jobs; 0: never.
-        max_memory: A process that has more bytes of memory is replaced; 0: never.
-        health_port: Where a worker answers ``/live``, ``/ready`` and ``/metrics``; None: nowhere.
-        health_host: On which address; ``0.0.0.0`` for probes from outside, as in a container.
-    """
-
-    count: AtLeastOne = 1
-    queues: QueueNames | None = None
-    poll_interval: Wait = 1_000
-    shutdown_timeout: Grace = 30_000
-    concurrency: AtOnce = 10
-    lease: Lease = 30_000
-    max_unhandled: Wait = 300_000
-    max_crashes: AtLeastOne = 3
-    max_jobs: Many = 0
-    max_memory: Memory = 0
-    health_port: Port | None = None
-    health_host: Text = "127.0.0.1"
-    queue_concurrency: QueueLimits = field(default_factory=dict[str, int])
-
-
-class ScheduledSettings(Struct, frozen=True, kw_only=True):
-    """How jobs that are due come to their turn.
-
-    Attributes:
-        enabled: Whether workers promote them.
-        interval: The longest they go without looking.
-    """
-
-    enabled: Switch = True
-    interval: Wait = 5_000
-
-
-class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """How long a job stays after its end.
-
-    Attributes:
-        finished: A completed or cancelled one.
-        dead: A dead letter.
-    """
-
-    finished: Kept = 86_400_000
-    dead: Kept = 7_776_000_000
-
-
-class Settings(Struct, frozen=True, kw_only=True):
-    """Everything that can be configured.
-
-    Attributes:
-        url: Where the store is.
-        namespace: Stores of one server are kept apart by it.
-        payload_limit: Most bytes a job's arguments and metadata (or its result) may take.
-        inline: A job that is due runs where it is enqueued, without a worker; for development.
-    """
-
-    url: Text = DEFAULT_URL
-    namespace: Namespace = "jobs"
-    payload_limit: Bytes = 262_144
-    inline: Switch = False
-    redis: RedisSettings = field(default_factory=RedisSettings)
-    workers: WorkerSettings = field(default_factory=WorkerSettings)
-    scheduled_processor: ScheduledSettings = field(default_factory=ScheduledSettings)
-    retention: RetentionSettings = field(default_factory=RetentionSettings)
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"Settings({shown})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        hidden = {"url": shown_url(self.url)}
-        return [(name, hidden.get(name, getattr(self, name))) for name in self.__struct_fields__]
-
-
-def shown_url(url: str) -> str:
-    """The address as it may be shown: its password is ``***``."""
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return f"{url.partition(':')[0]}://***"
-    hidden = url.replace(f":{password}@", ":***@", 1) if password else url
-    return re.sub(r"(password=)[^&]*", r"\1***", hidden)
-
-
-# Reading
 
 
 class Given(NamedTuple):

@@ -13,7 +13,7 @@ from boundary.jobs.errors import UsageError
 
 if TYPE_CHECKING:
     from boundary.jobs.ports import Clock, Store
-    from boundary.jobs.shell.config import Settings
+    from boundary.jobs.shell.settings import Settings
 
 
 def checked_url(url: str) -> str:
@@ -115,7 +115,7 @@ def _path(url: str) -> str:
     parts = urlsplit(url)
     path = unquote(parts.path)[1:]
     if parts.netloc or parts.query or not path:
-        from boundary.jobs.shell.config import shown_url
+        from boundary.jobs.shell.settings import shown_url
 
         raise UsageError(
             f"{shown_url(url)!r:.200} names no file; a SQLite URL is sqlite:///jobs.db (here) or "

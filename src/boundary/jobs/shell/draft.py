@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from boundary.jobs.core import priority, wire
 from boundary.jobs.core.nesting import NESTING_LIMIT
-from boundary.jobs.core.records import JSON, Job
+from boundary.jobs.core.records import Job
 from boundary.jobs.core.redaction import redacted
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import Millis, NewJob, Payload
 from boundary.jobs.errors import PayloadTooLarge, SerializationError
 from boundary.jobs.shell.options import Options

@@ -1,7 +1,7 @@
 """Following events: iterators over what a watcher of the store hears.
 
 What belongs here: waiting for events, for callers that block and for event loops. What does not:
-which events there are, and what is missing (`core.events`).
+which events there are (`core.events`), and what is missing (`core.frames`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
 
-from boundary.jobs.core.events import Event, Intake, Wanted, checked_types
+from boundary.jobs.core.events import Event, checked_types
+from boundary.jobs.core.frames import Intake, Wanted
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.ports import AsyncWatcher, Watcher
 from boundary.jobs.shell.options import as_id, as_span

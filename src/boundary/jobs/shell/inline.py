@@ -61,9 +61,9 @@ if TYPE_CHECKING:
         Watcher,
     )
     from boundary.jobs.shell.beside import Inbox
-    from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.draft import Draft
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.settings import Settings
 
 R = TypeVar("R")
 T = TypeVar("T")

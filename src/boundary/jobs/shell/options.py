@@ -15,13 +15,9 @@ from msgspec import Struct
 
 from boundary.jobs.core import priority, retry, wire
 from boundary.jobs.core.names import checked_name
-from boundary.jobs.core.records import (
-    DEFAULT_MAX_RETRIES,
-    DEFAULT_QUEUE,
-    JSON,
-    Priority,
-)
+from boundary.jobs.core.records import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE, Priority
 from boundary.jobs.core.retry import RetryPolicy
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import Millis
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.sizes import size

@@ -13,8 +13,8 @@ from boundary.jobs.core.outcome import Keep
 if TYPE_CHECKING:
     from boundary.jobs.core.dispatcher import Setup
     from boundary.jobs.ports import Clock, Store
-    from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.settings import Settings
     from boundary.jobs.shell.surroundings import Surroundings
 
 

@@ -352,7 +352,7 @@ class Registry:
 
 
 def schedule_of(name: str, draft: Draft, rule: Rule, now: Millis) -> Schedule:
-    """A standing order for jobs like this draft, at its first tick after now.
+    """A schedule of jobs like this draft, before its first tick after now.
 
     Raises:
         CronError: The expression or the zone is wrong, or it never ticks.

@@ -1,4 +1,4 @@
-"""What a caller can do with standing orders, each written once as steps.
+"""What a caller can do with schedules, each written once as steps.
 
 What belongs here: putting, editing, pausing, firing and showing schedules, and what a worker does
 with those declared in code. What does not: which ticks fire and whose word counts
@@ -34,12 +34,13 @@ from boundary.jobs.core.operations import (
     Time,
     What,
 )
-from boundary.jobs.core.records import JSON, Job, Priority
+from boundary.jobs.core.records import Job, Priority
 from boundary.jobs.core.redaction import redacted
 from boundary.jobs.core.schedules import Origin
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.wire import Millis, NewJob, Record
 from boundary.jobs.errors import RecordError, UsageError
-from boundary.jobs.shell import flows
+from boundary.jobs.shell import flows, statistics_flows
 from boundary.jobs.shell.draft import Draft
 from boundary.jobs.shell.flows import Flow, ask
 from boundary.jobs.shell.hands import Hand
@@ -60,7 +61,7 @@ Decide: TypeAlias = Callable[[Schedule | None, Millis], Schedule | None]
 
 
 class ScheduleInfo(Struct, frozen=True, kw_only=True):
-    """A standing order for jobs.
+    """A schedule: a job of this kind is enqueued at each tick.
 
     Attributes:
         cron: Its expression, in the local time of `timezone`; or
@@ -296,7 +297,7 @@ def schedules() -> Flow[list[ScheduleInfo]]:
     found = yield from ask(Schedules())
     if not any(one.declared for one in found):
         return [_info(one) for one in found]
-    workers = yield from flows.workers()
+    workers = yield from statistics_flows.workers()
     kept = {name for worker in workers for name in worker.schedules}
     return [
         _info(one, orphaned=bool(workers and one.declared and one.name not in kept))

@@ -17,12 +17,12 @@ from boundary.jobs.core import job as jobs
 from boundary.jobs.core.names import checked_name
 from boundary.jobs.core.steering import as_job_result
 from boundary.jobs.errors import DuplicateHandler
-from boundary.jobs.shell import flows, seed_flows
+from boundary.jobs.shell import flows, seed_flows, statistics_flows
 from boundary.jobs.shell.clock import SystemClock
-from boundary.jobs.shell.config import Settings
 from boundary.jobs.shell.driving import drive
 from boundary.jobs.shell.failure import describe
 from boundary.jobs.shell.seed_flows import Terms
+from boundary.jobs.shell.settings import Settings
 from boundary.jobs.shell.telemetry.stream import Voice
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ class JobQueue:
 
     def queue_size(self, queue: str) -> int:
         """As `ports.JobQueue.queue_size`."""
-        return self._pool.run(flows.queue_stats(queue)).size
+        return self._pool.run(statistics_flows.queue_stats(queue)).size
 
     def list_queues(self) -> list[str]:
         """As `ports.JobQueue.list_queues`."""
-        return [one.queue_name for one in self._pool.run(flows.queues())]
+        return [one.queue_name for one in self._pool.run(statistics_flows.queues())]
 
     def process_scheduled_jobs(self) -> int:
         """As `ports.JobQueue.process_scheduled_jobs`."""
@@ -164,11 +164,11 @@ class JobStats:
 
     def job_stats(self) -> JobStatsRecord:
         """As `ports.JobStats.job_stats`."""
-        return self._pool.run(flows.job_stats())
+        return self._pool.run(statistics_flows.job_stats())
 
     def queue_stats(self, queue: str) -> QueueStats:
         """As `ports.JobStats.queue_stats`."""
-        return self._pool.run(flows.queue_stats(queue))
+        return self._pool.run(statistics_flows.queue_stats(queue))
 
     def job_history(self, job_type: str, limit: int = 20) -> list[Job]:
         """As `ports.JobStats.job_history`."""

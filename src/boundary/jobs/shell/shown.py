@@ -11,7 +11,7 @@ from boundary.jobs.core.records import Attempt, Job, Progress
 from boundary.jobs.core.redaction import redacted, redacted_text, secrets_in
 from boundary.jobs.core.telling import redacted_error
 from boundary.jobs.core.why import Why
-from boundary.jobs.shell.operators import FailureGroup
+from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 
 

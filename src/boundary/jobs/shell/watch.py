@@ -2,7 +2,7 @@
 
 What belongs here: noticing that the event loop does not turn, that the interpreter is held, that
 handlers left behind still run, that a handler closed a stream or took the worker's signals; saying
-so, and mending what can be mended. What does not: the lease (`pulse`), timeouts (`executor`).
+so, and mending what can be mended. What does not: the lease (`pulse`), timeouts (`deadlines`).
 
 Everything it says is one log record with the handler, its job and its stack, and said again only
 after ten times as long.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from boundary.jobs.ports import Clock, Store
-    from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.settings import Settings
     from boundary.jobs.shell.telemetry.health import Health
 
 SWEEP_MS = 5_000

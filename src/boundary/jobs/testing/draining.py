@@ -29,8 +29,8 @@ from boundary.jobs.testing.mishaps import Kill, Mishaps
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
     from boundary.jobs.core.wire import Record
-    from boundary.jobs.shell.config import Settings
     from boundary.jobs.shell.registry import Registry
+    from boundary.jobs.shell.settings import Settings
     from boundary.jobs.testing.clock import FakeClock
 
 

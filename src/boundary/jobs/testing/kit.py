@@ -30,7 +30,8 @@ from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.mishaps import Fail, Kill, Mishaps
 
 if TYPE_CHECKING:
-    from boundary.jobs.core.records import JSON, Job
+    from boundary.jobs.core.records import Job
+    from boundary.jobs.core.values import JSON
     from boundary.jobs.shell.draft import Draft
     from boundary.jobs.shell.flows import Flow, JobId
 

@@ -1,4 +1,4 @@
-"""Standing orders: `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire`, `FireNow`.
+"""Schedules: `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire`, `FireNow`.
 
 What belongs here: a schedule as it is stored, and what is done with it. What does not: which ticks
 fire and whose word counts (`core.schedules`), when a cron expression ticks (`core.cron`).
@@ -23,7 +23,7 @@ MISFIRE_CAP = 100
 
 
 class Schedule(Struct, frozen=True):
-    """A standing order: make such a job at each tick.
+    """A schedule: a job of this kind is enqueued at each tick.
 
     Exactly one of `cron` and `every_ms` is set.
 

@@ -3,9 +3,11 @@
 What belongs here: words, tables, questions, exit codes. What does not: a rule, or knowledge of
 which store is behind the doors.
 
-`app` puts the commands together, `look` shows, `act` changes, `orders` tells workers, `done` says what an act came to, `progress` how far it is, `run` starts something that goes
-on, `serving` serves the dashboard, `doctor` examines, `tables` is how things look, `terminal` what every command shares.
-A worker's command is mostly read by `plain` and always carried out by `working`, which load none of these.
+`app` puts the commands together: `look` shows, `act` changes, `schedules` does both to schedules,
+`orders` tells workers, `run` starts something that goes on, `serving` serves the dashboard, `doctor`
+examines. `done` says what an act came to, `progress` how far it is; `tables` shows records, `writing`
+values; `terminal` is what every command shares. A worker's command is mostly read by `plain` and
+always carried out by `working`, which load none of these.
 """
 
 from __future__ import annotations

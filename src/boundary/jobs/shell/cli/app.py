@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from boundary.jobs.errors import JobsError
-from boundary.jobs.shell.cli import act, look, orders, standing
+from boundary.jobs.shell.cli import act, look, orders, schedules
 from boundary.jobs.shell.cli import run as going
 from boundary.jobs.shell.cli.codes import exit_code
 from boundary.jobs.shell.cli.doctor import doctor
@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         look.show,
         look.why,
         look.audit,
-        standing.schedules,
+        schedules.schedules,
         top,
         doctor,
         script,
@@ -57,12 +57,12 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Tell workers": (orders.quiet, orders.unquiet, orders.drain, orders.restart),
     "Schedule": (
-        standing.schedule,
-        standing.edit_schedule,
-        standing.pause_schedule,
-        standing.resume_schedule,
-        standing.fire_schedule,
-        standing.unschedule,
+        schedules.schedule,
+        schedules.edit_schedule,
+        schedules.pause_schedule,
+        schedules.resume_schedule,
+        schedules.fire_schedule,
+        schedules.unschedule,
     ),
 }
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
-from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli import writing
 from boundary.jobs.shell.cli.codes import IN_MEMORY
 from boundary.jobs.shell.cli.progress import bar
 from boundary.jobs.shell.connect import in_memory
@@ -92,7 +92,7 @@ def measure(terminal: Terminal, count: int, *, quiet: bool = False) -> Measured:
 
 def table(found: Measured) -> RenderableType:
     """The same for people."""
-    return tables.table(
+    return writing.table(
         f"{found.store}, {found.jobs:,} jobs that do nothing",
         ("what", ">jobs a second"),
         [

@@ -24,7 +24,7 @@ from boundary.jobs.core.operations import Amiss, DeadLetters, Repair, Repaired, 
 from boundary.jobs.core.wire import at
 from boundary.jobs.errors import JobsError
 from boundary.jobs.ports import Backend, Finding
-from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli import writing
 from boundary.jobs.shell.cli.codes import REFUSED, UNREACHABLE, USAGE
 from boundary.jobs.shell.cli.look import Json
 from boundary.jobs.shell.cli.terminal import Terminal
@@ -115,7 +115,7 @@ def _examine(terminal: Terminal, *, mend: bool) -> Iterator[Finding]:
 
 
 def _seconds(jobs: Jobs) -> str:
-    return tables.span(jobs.settings.workers.lease / 1000)
+    return writing.span(jobs.settings.workers.lease / 1000)
 
 
 def _store(jobs: Jobs, terminal: Terminal, *, mend: bool) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
-"""How things look in a terminal.
+"""Records as tables in a terminal.
 
-What belongs here: tables and texts of records. What does not: fetching them. Whatever comes from
-a store is shown as text: no control characters, no markup.
+What belongs here: which of its values a record is shown by. What does not: fetching records, and how
+a value is written (`writing`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from boundary.jobs.shell.cli import writing
 from boundary.jobs.shell.logs import one_line
 
 if TYPE_CHECKING:
@@ -24,140 +23,19 @@ if TYPE_CHECKING:
     from boundary.jobs.core.stats import QueueStats, WorkerInfo
     from boundary.jobs.core.why import Why
     from boundary.jobs.shell.hands import AuditEntry
-    from boundary.jobs.shell.operators import FailureGroup
-
-STYLES = {
-    "pending": "cyan",
-    "running": "bold blue",
-    "completed": "green",
-    "failed": "red",
-    "retrying": "yellow",
-    "cancelled": "dim",
-    "idle": "dim",
-}
+    from boundary.jobs.shell.operator_flows import FailureGroup
 
 OUTCOMES = {"succeed": "green", "fail": "yellow", "exhaust": "red", "discard": "red"}
 
 SHOWN = 10
 """Lines of one kind below a job."""
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
-
-
-def text(value: object, style: str = "") -> Text:
-    """Stored text, made harmless."""
-    return Text(one_line(str(value)), style=style, overflow="ellipsis", no_wrap=True)
-
-
-def status(value: str) -> Text:
-    """A status in its colour."""
-    return Text(value, style=STYLES.get(value, ""))
-
-
-def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """``12 s ago`` or ``in 3 min``; a dash for none."""
-    if moment is None:
-        return "-"
-    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
-    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
-
-
-def span(seconds: float) -> str:
-    """A duration in its largest sensible unit."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    for limit, unit, name in ((MINUTE, 1, "s"), (HOUR, MINUTE, "min"), (2 * DAY, HOUR, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / DAY:.0f} d"
-
-
-def local(moment: datetime | None) -> str:
-    """An instant in the local zone, with how long ago it was."""
-    if moment is None:
-        return "-"
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z} ({ago(moment)})"
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A plain table.
-
-    A column whose name starts with ``>`` is aligned to the right; one whose name starts with
-    ``~`` gives way where the terminal is narrow.
-    """
-    made = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        header_style="dim",
-    )
-    for name in columns:
-        made.add_column(
-            name.lstrip(">~"),
-            justify="right" if name.startswith(">") else "left",
-            no_wrap=not name.startswith("~"),
-        )
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
-    return made
-
-
-class Fitting:
-    """A table that leaves columns out, the first of `least` first, until the others can be read.
-
-    Without it a narrow terminal takes the width from the columns that may give way, to nothing:
-    the names and errors one came for.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        columns: Sequence[str],
-        rows: Iterable[Sequence[Any]],
-        least: Sequence[str],
-    ) -> None:
-        self._title = title
-        self._columns = tuple(columns)
-        self._rows = [
-            tuple(cell if isinstance(cell, Text) else text(cell) for cell in row) for row in rows
-        ]
-        self._least = tuple(least)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The table in the width there is."""
-        kept = list(range(len(self._columns)))
-        for name in self._least:
-            if self._needs(kept) <= options.max_width:
-                break
-            kept.remove(self._columns.index(name))
-        columns = [self._columns[at] for at in kept]
-        yield table(self._title, columns, ([row[at] for at in kept] for row in self._rows))
-
-    def _needs(self, kept: Sequence[int]) -> int:
-        """The columns (of a terminal) without which something is cut."""
-        return sum(self._width(at) for at in kept) + BETWEEN * (len(kept) - 1) + EDGES
-
-    def _width(self, at: int) -> int:
-        name = self._columns[at]
-        widths = [cell_len(row[at].plain) for row in self._rows]
-        widest = max([cell_len(name.lstrip(">~")), *widths])
-        return min(widest, READABLE) if name.startswith("~") else widest
-
-
-BETWEEN, EDGES = 3, 2
-"""What `table` puts between two columns, and at both ends together."""
-
-READABLE = 16
-"""So wide a column that gives way still can be read."""
-
 
 def queues(rows: Sequence[QueueStats]) -> RenderableType:
     """Queues with what waits, runs and was done."""
     if not rows:
         return Text("no queue has had a job yet", style="dim")
-    return Fitting(
+    return writing.Fitting(
         "Queues",
         (
             "~queue",
@@ -177,7 +55,7 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
                 f"{row.size:,}",
                 f"{row.scheduled:,}",
                 f"{row.running:,}",
-                ago(row.oldest_ready_at).removesuffix(" ago"),
+                writing.ago(row.oldest_ready_at).removesuffix(" ago"),
                 f"{row.per_minute:,.1f}",
                 f"{row.succeeded_total:,}",
                 Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
@@ -191,7 +69,7 @@ def queues(rows: Sequence[QueueStats]) -> RenderableType:
 
 
 def _queue(row: QueueStats) -> Text:
-    name = text(row.queue_name)
+    name = writing.text(row.queue_name)
     return Text.assemble(name, (" paused", "yellow")) if row.paused else name
 
 
@@ -199,17 +77,17 @@ def workers(rows: Sequence[WorkerInfo]) -> RenderableType:
     """Workers with what they run."""
     if not rows:
         return Text("no worker is alive; start one: boundary-jobs worker MODULE", style="yellow")
-    return Fitting(
+    return writing.Fitting(
         "Workers",
         ("worker", "status", ">jobs", ">slots", "~queues", "since"),
         (
             (
                 f"{row.host}:{row.pid}",
-                status(row.status),
+                writing.status(row.status),
                 len(row.running),
                 row.concurrency,
                 _wrapped(",".join(row.queues) or "all"),
-                ago(row.started_at),
+                writing.ago(row.started_at),
             )
             for row in rows
         ),
@@ -227,11 +105,11 @@ def jobs(rows: Sequence[Job], title: str = "Jobs") -> RenderableType:
         lines.append(
             Text.assemble(
                 f"{job.id}  ",
-                text(job.job_type.ljust(types)),
+                writing.text(job.job_type.ljust(types)),
                 "  ",
-                status(job.status),
+                writing.status(job.status),
                 " " * (10 - len(job.status)),
-                (f"run {job.retry_count + 1}, {ago(job.updated_at)}", "dim"),
+                (f"run {job.retry_count + 1}, {writing.ago(job.updated_at)}", "dim"),
             )
         )
         note = _note(job)
@@ -242,18 +120,18 @@ def jobs(rows: Sequence[Job], title: str = "Jobs") -> RenderableType:
 
 def _note(job: Job) -> Text:
     if job.error is not None and job.status in {"failed", "retrying"}:
-        return text(f"{job.error.type}: {job.error.message}", "red")
+        return writing.text(f"{job.error.type}: {job.error.message}", "red")
     if job.progress is not None and job.status == "running":
         said = f"{job.progress.fraction:.0%} {job.progress.message or ''}"
-        return text(said, "blue")
-    return text(job.reason or "", "dim")
+        return writing.text(said, "blue")
+    return writing.text(job.reason or "", "dim")
 
 
 def groups(rows: Sequence[FailureGroup]) -> RenderableType:
     """Dead letters by cause, each with its error below."""
     if not rows:
         return Text("Dead letters: none", style="dim")
-    made = Fitting(
+    made = writing.Fitting(
         "Dead letters by cause",
         ("cause", ">count", "type", "~error", "first", "last"),
         (
@@ -262,8 +140,8 @@ def groups(rows: Sequence[FailureGroup]) -> RenderableType:
                 Text(f"{row.count:,}", style="red"),
                 row.job_type,
                 _wrapped(f"{row.error.type}: {row.error.message}" if row.error else "-"),
-                ago(row.first_seen),
-                ago(row.last_seen),
+                writing.ago(row.first_seen),
+                writing.ago(row.last_seen),
             )
             for row in rows
         ),
@@ -282,7 +160,11 @@ def audit(rows: Sequence[AuditEntry]) -> RenderableType:
     for row in rows:
         state = _undoing(row, now)
         gap = "  " if state.plain else ""
-        lines.append(Text.assemble(f"{row.id}  {ago(row.at, now)}, ", text(row.by), gap, state))
+        lines.append(
+            Text.assemble(
+                f"{row.id}  {writing.ago(row.at, now)}, ", writing.text(row.by), gap, state
+            )
+        )
         what = (row.what.replace("_", " "), "bold")
         lines.append(Text.assemble("  ", what, f" {row.count:,}: ", _wrapped(row.target)))
     return Group(*lines)
@@ -302,11 +184,11 @@ def why(one: Why) -> RenderableType:
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
     facts.add_row("job", _wrapped(f"{one.job_id}  {one.job_type} in {one.queue}"))
-    facts.add_row("status", status(one.status))
+    facts.add_row("status", writing.status(one.status))
     facts.add_row("reason", Text(one.reason, style="bold"))
     facts.add_row("why", _wrapped(one.sentence))
     if one.until is not None:
-        facts.add_row("until", local(one.until))
+        facts.add_row("until", writing.local(one.until))
     for worker in one.workers[:SHOWN]:
         facts.add_row("worker", _wrapped(worker))
     for busy in one.busy_with[:SHOWN]:
@@ -327,14 +209,14 @@ def job(one: Job) -> RenderableType:
 
 
 def _attempts(rows: Sequence[Attempt]) -> RenderableType:
-    return table(
+    return writing.table(
         "\nRuns",
         (">run", "outcome", "started", ">took", "~worker"),
         (
             (
                 row.number,
                 Text(row.outcome, style=OUTCOMES.get(row.outcome, "")),
-                local(row.started_at),
+                writing.local(row.started_at),
                 _took(row),
                 row.worker or "-",
             )
@@ -346,13 +228,13 @@ def _attempts(rows: Sequence[Attempt]) -> RenderableType:
 def _took(row: Attempt) -> str:
     if row.started_at is None:
         return "-"
-    return span((row.ended_at - row.started_at).total_seconds())
+    return writing.span((row.ended_at - row.started_at).total_seconds())
 
 
 def _facts(one: Job) -> Iterable[tuple[str, Any]]:
     yield "id", str(one.id)
     yield "type", one.job_type
-    yield "status", status(one.status)
+    yield "status", writing.status(one.status)
     yield "queue", f"{one.queue}, priority {one.priority}"
     yield "run", f"{one.retry_count + 1} of at most {one.max_retries + 1}"
     yield "args", _json(one.args)
@@ -361,7 +243,7 @@ def _facts(one: Job) -> Iterable[tuple[str, Any]]:
     for name in ("created_at", "execute_at", "started_at", "completed_at", "expires_at"):
         moment = getattr(one, name)
         if moment is not None:
-            yield name.removesuffix("_at"), local(moment)
+            yield name.removesuffix("_at"), writing.local(moment)
     if one.progress is not None:
         yield "progress", f"{one.progress.fraction:.0%} {one.progress.message or ''}"
     if one.status == "completed":
@@ -391,7 +273,9 @@ def _wrapped(value: str) -> Text:
 
 
 def _failed_run(run: Any) -> RenderableType:
-    head = f"run {run.attempt} failed {local(run.at)}: {run.error.type}: {run.error.message}"
+    head = (
+        f"run {run.attempt} failed {writing.local(run.at)}: {run.error.type}: {run.error.message}"
+    )
     return Text("\n" + one_line(head), style="red", overflow="fold")
 
 

@@ -22,7 +22,7 @@ from boundary.jobs.shell import connect, logs
 from boundary.jobs.shell.child import Line
 from boundary.jobs.shell.cli.codes import IN_MEMORY, USAGE
 from boundary.jobs.shell.cli.processes import supervise, work_alone, work_as_child
-from boundary.jobs.shell.config import shown_url
+from boundary.jobs.shell.settings import shown_url
 from boundary.jobs.shell.sizes import size
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from boundary.jobs.core.supervision import signal_name
+from boundary.jobs.core.exits import signal_name
 from boundary.jobs.shell import logs
 from boundary.jobs.shell.isolation import words
 from boundary.jobs.shell.isolation.words import Begin, Boot, Frames, Gibberish, Stop

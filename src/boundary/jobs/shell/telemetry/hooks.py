@@ -1,7 +1,7 @@
 """Hooks: users' functions that are told of events, such as those that report errors.
 
 What belongs here: calling them in a thread of their own, so that neither their time nor their
-errors are a job's. What does not: registering (`client`), what an event is (`core.events`).
+errors are a job's. What does not: registering (`declaring`), what an event is (`core.events`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from boundary.jobs.core import events
+from boundary.jobs.core import events, frames
 from boundary.jobs.core.operations import Announce
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Numbered:
     def frames(self, rows: Sequence[events.Row]) -> tuple[bytes, ...]:
         """The next events of this source."""
         first, self._next = self._next, self._next + len(rows)
-        return events.frames_of(self._source, first, rows)
+        return frames.frames_of(self._source, first, rows)
 
     def skip(self, count: int) -> None:
         """So many are lost before they were told."""

@@ -1,4 +1,4 @@
-"""Standing orders: `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire`.
+"""Schedules: `PutSchedule`, `RemoveSchedule`, `Schedules`, `Fire`.
 
 What belongs here: that a tick is seen when due and fires once. What does not: when a cron
 expression ticks.

@@ -10,8 +10,8 @@ from typing import Any
 
 from boundary.jobs.shell import config as configuration
 from boundary.jobs.shell.adapters.redis.store import RedisStore
-from boundary.jobs.shell.config import RedisSettings, Settings
 from boundary.jobs.shell.seed import JobQueue, JobStats, JobStore, Pool
+from boundary.jobs.shell.settings import RedisSettings, Settings
 
 
 def create_redis_pool(config: Mapping[str, Any]) -> Pool:

@@ -15,7 +15,7 @@ from boundary.jobs.shell.adapters.redis.terms import Terms
 if TYPE_CHECKING:
     from boundary.jobs.ports import Clock, Finding
     from boundary.jobs.shell.adapters.redis.backend import AsyncRedisBackend, RedisBackend
-    from boundary.jobs.shell.config import RedisSettings
+    from boundary.jobs.shell.settings import RedisSettings
 
 
 class RedisStore:

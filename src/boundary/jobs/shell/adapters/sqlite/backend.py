@@ -21,11 +21,11 @@ from boundary.jobs.core.operations import Announce, Claim, Claimed, Interest, Op
 from boundary.jobs.errors import BackendUnavailable
 from boundary.jobs.ports import AsyncListener, AsyncWatcher, Clock, Finding, Listener, Watcher
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
-from boundary.jobs.shell.adapters.sqlite import standing
+from boundary.jobs.shell.adapters.sqlite import standing_claims
 from boundary.jobs.shell.adapters.sqlite.engine import TIMEOUT, Engine, Entry, fail
 from boundary.jobs.shell.adapters.sqlite.examining import examine
 from boundary.jobs.shell.adapters.sqlite.plans import is_brief
-from boundary.jobs.shell.adapters.sqlite.standing import StandingClaim
+from boundary.jobs.shell.adapters.sqlite.standing_claims import StandingClaim
 from boundary.jobs.shell.adapters.sqlite.watching import AsyncPipeWatcher, PipeWatcher
 from boundary.jobs.shell.clock import SystemClock
 
@@ -202,11 +202,11 @@ class AsyncSqliteBackend:
     ) -> Claimed | None:
         """The claim stands here until it is taken or the pipe tells of work."""
         file, waiting = self._engine.file, StandingClaim[Entry](claim, ear.name, timeout, ear.ring)
-        standing.put(file, waiting)
+        standing_claims.put(file, waiting)
         try:
             heard = await ear.wait(timeout)
         finally:
-            taken = not standing.withdraw(file, waiting)
+            taken = not standing_claims.withdraw(file, waiting)
         if not taken:
             return await self.execute(claim) if heard else None
         if heard:

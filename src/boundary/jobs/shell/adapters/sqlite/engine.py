@@ -42,7 +42,7 @@ from boundary.jobs.ports import Clock
 from boundary.jobs.shell.adapters.damage import UNREADABLE, unreadable
 from boundary.jobs.shell.adapters.doubt import uncertain
 from boundary.jobs.shell.adapters.sqlite import notices as pipes
-from boundary.jobs.shell.adapters.sqlite import standing
+from boundary.jobs.shell.adapters.sqlite import standing_claims
 from boundary.jobs.shell.adapters.sqlite.log import Log
 from boundary.jobs.shell.adapters.sqlite.opening import (
     BRINGS_JOBS,
@@ -55,7 +55,7 @@ from boundary.jobs.shell.adapters.sqlite.opening import (
 )
 from boundary.jobs.shell.adapters.sqlite.plans import Flush, flush, only_looks, plan, seldom_writes
 from boundary.jobs.shell.adapters.sqlite.plans.steps import Ask, Plan
-from boundary.jobs.shell.adapters.sqlite.standing import StandingClaim
+from boundary.jobs.shell.adapters.sqlite.standing_claims import StandingClaim
 from boundary.jobs.shell.adapters.sqlite.watching import EventPipe, announce
 
 R = TypeVar("R")
@@ -164,7 +164,7 @@ class Engine:
         If a worker of this process waits for what they bring, it has that too.
         """
         callers = doubtful = entries
-        claim = standing.take(self.file, [entry.operation for entry in entries])
+        claim = standing_claims.take(self.file, [entry.operation for entry in entries])
         if claim is not None:
             entries = [*callers, Entry(claim.claim, None)]
             doubtful = entries

@@ -1,7 +1,7 @@
 """How the live view looks: a screen of exactly so many lines, whatever there is to show.
 
 What belongs here: which rows have room, and their cells. What does not: what is shown (`glimpse`,
-`brain`). Whatever comes from a store is shown as text (`tables.text`). What colours say, words and
+`brain`). Whatever comes from a store is shown as text (`writing.text`). What colours say, words and
 signs say too.
 """
 
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from boundary.jobs.core.records import Job
 from boundary.jobs.core.stats import QueueStats, WorkerInfo
-from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli import tables, writing
 from boundary.jobs.shell.cli.top.brain import State, worker_name
 from boundary.jobs.shell.cli.top.glimpse import KINDS, Glimpse, Kind, Opened, Row, rows
 from boundary.jobs.shell.logs import one_line
@@ -116,7 +116,7 @@ def _line(text: Text) -> Text:
 
 def _head(glimpse: Glimpse, store: str, width: int) -> Text:
     clock = _clock(glimpse)
-    name = tables.text(store)
+    name = writing.text(store)
     name.truncate(max(10, width - len(clock) - 17))
     head = Text.assemble(("boundary-jobs  ", "bold"), (name.plain, "dim"))
     head.pad_right(max(1, width - head.cell_len - len(clock)))
@@ -152,15 +152,15 @@ def _foot(state: State, glimpse: Glimpse, away: str) -> tuple[Text, Text]:
 
 def _said(state: State, glimpse: Glimpse, away: str) -> Text:
     if state.asking is not None:
-        return Text.assemble(tables.text(state.asking.question), (" y/n ", "reverse"))
+        return Text.assemble(writing.text(state.asking.question), (" y/n ", "reverse"))
     if state.typing:
-        return Text.assemble("show only: ", tables.text(state.sought), ("▏", "bold"))
+        return Text.assemble("show only: ", writing.text(state.sought), ("▏", "bold"))
     if away:
-        return tables.text(f"this was at {_clock(glimpse)}; trying again: {away}", "bold red")
+        return writing.text(f"this was at {_clock(glimpse)}; trying again: {away}", "bold red")
     if state.said is not None:
-        return tables.text(state.said.text, "red" if state.said.bad else "green")
+        return writing.text(state.said.text, "red" if state.said.bad else "green")
     if state.sought:
-        return Text.assemble("only: ", (tables.text(state.sought).plain, "bold"), "  esc: all")
+        return Text.assemble("only: ", (writing.text(state.sought).plain, "bold"), "  esc: all")
     return Text()
 
 
@@ -237,7 +237,7 @@ def _style(row: Row, chosen: tuple[Kind, str] | None) -> str:
 
 
 def _cells(row: Row, width: int, *, chosen: bool) -> list[Text]:
-    name, *others = [*_OF[row.kind](row.about), tables.text(row.key, "dim")]
+    name, *others = [*_OF[row.kind](row.about), writing.text(row.key, "dim")]
     cells = [
         Text.assemble("▸ " if chosen else "  ", name),
         *others[: len(_columns(row.kind, width))],
@@ -247,13 +247,13 @@ def _cells(row: Row, width: int, *, chosen: bool) -> list[Text]:
 
 
 def _queue_cells(row: QueueStats) -> list[Text]:
-    name = tables.text(row.queue_name)
+    name = writing.text(row.queue_name)
     return [
         Text.assemble(name, (" paused", "yellow")) if row.paused else name,
         Text(f"{row.size:,}", style="bold" if row.size else ""),
         Text(f"{row.scheduled:,}"),
         Text(f"{row.running:,}"),
-        Text(tables.ago(row.oldest_ready_at).removesuffix(" ago")),
+        Text(writing.ago(row.oldest_ready_at).removesuffix(" ago")),
         Text(f"{row.per_minute:,.1f}"),
         Text(f"{row.failed_total:,}", style="red" if row.failed_total else ""),
         Text(f"{row.avg_duration_ms:,.1f}"),
@@ -262,11 +262,11 @@ def _queue_cells(row: QueueStats) -> list[Text]:
 
 def _worker_cells(row: WorkerInfo) -> list[Text]:
     return [
-        tables.text(worker_name(row)),
-        tables.status(row.status),
+        writing.text(worker_name(row)),
+        writing.status(row.status),
         Text(f"{len(row.running):,}/{row.concurrency:,}"),
-        tables.text(",".join(row.queues) or "all"),
-        Text(tables.ago(row.started_at)),
+        writing.text(",".join(row.queues) or "all"),
+        Text(writing.ago(row.started_at)),
     ]
 
 
@@ -277,21 +277,21 @@ def _running_cells(job: Job) -> list[Text]:
     elif job.progress is not None:
         said = f"{job.progress.fraction:.0%} {job.progress.message or ''}"
     return [
-        tables.text(job.job_type),
-        tables.text(job.queue),
-        tables.text(":".join((job.worker or "-").split(":")[:2])),
-        Text(tables.ago(job.started_at).removesuffix(" ago")),
-        tables.text(said),
+        writing.text(job.job_type),
+        writing.text(job.queue),
+        writing.text(":".join((job.worker or "-").split(":")[:2])),
+        Text(writing.ago(job.started_at).removesuffix(" ago")),
+        writing.text(said),
     ]
 
 
 def _dead_cells(job: Job) -> list[Text]:
     error = "" if job.error is None else f"{job.error.type}: {job.error.message}"
     return [
-        tables.text(job.job_type),
-        tables.text(job.queue),
-        tables.text(error, "red"),
-        Text(tables.ago(job.completed_at)),
+        writing.text(job.job_type),
+        writing.text(job.queue),
+        writing.text(error, "red"),
+        Text(writing.ago(job.completed_at)),
     ]
 
 
@@ -311,7 +311,7 @@ def _job(id: str, opened: Opened | None) -> RenderableType:
         return Text(f"looking for {id} …", style="dim")
     if opened.job is None or opened.why is None:
         return Text("this job has gone: deleted, or past its retention", style="yellow")
-    said = Text.assemble(tables.status(opened.job.status), "  ")
+    said = Text.assemble(writing.status(opened.job.status), "  ")
     said.append(one_line(opened.why.sentence), style="bold")
     following = Text(one_line(opened.why.next_step), style="green")
     return Group(said, following, Text(), tables.job(opened.job))

@@ -16,7 +16,7 @@ from boundary.jobs import Jobs
 from boundary.jobs.core.records import Job
 from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
 from boundary.jobs.core.why import Why
-from boundary.jobs.shell.config import shown_url
+from boundary.jobs.shell.settings import shown_url
 from boundary.jobs.shell.shown import shown, shown_why
 
 Kind: TypeAlias = Literal["queue", "worker", "running", "dead"]

@@ -15,24 +15,26 @@ from boundary.jobs.errors import JobCancelled, JobFailed, JobNotFound, ResultTim
 from boundary.jobs.shell.flows import PAGE
 from boundary.jobs.shell.hands import Action
 from boundary.jobs.shell.shown import shown, shown_text, shown_why
-from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
-from boundary.jobs.shell.web.api.records import (
-    Arguments,
-    DeleteMany,
+from boundary.jobs.shell.web.api.answers import (
     Explained,
     FoundJobs,
-    HistoryOf,
     JobList,
+    NoResultYet,
+    NotFound,
+    OneJob,
+    Result,
+    Retried,
+)
+from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
+from boundary.jobs.shell.web.api.questions import (
+    Arguments,
+    DeleteMany,
+    HistoryOf,
     JobSearch,
     Latest,
     NewJobBody,
-    NoResultYet,
-    NotFound,
     Nothing,
-    OneJob,
-    Result,
     ResultOf,
-    Retried,
     RetryMany,
 )
 from boundary.jobs.shell.web.problems import Refusal, refusal_of, status_of

@@ -13,32 +13,34 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from boundary.jobs.core.stats import JobStats, QueueStats
-from boundary.jobs.shell.operators import UndoResult
+from boundary.jobs.shell.audit_flows import UndoResult
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 from boundary.jobs.shell.shown import shown, shown_group, shown_schedule
-from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
-from boundary.jobs.shell.web.api.jobs import confirmed
-from boundary.jobs.shell.web.api.records import (
+from boundary.jobs.shell.web.api.answers import (
     AuditLog,
-    AuditOf,
     Changed,
-    Confirmed,
     Count,
     FailureGroups,
     Fires,
-    FiresOf,
-    GroupsOf,
     Health,
-    NewSchedule,
-    Nothing,
     OneJob,
     OneSchedule,
     QueueList,
-    ScheduleChange,
     ScheduleList,
     SeriesAnswer,
-    SeriesOf,
     WorkerList,
+)
+from boundary.jobs.shell.web.api.endpoint import Ask, Endpoint
+from boundary.jobs.shell.web.api.jobs import confirmed
+from boundary.jobs.shell.web.api.questions import (
+    AuditOf,
+    Confirmed,
+    FiresOf,
+    GroupsOf,
+    NewSchedule,
+    Nothing,
+    ScheduleChange,
+    SeriesOf,
     set_fields,
 )
 from boundary.jobs.shell.web.problems import Refusal
@@ -142,7 +144,7 @@ async def _told(ask: Ask[Any, None], order: Callable[..., Awaitable[int]]) -> Co
 
 
 async def schedules(ask: Ask[Nothing, None]) -> ScheduleList:
-    """Standing orders, by name."""
+    """Schedules, by name."""
     return ScheduleList(schedules=tuple(map(shown_schedule, await ask.jobs.schedules())))
 
 

@@ -16,8 +16,8 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from boundary.jobs.core.records import JSON
 from boundary.jobs.core.redaction import restored
+from boundary.jobs.core.values import JSON
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.shown import shown_group
 from boundary.jobs.shell.web.api.endpoint import Ask
-from boundary.jobs.shell.web.api.records import Query
+from boundary.jobs.shell.web.api.questions import Query
 from boundary.jobs.shell.web.pages.page import View
 from boundary.jobs.shell.web.pages.tracebacks import place
 

@@ -10,7 +10,7 @@ from boundary.jobs.core.records import Job
 from boundary.jobs.shell.shown import shown, shown_why
 from boundary.jobs.shell.web.api.endpoint import Ask
 from boundary.jobs.shell.web.api.jobs import not_found
-from boundary.jobs.shell.web.api.records import Nothing
+from boundary.jobs.shell.web.api.questions import Nothing
 from boundary.jobs.shell.web.pages.page import View
 
 

@@ -17,7 +17,7 @@ from boundary.jobs.core.records import Priority, Status
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.shown import shown, shown_schedule
 from boundary.jobs.shell.web.api.endpoint import Ask
-from boundary.jobs.shell.web.api.records import Cursor, Nothing, Query
+from boundary.jobs.shell.web.api.questions import Cursor, Nothing, Query
 from boundary.jobs.shell.web.pages import charts
 from boundary.jobs.shell.web.pages.overview import by_load
 from boundary.jobs.shell.web.pages.page import Elsewhere, View
@@ -119,7 +119,7 @@ SPARK: Final = charts.Range("spark", "", timedelta(hours=1), timedelta(minutes=2
 
 
 async def schedules_page(ask: Ask[Nothing, None]) -> View:
-    """Standing orders, the next to tick first."""
+    """Schedules, the next to tick first."""
     found = [shown_schedule(one) for one in await ask.jobs.schedules()]
     last = datetime.max.replace(tzinfo=UTC)
     data: dict[str, Any] = {

@@ -14,7 +14,7 @@ from boundary.jobs.core.stats import JobStats, MinuteStats, QueueStats
 from boundary.jobs.shell.shown import shown
 from boundary.jobs.shell.web import attention
 from boundary.jobs.shell.web.api.endpoint import Ask
-from boundary.jobs.shell.web.api.records import Query
+from boundary.jobs.shell.web.api.questions import Query
 from boundary.jobs.shell.web.pages import charts
 from boundary.jobs.shell.web.pages.page import View
 

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from markupsafe import Markup
 
-from boundary.jobs.core.records import JSON
+from boundary.jobs.core.values import JSON
 from boundary.jobs.shell.web.pages.tracebacks import parts
 
 SHORT: Final = 120

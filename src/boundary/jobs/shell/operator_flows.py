@@ -1,12 +1,12 @@
 """What operators ask and do, each written once as steps.
 
 What belongs here: flows for the person on call. What does not: what every caller can do (`flows`),
-and what an answer means (`core`).
+the log of acts and taking one back (`audit_flows`), and what an answer means (`core`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import count as counting
 from typing import Any, TypeAlias
@@ -23,10 +23,8 @@ from boundary.jobs.core.operations import (
     ASIDE,
     BATCH,
     Act,
-    Audit,
     Delete,
     Edit,
-    Entry,
     Explain,
     Find,
     Group,
@@ -37,12 +35,12 @@ from boundary.jobs.core.operations import (
     Search,
     Stats,
     Time,
-    Undo,
     What,
 )
-from boundary.jobs.core.records import JSON, Job, JobError
+from boundary.jobs.core.records import Job, JobError
 from boundary.jobs.core.redaction import secrets_in
 from boundary.jobs.core.secret import resealed
+from boundary.jobs.core.values import JSON
 from boundary.jobs.core.why import Why
 from boundary.jobs.core.wire import Record
 from boundary.jobs.errors import IllegalTransition, PayloadTooLarge, UsageError
@@ -57,7 +55,7 @@ from boundary.jobs.shell.flows import (
     job_type_or_none,
     queue_or_none,
 )
-from boundary.jobs.shell.hands import Action, AuditEntry, Hand
+from boundary.jobs.shell.hands import Action, Hand
 from boundary.jobs.shell.options import as_id, as_instant
 
 
@@ -327,81 +325,3 @@ def _not_to_edit(record: Record) -> IllegalTransition:
         status=record.status,
         event="edit",
     )
-
-
-def audit(limit: int, cursor: str | None) -> Flow[AuditPage]:
-    """What operators did, the latest act first, a page of it."""
-    checked_limit(limit, PAGE)
-    before = None if cursor is None else as_id(cursor, "act")
-    entries = yield from ask(Audit(limit, before))
-    told = tuple([_entry(one) for one in entries])
-    return AuditPage(told, str(told[-1].id) if len(told) == limit else None)
-
-
-class AuditPage(Struct, frozen=True):
-    """Some entries of the log; `cursor`: where the next page begins, None: this was the last."""
-
-    entries: tuple[AuditEntry, ...]
-    cursor: str | None = None
-
-    def __iter__(self) -> Iterator[AuditEntry]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-
-def _entry(one: Entry) -> AuditEntry:
-    return AuditEntry(
-        id=shown_id(one.id),
-        at=wire.at(one.at),
-        by=one.by,
-        what=one.what,
-        target=one.target,
-        count=one.count,
-        undo_until=wire.instant(one.undo_until),
-        undone_at=wire.instant(one.undone),
-    )
-
-
-class UndoResult(Struct, frozen=True, kw_only=True):
-    """What became of undoing an act.
-
-    Attributes:
-        restored: Jobs that are as they were; of a pause 1.
-        skipped: Jobs that have begun, ended or been changed since.
-        id: Of the act of undoing.
-    """
-
-    id: UUID
-    restored: int
-    skipped: int
-
-
-_WHY_NOT = {
-    "missing": "no such act is in the log",
-    "refused": "it cannot be undone",
-    "late": "an act can be undone for a minute",
-    "already": "it has been undone",
-}
-
-
-def undo(action: JobId, hand: Hand) -> Flow[UndoResult]:
-    """What the act did is undone, as far as it still may be."""
-    id = as_id(action, "act")
-    act = hand.act("undo", str(UUID(bytes=id)), undoable=False)
-    restored = skipped = 0
-    while True:
-        reply = yield from ask(Undo(id, act))
-        if reply.verdict != "done":
-            if restored or skipped:
-                break
-            raise IllegalTransition(
-                f"act {action} is not undone: {_WHY_NOT[reply.verdict]}",
-                status=reply.verdict,
-                event="undo",
-            )
-        restored, skipped = restored + reply.restored, skipped + reply.skipped
-        if not reply.left:
-            break
-    return UndoResult(id=UUID(bytes=act.id), restored=restored, skipped=skipped)

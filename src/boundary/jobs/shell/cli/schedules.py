@@ -1,4 +1,4 @@
-"""Commands about schedules: standing orders for jobs.
+"""Commands about schedules.
 
 What belongs here: showing, adding and changing them, and how they look. What does not: when they
 tick (`core.schedules`).
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from boundary.jobs.core.operations import MISFIRE_CAP
 from boundary.jobs.errors import CronError
-from boundary.jobs.shell.cli import tables
+from boundary.jobs.shell.cli import writing
 from boundary.jobs.shell.cli.act import Yes, json_object
 from boundary.jobs.shell.cli.done import Done, operator, tell
 from boundary.jobs.shell.cli.look import Json
@@ -112,7 +112,7 @@ def _brief(one: ScheduleInfo) -> dict[str, Any]:
 def _times(times: Sequence[tuple[datetime, ScheduleInfo]]) -> Any:
     if not times:
         return Text("nothing ticks: no schedule is set, or all are paused", style="dim")
-    return tables.table(
+    return writing.table(
         "Fire times",
         ("at", ">in", "name", "~type"),
         ((_local(at, one), _from_now(at), one.name, one.job_type) for at, one in times),
@@ -129,10 +129,10 @@ def _table(rows: Sequence[ScheduleInfo]) -> Any:
         "missed": _missed,
         "~next": _next,
         ">in": lambda one: "-" if one.next_at is None else _from_now(one.next_at),
-        ">last": lambda one: tables.ago(one.fired_at),
+        ">last": lambda one: writing.ago(one.fired_at),
         "": _state,
     }
-    return tables.Fitting(
+    return writing.Fitting(
         "Schedules",
         tuple(columns),
         ([cell(one) for cell in columns.values()] for one in sorted(rows, key=_order)),
@@ -178,7 +178,7 @@ def _local(moment: datetime, one: ScheduleInfo) -> str:
 
 
 def _from_now(moment: datetime) -> str:
-    said = tables.ago(moment)
+    said = writing.ago(moment)
     return said.removeprefix("in ") if said.startswith("in ") else "now"
 
 
@@ -318,4 +318,4 @@ def _say(terminal: Terminal, one: ScheduleInfo, *, as_json: bool = False) -> Non
         terminal.out.print(f"{one.name} is paused")
     else:
         next_at = _local(one.next_at, one)
-        terminal.out.print(f"{one.name} ticks next {next_at}, {tables.ago(one.next_at)}")
+        terminal.out.print(f"{one.name} ticks next {next_at}, {writing.ago(one.next_at)}")

@@ -1,23 +1,57 @@
 """The supervisor's brain: which worker processes there are to be, and what is said to them.
 
-What belongs here: `step(state, event) -> (state, effects)`. What does not: processes and signals
-(`shell.supervisor`). Moments are milliseconds that only grow, `now` in every event.
+What belongs here: `step(state, event) -> (state, effects)`; the records it works with are in `state`,
+`events` and `effects`. What does not: processes and signals (`shell.supervisor`). Moments are
+milliseconds that only grow, `now` in every event.
 
 A slot is a place for one worker process. A child that ends by itself with 0 has left for good (it
 was drained, or its burst is over); one that dies is followed by another, at once if it had worked
-for a while, else after a wait that doubles. Children that never came to be ready are given up after
-some tries; that jobs end their processes is no reason to leave. A replacement is started, and only when it is ready is
-the old child told to end its jobs and leave, one slot at a time, so there is no gap in service; if
-it does not start, the old one stays.
+for a while, else after a wait that doubles. Children that never came to be ready are given up
+after some tries; that jobs end their processes is no reason to leave. A replacement is started,
+and only when it is ready is the old child told to end its jobs and leave, one slot at a time, so
+there is no gap in service; if it does not start, the old one stays.
 """
 
 from __future__ import annotations
 
 import signal
-from typing import Literal, TypeAlias
 
-from msgspec import Struct
 from msgspec.structs import replace
+
+from boundary.jobs.core import exits
+from boundary.jobs.core.supervision.effects import Alarm, Effect, Leave, Say, Start, Tell
+from boundary.jobs.core.supervision.events import Event, Exited, Quiet, Replace, Stop, Tick, Told
+from boundary.jobs.core.supervision.state import INF, Child, Phase, Setup, Slot, State, begin
+
+__all__ = [
+    "FIRST_WAIT_MS",
+    "INF",
+    "LAST_CALL_MS",
+    "LONGEST_WAIT_MS",
+    "STEADY_MS",
+    "TRIES",
+    "USAGE",
+    "Alarm",
+    "Child",
+    "Effect",
+    "Event",
+    "Exited",
+    "Leave",
+    "Phase",
+    "Quiet",
+    "Replace",
+    "Say",
+    "Setup",
+    "Slot",
+    "Start",
+    "State",
+    "Stop",
+    "Tell",
+    "Tick",
+    "Told",
+    "begin",
+    "step",
+]
 
 USAGE = 2
 """The exit code of a child whose command or module is wrong: trying again would not help."""
@@ -31,189 +65,6 @@ TRIES = 5
 
 LAST_CALL_MS = 2_000.0
 """How long after its time to end its jobs a child may take to leave before it is killed."""
-
-INF = float("inf")
-
-Phase: TypeAlias = Literal["starting", "loaded", "ready", "leaving"]
-
-
-class Child(Struct, frozen=True):
-    """One process.
-
-    Attributes:
-        number: Grows with each start.
-        phase: `starting`; `loaded`: it has the user's handlers and hears signals; `ready`: the
-            store knows it, and its lifespan has begun; `leaving`: it was told to.
-        since: When it was started.
-        grace_ms: How long its jobs get when it is told to leave, as it said.
-        kill_at: When it has had enough time to leave.
-    """
-
-    number: int
-    slot: int
-    since: float
-    phase: Phase = "starting"
-    grace_ms: float = 0.0
-    kill_at: float = INF
-
-
-class Slot(Struct, frozen=True):
-    """A place for one worker process.
-
-    Attributes:
-        failures: Starts that failed in a row: no child was ready since.
-        falls: Children that did not live long, in a row; the next waits the longer for it.
-        start_at: When a child is to be started here; INF: not.
-        retired: Its child left for good.
-    """
-
-    failures: int = 0
-    falls: int = 0
-    start_at: float = INF
-    retired: bool = False
-
-
-class Setup(Struct, frozen=True):
-    """What a supervisor is told once.
-
-    Attributes:
-        waits: A child that does not start is not started again until `Replace` asks for it:
-            somebody is at work on the code.
-    """
-
-    processes: int
-    waits: bool = False
-
-
-class State(Struct, frozen=True):
-    """What the supervisor knows.
-
-    Attributes:
-        waiting: Numbers of children to be replaced, in order; the first is being replaced.
-        successor: The child started in the place of the first of `waiting`.
-        opened: A child has loaded the user's handlers once, so they are no mistake.
-    """
-
-    setup: Setup
-    slots: tuple[Slot, ...]
-    children: tuple[Child, ...] = ()
-    last: int = 0
-    waiting: tuple[int, ...] = ()
-    successor: int | None = None
-    opened: bool = False
-    quiet: bool = False
-    stopping: bool = False
-    code: int | None = None
-
-    def child(self, number: int | None) -> Child | None:
-        """The child of this number, if it lives."""
-        return next((one for one in self.children if one.number == number), None)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether every slot in use has a child the store knows."""
-        ready = {one.slot for one in self.children if one.phase == "ready"}
-        return all(slot.retired or place in ready for place, slot in enumerate(self.slots))
-
-
-def begin(setup: Setup, now: float) -> State:
-    """A supervisor that is about to start the first child; the others follow when it has loaded."""
-    first, *others = [Slot() for _ in range(setup.processes)]
-    return State(setup, (replace(first, start_at=now), *others))
-
-
-# Events
-
-
-class Tick(Struct, frozen=True):
-    """Time has passed."""
-
-    now: float
-
-
-class Told(Struct, frozen=True):
-    """A child says how far it is, and how long its jobs get once it is told to leave."""
-
-    now: float
-    number: int
-    phase: Literal["loaded", "ready"]
-    grace_ms: float = 0.0
-
-
-class Exited(Struct, frozen=True):
-    """A child has ended; a negative `code` is the signal that ended it."""
-
-    now: float
-    number: int
-    code: int
-
-
-class Replace(Struct, frozen=True):
-    """These children are to be replaced by new ones; None: all."""
-
-    now: float
-    number: int | None
-    why: str
-
-
-class Quiet(Struct, frozen=True):
-    """No child is to claim jobs any more; or a child says that it claims again."""
-
-    now: float
-    quiet: bool = True
-
-
-class Stop(Struct, frozen=True):
-    """Everybody is to leave: in peace; said again: at once."""
-
-    now: float
-
-
-Event: TypeAlias = Tick | Told | Exited | Replace | Quiet | Stop
-
-
-# Effects
-
-
-class Start(Struct, frozen=True):
-    """Start a child in a slot, under this number.
-
-    Attributes:
-        succeeds: Another child is there still, and gives way when this one is ready.
-    """
-
-    number: int
-    slot: int
-    succeeds: bool = False
-
-
-class Tell(Struct, frozen=True):
-    """Send a child a signal: SIGTERM to leave, SIGINT after it to leave at once, SIGTSTP to claim nothing."""
-
-    number: int
-    signal: signal.Signals
-
-
-class Say(Struct, frozen=True):
-    """A line for whoever reads the log."""
-
-    level: Literal["info", "warning", "error", "critical"]
-    text: str
-
-
-class Alarm(Struct, frozen=True):
-    """Send `Tick` at this moment; replaces an earlier alarm."""
-
-    at: float
-
-
-class Leave(Struct, frozen=True):
-    """All is over; the exit code of the command."""
-
-    code: int
-
-
-Effect: TypeAlias = Start | Tell | Say | Alarm | Leave
 
 
 def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
@@ -350,7 +201,7 @@ def _learn_exit(state: State, event: Exited) -> tuple[State, tuple[Effect, ...]]
 def _farewell(child: Child, code: int) -> tuple[Effect, ...]:
     if code in {0, -signal.SIGTERM}:
         return ()
-    return (Say("warning", f"worker process {child.number} left with {_how(code)}"),)
+    return (Say("warning", f"worker process {child.number} left with {exits.told(code)}"),)
 
 
 def _learn_death(state: State, child: Child, event: Exited) -> tuple[State, tuple[Effect, ...]]:
@@ -372,7 +223,7 @@ def _learn_death(state: State, child: Child, event: Exited) -> tuple[State, tupl
     if failures >= TRIES and not state.children:
         last = Say(
             "critical",
-            f"no worker process starts: {failures} tries, the last ended with {_how(event.code)}; "
+            f"no worker process starts: {failures} tries, the last ended with {exits.told(event.code)}; "
             "what it said is above. Leaving",
         )
         return replace(state, code=1), (last,)
@@ -392,7 +243,7 @@ def _learn_failed_successor(
         return replace(state, successor=None, waiting=state.waiting[1:]), ()
     said = Say(
         "error",
-        f"the new process {child.number} did not start: {_how(event.code)}; the old ones go on, "
+        f"the new process {child.number} did not start: {exits.told(event.code)}; the old ones go on, "
         "nothing was replaced. Mend it and ask again",
     )
     return replace(state, successor=None, waiting=()), (said,)
@@ -400,21 +251,9 @@ def _learn_failed_successor(
 
 def _end_of(child: Child, event: Exited) -> str:
     if child.phase == "starting":
-        return f"worker process {child.number} did not start: {_how(event.code)}"
+        return f"worker process {child.number} did not start: {exits.told(event.code)}"
     jobs = "its jobs are taken back when its lease ends"
-    return f"worker process {child.number} died ({_how(event.code)}); {jobs}"
-
-
-def _how(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else signal_name(-code)
-
-
-def signal_name(number: int) -> str:
-    """As in SIGKILL."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return f"worker process {child.number} died ({exits.told(event.code)}); {jobs}"
 
 
 def _slot(state: State, number: int, slot: Slot) -> State:

@@ -1,32 +1,23 @@
-"""What goes in and out of the API, as far as it is not a record of the library itself.
+"""What may be asked of the API.
 
-What belongs here: queries, bodies and answers as msgspec records, with the bounds of each field.
-What does not: what is done with them.
+What belongs here: queries and bodies as msgspec records, with the bounds of each field. What does
+not: what is done with them, and what comes back (`answers`).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from boundary.jobs.core.operations import Misfire
-from boundary.jobs.core.records import (
-    JSON,
-    Job,
-    Priority,
-    Status,
-)
+from boundary.jobs.core.records import Priority, Status
 from boundary.jobs.core.retry import LONGEST_DELAY, BackoffStrategy, RetryPolicy
-from boundary.jobs.core.stats import MinuteStats, QueueStats, WorkerInfo
-from boundary.jobs.core.why import Why
-from boundary.jobs.shell.flows import By
-from boundary.jobs.shell.hands import AuditEntry
-from boundary.jobs.shell.operators import FailureGroup
-from boundary.jobs.shell.schedule_flows import ScheduleInfo
+from boundary.jobs.core.values import JSON
+from boundary.jobs.shell.statistics_flows import By
 
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 Limit: TypeAlias = Annotated[int, Meta(ge=1, le=200)]
@@ -66,9 +57,6 @@ def set_fields(record: Struct) -> dict[str, Any]:
     """The fields of a record that are not unset, by name."""
     members = msgspec.structs.asdict(record)
     return {name: value for name, value in members.items() if value is not UNSET}
-
-
-# Asked
 
 
 class Nothing(Query, frozen=True, kw_only=True):
@@ -281,7 +269,7 @@ class FiresOf(Query, frozen=True, kw_only=True):
 
 
 class NewSchedule(WantedJob, frozen=True, kw_only=True):
-    """A standing order: exactly one of `cron` and `every` (seconds) says when it ticks.
+    """A schedule to come: exactly one of `cron` and `every` (seconds) says when it ticks.
 
     What is said of each job is as in `NewJobBody`.
     """
@@ -292,141 +280,3 @@ class NewSchedule(WantedJob, frozen=True, kw_only=True):
     misfire: Misfire | UnsetType = UNSET
     misfire_cap: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
     paused: bool | UnsetType = UNSET
-
-
-# Answered
-
-
-class JobList(Struct, frozen=True, kw_only=True):
-    """Some jobs."""
-
-    jobs: tuple[Job, ...]
-
-
-class FoundJobs(Struct, frozen=True, kw_only=True):
-    """A page of a search; no cursor: that was all. A page may be short and not be the last."""
-
-    jobs: tuple[Job, ...]
-    cursor: str | None
-
-
-class OneJob(Struct, frozen=True, kw_only=True):
-    """One job."""
-
-    job: Job
-
-
-class Explained(Struct, frozen=True, kw_only=True):
-    """One job, and why it is where it is."""
-
-    job: Job
-    why: Why
-
-
-class Retried(Struct, frozen=True, kw_only=True):
-    """The seed's answer to a retry."""
-
-    message: str
-    job: Job
-
-
-class NotFound(Struct, frozen=True, kw_only=True):
-    """The seed's answer when there is no such job."""
-
-    http_status: ClassVar[int] = 404
-
-    error: str
-
-
-class Result(Struct, frozen=True, kw_only=True):
-    """A job that is completed, and what its handler returned; what looks like a secret is hidden."""
-
-    id: UUID
-    status: Status
-    result: JSON
-
-
-class NoResultYet(Struct, frozen=True, kw_only=True):
-    """A job that has not ended within the time; it goes on, and may be asked for again."""
-
-    http_status: ClassVar[int] = 202
-
-    id: UUID
-    status: Status
-
-
-class Count(Struct, frozen=True, kw_only=True):
-    """On how many jobs, workers or the like the request acted."""
-
-    count: int
-
-
-class Changed(Struct, frozen=True, kw_only=True):
-    """Whether anything is different now."""
-
-    changed: bool
-
-
-class QueueList(Struct, frozen=True, kw_only=True):
-    """Every queue with jobs, counters or a pause, by name."""
-
-    queues: tuple[QueueStats, ...]
-
-
-class WorkerList(Struct, frozen=True, kw_only=True):
-    """The workers that are alive."""
-
-    workers: tuple[WorkerInfo, ...]
-
-
-class ScheduleList(Struct, frozen=True, kw_only=True):
-    """All schedules, by name."""
-
-    schedules: tuple[ScheduleInfo, ...]
-
-
-class Fires(Struct, frozen=True, kw_only=True):
-    """When a schedule fires next, the first first."""
-
-    name: str
-    fires: tuple[datetime, ...]
-
-
-class OneSchedule(Struct, frozen=True, kw_only=True):
-    """One schedule."""
-
-    schedule: ScheduleInfo
-
-
-class SeriesAnswer(Struct, frozen=True, kw_only=True):
-    """What was counted in each minute, oldest first; nothing where nothing was."""
-
-    series: tuple[MinuteStats, ...]
-
-
-class FailureGroups(Struct, frozen=True, kw_only=True):
-    """Dead letters by cause, that seen last first."""
-
-    groups: tuple[FailureGroup, ...]
-
-
-class AuditLog(Struct, frozen=True, kw_only=True):
-    """What operators did, the latest first; no cursor: that was all."""
-
-    entries: tuple[AuditEntry, ...]
-    cursor: str | None
-
-
-class Health(Struct, frozen=True, kw_only=True):
-    """The store answers.
-
-    Attributes:
-        store: Its address, without credentials.
-        workers: How many are alive.
-        latency_ms: How long the store took to answer.
-    """
-
-    status: str
-    store: str
-    workers: int
-    latency_ms: float
