@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 
 import pytest
 
 from boundary.jobs import Jobs
-from boundary.jobs.core.operations import Cancel, Claim, Enqueue, Find, Outcome, Settle, Stats
+from boundary.jobs.core.operations import (
+    Act,
+    Cancel,
+    Claim,
+    Delete,
+    Enqueue,
+    Find,
+    Outcome,
+    Settle,
+    Stats,
+    Undo,
+)
 from boundary.jobs.testing.contract.words import ident, new
 
 LARGEST = 2**63 - 1
@@ -64,3 +76,21 @@ def test_a_drain_goes_on_behind_very_many_cancelled_jobs(opened, redis_server, n
         jobs.enqueue("note")
         jobs.worker().run_until_empty()
     assert ran == [1]
+
+
+def test_deletions_that_are_undone_make_no_key_each(opened, redis_server, namespace):
+    """What comes back is pruned with those it ended with: each prune looks into every such list."""
+    with closing(opened(redis_server.url()).blocking()) as door:
+        act = Act(ident("act"), "ada", "delete", "it", 60_000)
+        for n in range(20):
+            job = new(f"j{n}")
+            door.execute(Enqueue((job,)))
+            (held,) = door.execute(Claim("w1", None, 1, 30_000, join=True)).jobs
+            done = Outcome(held.id, held.token, "succeed", keep_ms=3_600_000)
+            door.execute(Settle("w1", (done,)))
+            door.execute(Delete((job.id,), act))
+            time.sleep(0.002)
+            door.execute(Undo(act.id, Act(ident("undo"), "bob", "undo", "act"), 1))
+            act = Act(ident(f"act{n}"), "ada", "delete", "it", 60_000)
+        keys = redis_server.call("KEYS", f"{{{namespace}:0}}:ended:*")
+        assert len(keys) == 1
