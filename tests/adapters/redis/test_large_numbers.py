@@ -16,6 +16,7 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     Outcome,
+    Prune,
     Settle,
     Stats,
     Undo,
@@ -24,7 +25,7 @@ from boundary.jobs.testing.contract.words import ident, new
 
 LARGEST = 2**63 - 1
 PASSED = 10_000
-"""Entries without a job that one claim passes over, as `claiming.lua` says."""
+"""Entries without a job that one claim, or one prune, passes over, as `claiming.lua` and `prune.lua` say."""
 
 
 def left_behind(door, number, **fields):
@@ -94,3 +95,23 @@ def test_deletions_that_are_undone_make_no_key_each(opened, redis_server, namesp
             act = Act(ident(f"act{n}"), "ada", "delete", "it", 60_000)
         keys = redis_server.call("KEYS", f"{{{namespace}:0}}:ended:*")
         assert len(keys) == 1
+
+
+def test_very_many_deleted_jobs_hold_up_no_prune(opened, redis_server, namespace):
+    """Their ends are passed over, not all at once; what ended after them is pruned by the next."""
+
+    def end(door, number, name):
+        door.execute(Enqueue(tuple(new(f"{name}{n}") for n in range(number))))
+        jobs = door.execute(Claim("w1", None, number, 600_000, join=True)).jobs
+        done = [Outcome(one.id, one.token, "succeed", keep_ms=1) for one in jobs]
+        door.execute(Settle("w1", tuple(done)))
+        return tuple(one.id for one in jobs)
+
+    with closing(opened(redis_server.url(), timeout=5_000).blocking()) as door:
+        for first in range(0, PASSED + 250, 250):
+            door.execute(Delete(end(door, 250, f"gone{first}-")))
+        end(door, 1, "kept")
+        time.sleep(0.01)
+        assert door.execute(Prune()) == 0
+        assert redis_server.call("LLEN", f"{{{namespace}:0}}:ended:1") == 251
+        assert door.execute(Prune()) == 1
