@@ -279,6 +279,13 @@ def test_a_burst_leaves_when_nothing_is_ready_and_nothing_runs() -> None:
     assert day.arrive(0, due_ms=5_000.0)[-1] == Leave()
 
 
+def test_a_burst_goes_on_while_a_claim_did_not_come_through_all_that_is_due() -> None:
+    day = Day(burst=True)
+    day.tick()
+    assert exchange(day.arrive(0, due_ms=0.0)).claiming
+    assert day.arrive(0, due_ms=5_000.0)[-1] == Leave()
+
+
 def test_a_burst_looks_again_after_its_last_job() -> None:
     """The job may have enqueued another one after the claim that found nothing."""
     day = Day(burst=True)

@@ -682,3 +682,59 @@ def test_the_context_knows_its_job(jobs: Jobs) -> None:
     job = jobs.enqueue("who", {"a": 3})
     jobs.worker().run_until_empty()
     assert jobs.result(job.id) == [3, str(job.id), 1, 1, False]
+
+
+@pytest.mark.parametrize("kind", ["loop", "thread"])
+def test_a_job_deleted_while_it_runs_and_enqueued_anew_is_another(jobs: Jobs, kind: str) -> None:
+    """What comes of the old run is not taken for the new one's: it runs, and can be cancelled."""
+    begun: list[str] = []
+    old, new = threading.Event(), threading.Event()
+
+    @jobs.handler
+    async def on_loop(ctx: Context, what: str) -> str:
+        begun.append(what)
+        await ctx.cancelled if what == "old" else await asyncio.to_thread(new.wait, PATIENCE)
+        return what
+
+    @jobs.handler
+    def in_thread(what: str) -> str:
+        begun.append(what)
+        (old if what == "old" else new).wait(PATIENCE)
+        return what
+
+    name = "on_loop" if kind == "loop" else "in_thread"
+    with working(jobs, concurrency=2):
+        job = jobs.enqueue(name, {"what": "old"})
+        eventually("it runs", lambda: begun == ["old"])
+        assert jobs.delete(job.id)
+        jobs.enqueue(name, {"what": "new"}, job_id=job.id)
+        eventually("the new one runs", lambda: begun == ["old", "new"])
+        old.set()
+        time.sleep(0.1)
+        found = jobs.find(job.id)
+        assert found is not None
+        assert found.status == "running"
+        new.set()
+        assert jobs.result(job.id, timeout=PATIENCE) == "new"
+        for _ in range(4):  # both slots are free, and are known to be
+            jobs.enqueue(name, {"what": "new"})
+        eventually("all have run", lambda: len(begun) == 6)
+
+
+def test_the_job_enqueued_anew_hears_that_it_is_cancelled(jobs: Jobs) -> None:
+    begun: list[int] = []
+
+    @jobs.handler
+    async def waits(ctx: Context) -> None:
+        begun.append(1)
+        await ctx.cancelled
+
+    with working(jobs, concurrency=2):
+        job = waits.enqueue()
+        eventually("it runs", lambda: len(begun) == 1)
+        jobs.delete(job.id)
+        jobs.enqueue("waits", {}, job_id=job.id)
+        eventually("the new one runs", lambda: len(begun) == 2)
+        jobs.cancel(job.id)
+        with pytest.raises(JobCancelled):
+            jobs.result(job.id, timeout=PATIENCE)

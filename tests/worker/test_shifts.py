@@ -11,8 +11,9 @@ from uuid import UUID
 import pytest
 
 from boundary.jobs import BackendUnavailable, Context, Job, Jobs, UsageError
-from boundary.jobs.core.operations import Claim, Depart, Reclaim, Take
+from boundary.jobs.core.operations import BATCH, Claim, Depart, Reclaim, Take
 from boundary.jobs.shell import loops
+from boundary.jobs.shell.worker import SWEEP_MS
 from tests.waiting import PATIENCE, Pressure, Stopwatch, eventually
 from tests.worker.conftest import working
 
@@ -290,6 +291,27 @@ def test_what_a_dead_worker_held_runs_again_with_its_crash_counted(jobs: Jobs) -
     found = jobs.find(job.id)
     assert found is not None
     assert (found.crash_count, found.retry_count, found.fencing_token) == (1, 0, 2)
+
+
+def test_all_that_dead_workers_held_runs_again_within_one_sweep(jobs: Jobs) -> None:
+    """G5, however much it is: a worker with a thousand slots holds more than one call takes back."""
+    ran: list[int] = []
+
+    @jobs.handler
+    async def work() -> None:
+        ran.append(1)
+
+    jobs.enqueue_many(work.job() for _ in range(3 * BATCH))
+    backend = jobs.store.blocking()
+    for number in range(3):
+        claim = Claim(f"dead-{number}", None, BATCH, 1, join=True)
+        assert len(backend.execute(claim).jobs) == BATCH
+    backend.close()
+    time.sleep(0.01)
+    begun = Stopwatch()
+    with working(jobs, concurrency=100):
+        eventually("all have run", lambda: len(ran) == 3 * BATCH)
+        assert begun.took() < SWEEP_MS / 1000
 
 
 def test_a_job_that_kills_its_workers_is_dead_after_three(jobs: Jobs) -> None:

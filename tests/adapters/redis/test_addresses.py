@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 
 import pytest
 
@@ -10,7 +12,9 @@ from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell import connect
 from boundary.jobs.shell.adapters.redis.address import Node, Nodes, parse
+from boundary.jobs.shell.adapters.redis.conversation import Acquaintance, Discover, Sleep, locate
 from boundary.jobs.shell.adapters.redis.store import RedisStore
+from boundary.jobs.shell.adapters.redis.terms import Terms
 from boundary.jobs.shell.settings import RedisSettings
 from devservers.single import Server
 
@@ -201,3 +205,67 @@ def test_sentinels_are_asked_in_another_order_after_one_was_wrong():
     known.failed(old)
     assert known.of(0) is None
     assert [node.host for node in known.sentinels] == ["b", "c", "a"]
+
+
+def asks_and_fails(known, number):
+    """What a call does whose server cannot be reached."""
+    if (node := known.of(0)) is None:
+        assert known.sentinels, "a server that was named in the URL is known for good"
+        known.found(Node("a", 1))
+        return
+    known.moved(number % 64, Node("a", number % 7))
+    known.failed(node)
+
+
+@pytest.mark.parametrize("scheme", ["redis://a", "redis+cluster://a,b", "redis+sentinel://a/name"])
+def test_threads_whose_server_fails_share_what_is_known(scheme):
+    """Two that heard of it at once ended with an IndexError, a ValueError or a RuntimeError."""
+    known, broken = Nodes(parse(scheme)), []
+
+    def work():
+        try:
+            for number in range(5_000):
+                asks_and_fails(known, number)
+        except Exception as error:
+            broken.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert broken == []
+
+
+def test_a_node_that_another_thread_hears_has_failed_is_looked_for_anew():
+    known = Acquaintance(Terms(address=parse("redis+sentinel://a/name")))
+    node = Node("master", 6379)
+
+    class Answers(list):
+        """While one thread reads these, another loses its connection to that server."""
+
+        def __iter__(self):
+            known.nodes.failed(node)
+            return super().__iter__()
+
+    def go_on(steps):
+        answer, asked = None, 0
+        while True:
+            step = steps.send(answer)
+            if isinstance(step, Discover):
+                answer = node
+            elif isinstance(step, Sleep):
+                answer = None
+            else:
+                asked += 1
+                reply = [[b"", b""]] if asked == 1 else [1]
+                answer = Answers([reply]) if asked == 2 else [reply]
+
+    with pytest.raises(StopIteration) as end:
+        go_on(locate(0, known))
+    assert end.value.value == node

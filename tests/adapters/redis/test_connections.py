@@ -33,6 +33,7 @@ from boundary.jobs.errors import (
     UsageError,
 )
 from boundary.jobs.shell import config
+from boundary.jobs.shell.adapters.redis import async_hearing
 from boundary.jobs.testing.contract.words import ident, new
 from devservers.single import Server
 from devservers.waiting import until
@@ -434,5 +435,69 @@ def test_one_that_is_cancelled_while_it_connects_disturbs_no_other(opened, serve
             finally:
                 await door.close()
         until(lambda: clients(server) == 0, "connections are left", PATIENCE)
+
+    asyncio.run(main())
+
+
+def test_who_begins_to_listen_in_the_moment_the_ears_rest_hears(opened, server, monkeypatch):
+    """Both timers are due in one turn of a loop that was held up."""
+    monkeypatch.setattr(async_hearing, "LINGER", 0.1)
+    interest = Interest(Topic.RESULT)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        door = opened(server.url(), timeout=5_000).asynchronous()
+        await door.execute(Enqueue((new("a"),)))
+        (job,) = (await door.execute(Claim("w1", None, 1, 30_000, join=True))).jobs
+        await (await door.listen(interest)).close()
+        rests = door._ears._resting.when()
+        comes = loop.create_future()
+        loop.call_at(rests - 0.002, time.sleep, 0.02)
+        loop.call_at(rests - 0.001, comes.set_result, None)
+        await comes
+        listener = await door.listen(interest)
+        while await listener.wait(0.1):  # it may be told to look when it has another connection
+            pass
+        await door.execute(Settle("w1", (Outcome(job.id, job.token, "succeed"),)))
+        assert await listener.wait(PATIENCE)
+        await listener.close()
+        await door.close()
+
+    asyncio.run(main())
+
+
+def test_ears_that_rested_long_have_no_connection(opened, server, monkeypatch):
+    monkeypatch.setattr(async_hearing, "LINGER", 0.05)
+
+    def ears():
+        return sum("sub=" in line and " sub=0" not in line for line in clients())
+
+    def clients():
+        return server.call("CLIENT", "LIST").splitlines()
+
+    async def main():
+        door = opened(server.url(), timeout=5_000).asynchronous()
+        for _ in range(2):
+            listener = await door.listen(Interest(Topic.RESULT))
+            assert ears() == 1
+            await listener.close()
+            await asyncio.to_thread(until, lambda: ears() == 0, "it listens on", PATIENCE)
+        await door.close()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+def test_a_store_closed_under_a_claim_that_waits_says_so(opened, server):
+    claim = Claim("w1", None, 1, 30_000, join=True)
+
+    async def main():
+        door = opened(server.url(), timeout=5_000).asynchronous()
+        await door.execute(claim)
+        await door.claim_when_told(claim, 0.05)
+        waiting = asyncio.ensure_future(door.claim_when_told(claim, PATIENCE))
+        await asyncio.sleep(0.05)
+        await door.close()
+        with pytest.raises(BackendUnavailable, match="this side closed"):
+            await waiting
 
     asyncio.run(main())

@@ -163,9 +163,23 @@ class Executor:
         return (*running, *self._buffer, *(record for record, _ in self._outcomes))
 
     def goes_on(self, record: Record) -> bool:
-        """Whether the job runs here under that very token."""
+        """Whether this very job runs here under that very token."""
         run = self._running.get(record.id)
-        return run is not None and run.record.token == record.token
+        if run is None:
+            return False
+        return (run.record.token, run.record.created) == (record.token, record.created)
+
+    def give_way(self, records: Iterable[Record]) -> tuple[Record, ...]:
+        """Stop what runs here of other jobs by these ids, and keep no outcome. Which.
+
+        They were deleted while they ran, and enqueued anew: tokens begin anew, too, so that the
+        store would take what comes of the old one for the new one's.
+        """
+        running = self._running
+        replaced = [running[record.id] for record in records if record.id in running]
+        for run in replaced:
+            self._disown(run)
+        return tuple([run.record for run in replaced])
 
     def has_suspect(self, max_crashes: int) -> bool:
         """Whether a job on its last chance runs or waits here."""
@@ -234,9 +248,7 @@ class Executor:
     def drop(self) -> None:
         """The leases are lost: stop everything, keep no outcome."""
         for run in list(self._running.values()):
-            self._ask_to_stop(run, "abandon", LAST_GRACE)
-            self._end(run)
-            self._leave_behind(run)
+            self._disown(run)
         self._buffer.clear()
         self._outcomes.clear()
         self._durations.clear()
@@ -449,6 +461,12 @@ class Executor:
         result = self._endings.stopped(run, ended, None)
         self._leave_behind(run)
         self._finish(run, result)
+
+    def _disown(self, run: Run) -> None:
+        """It is not this worker's any more: it stops as soon as it can, and nobody waits for it."""
+        self._ask_to_stop(run, "abandon", LAST_GRACE)
+        self._end(run)
+        self._leave_behind(run)
 
     def _leave_behind(self, run: Run) -> None:
         run.given_up = True

@@ -108,6 +108,7 @@ class Intake:
             return
         # After a power cut a store may give a job again, under the token it runs under here.
         jobs = tuple([one for one in jobs if not self._executor.goes_on(one)])
+        self.returned(self._executor.give_way(jobs))
         if jobs and dispatcher.claims(self._turns.state):
             # They begin before the dispatcher thinks about it, which takes as long as beginning.
             self._telemetry.watched(claimed.watched)

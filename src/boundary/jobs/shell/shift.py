@@ -291,20 +291,27 @@ class Shift:
 
     async def _sweep(self) -> None:
         """Take back what lost workers held; let go of what is past its retention."""
-        limit = self._post.settings.workers.max_crashes
-        taken = await attempt(self._backend, Reclaim(limit, self._post.keep.dead))
-        if taken:
-            log.warning("took back %d jobs of workers whose lease had ended", len(taken))
-            self._notice()
-            found = await attempt(self._backend, Find(taken)) or ()
-            records = tuple([one for one in found if one is not None])
-            self._telemetry.tell(TakenBack(self._clock.now(), records))
+        while await self._take_back() == BATCH and self._turns.state.phase == "running":
+            pass
         while (
             await attempt(self._backend, Prune()) == BATCH and self._turns.state.phase == "running"
         ):
             pass
         if self._post.setup.max_memory:
             self._turns.tell(Weighed(self._turns.now(), memory.resident()))
+
+    async def _take_back(self) -> int:
+        """How many jobs of lost workers wait again by this call; the next may bring more."""
+        limit = self._post.settings.workers.max_crashes
+        taken = await attempt(self._backend, Reclaim(limit, self._post.keep.dead))
+        if not taken:
+            return 0
+        log.warning("took back %d jobs of workers whose lease had ended", len(taken))
+        self._notice()
+        found = await attempt(self._backend, Find(taken)) or ()
+        records = tuple([one for one in found if one is not None])
+        self._telemetry.tell(TakenBack(self._clock.now(), records))
+        return len(taken)
 
     async def _fire(self, fire: Fire) -> bool | None:
         """Whether this tick was fired now, by this worker; None: the store failed."""

@@ -82,8 +82,9 @@ def _learn_arrival(state: State, event: Arrived) -> State:
     wait = state.setup.poll_ms if event.due_ms is None else min(state.setup.poll_ms, event.due_ms)
     return replace(
         state,
-        # A claim that filled every free slot says nothing of what is left behind.
-        hungry=state.hungry or event.count >= asked.slots,
+        # A claim that filled every free slot says nothing of what is left behind, nor does one that
+        # did not come through all that is due.
+        hungry=state.hungry or event.count >= asked.slots or wait <= 0,
         pressed=state.pressed or event.count >= asked.slots > 0,
         nothing_ahead=asked.slots == 0 and event.count == 0,
         plenty=event.count >= at_most(asked) > 0,

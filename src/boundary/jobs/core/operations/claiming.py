@@ -37,7 +37,8 @@ class Claimed(Struct, frozen=True, gc=False):
     Attributes:
         now: The store's clock.
         jobs: In the order to run them; each is `running`, its `token` new.
-        next_due: The earliest instant at which a waiting job or a tick comes due.
+        next_due: The earliest instant at which a waiting job or a tick comes due; not after `now`: there
+            is more to be seen at once.
         cancelling: Ids of jobs this worker holds that were asked to stop.
         ticks: Schedules whose tick is due; `Fire` them.
         alive: False: the store does not know this worker (any more) and gave it nothing; what it

@@ -100,6 +100,19 @@ class UndoCases:
         assert (yield Prune()) == 2
 
     @on_both_doors
+    def test_what_comes_back_after_its_retention_is_pruned(self, clock: FakeClock) -> Case:
+        yield from run("retried", "exhaust", keep_ms=1_000)
+        yield from run("deleted", keep_ms=1_000)
+        yield Retry(idents("retried"), act=act("1", "retry"))
+        yield Delete(idents("deleted"), act("2", "delete"))
+        clock.advance(2)
+        assert (yield Prune()) == 0
+        assert (yield from undo("1")) == Undone("done", 1)
+        assert (yield from undo("2")) == Undone("done", 1)
+        assert (yield Prune()) == 2
+        assert (yield from find("retried")) is None
+
+    @on_both_doors
     def test_a_purge_is_undone(self, clock: FakeClock) -> Case:
         yield from enqueue("a b c")
         yield from enqueue("later", delay_ms=HOUR)

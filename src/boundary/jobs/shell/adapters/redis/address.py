@@ -250,34 +250,38 @@ class Nodes:
 
     A cluster says of itself which node it is: whoever is asked for keys of another answers with
     that one. A master behind sentinels must be asked for (`None`).
+
+    Threads share it without a lock: what it knows is never changed in place but replaced, and read
+    once, so that nobody sees half of a change.
     """
 
     def __init__(self, address: Address) -> None:
         self.sentinels: deque[Node] = deque(address.nodes if address.kind == "sentinel" else ())
-        self._known = [] if self.sentinels else list(address.nodes)
+        self._known: tuple[Node, ...] = () if self.sentinels else address.nodes
         self._of: dict[int, Node] = {}
 
     def of(self, partition: int) -> Node | None:
         """The node to try; None: ask the sentinels."""
-        node = self._of.get(partition)
-        return node or (self._known[0] if self._known else None)
+        known = self._known
+        return self._of.get(partition) or (known[0] if known else None)
 
     def found(self, node: Node) -> None:
         """The sentinels name this one as master."""
-        self._known = [node]
+        self._known = (node,)
 
     def moved(self, partition: int, node: Node) -> None:
         """The partition's keys are there."""
-        if node not in self._known:
-            self._known.append(node)
-        self._of[partition] = node
+        known = self._known
+        if node not in known:
+            self._known = (*known, node)
+        self._of = {**self._of, partition: node}
 
     def failed(self, node: Node) -> None:
         """It cannot be reached, or is not the master any more: another is to be tried."""
+        known = self._known
         self._of = {number: one for number, one in self._of.items() if one != node}
         if self.sentinels:
-            self._known = []
+            self._known = ()
             self.sentinels.rotate(-1)  # the one that named it may not know what the others do
-        elif node in self._known:
-            self._known.remove(node)
-            self._known.append(node)
+        elif node in known:
+            self._known = (*(one for one in known if one != node), node)

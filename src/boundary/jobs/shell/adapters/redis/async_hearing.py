@@ -265,7 +265,7 @@ class AsyncEars:
     async def _read(self) -> None:
         """Hear for all of them; a connection that fails is replaced, once the server answers."""
         try:
-            while True:
+            while self._listeners:
                 with contextlib.suppress(*FAILURES):
                     await self._hear()
                 await self._hang_up()
@@ -310,12 +310,15 @@ class AsyncEars:
         if listener in self._listeners:
             self._listeners.remove(listener)
         if not self._listeners and self._task is not None:
-            loop = asyncio.get_running_loop()
-            self._resting = loop.call_later(LINGER, self._rest, self._task)
+            self._resting = asyncio.get_running_loop().call_later(LINGER, self._rest)
 
-    def _rest(self, task: asyncio.Task[None]) -> None:
-        if not self._listeners:
-            task.cancel()
+    def _rest(self) -> None:
+        """The task ends by itself without a connection; if somebody came meanwhile, it has another.
+
+        Cancelled, it would end all the same, and who came would hear nothing.
+        """
+        if self._connection is not None and not self._listeners:
+            abort(self._connection)
 
     async def close(self) -> None:
         """Nobody hears any more."""

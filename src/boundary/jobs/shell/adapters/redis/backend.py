@@ -242,14 +242,17 @@ class AsyncRedisBackend:
 
     async def claim_when_told(self, claim: Claim, timeout: float) -> Claimed | None:
         """As `ports.AsyncBackend.claim_when_told`."""
-        if self._worker_ear is None:
+        ear = self._worker_ear
+        if ear is None:
             interest = Interest(Topic.WORK, claim.queues)
-            self._worker_ear = await open_token_listener(self.driver, interest)
+            ear = self._worker_ear = await open_token_listener(self.driver, interest)
         try:
-            return await self._worker_ear.claim(claim, timeout)
+            return await ear.claim(claim, timeout)
         except BaseException:
-            # Cut off, or no longer waited for: its connection would answer what nobody asked.
-            ear, self._worker_ear = self._worker_ear, None
+            # Cut off, no longer waited for, or closed under it: its connection would answer what
+            # nobody asked.
+            if self._worker_ear is ear:
+                self._worker_ear = None
             await ear.close()
             raise
 

@@ -139,10 +139,9 @@ def say(calls: Sequence[Call], known: Acquaintance) -> Conversation[None]:
 def locate(partition: int, known: Acquaintance) -> Conversation[Node]:
     """The node a partition's keys are on; asked for the time if nothing was asked of it yet."""
     node = known.nodes.of(partition)
-    if node is None or partition not in known.opened:
+    while node is None or partition not in known.opened:
         yield from _together([Call("time", (), partition)], known)
-        node = known.nodes.of(partition)
-    assert node is not None, "a node that answered is known"
+        node = known.nodes.of(partition)  # None: another thread has heard meanwhile that it failed
     return node
 
 

@@ -4,7 +4,7 @@
 -- ARGV[3]   the groups of outcomes
 -- ARGV[4..] the outcomes of each group, as parts/settling.lua reads them
 -- Returns   now, which were accepted (empty: all), what the claim returns
--- Cost      O(outcomes + jobs taken + lanes with entries)
+-- Cost      O(outcomes + jobs taken + lanes with entries + entries passed over)
 --@flags allow-oom
 --@include core names clock events record lanes log places settling schedules watching claiming
 

@@ -2,12 +2,16 @@
 --
 -- ARGV[2]  most
 -- Returns  how many
--- Cost     O(jobs + distinct retentions)
+-- Cost     O(jobs + distinct retentions + ends of jobs that have left, MOST_PASSED at most of each)
 --@flags allow-oom
 --@include core names clock events record lanes log places
 
 local limit = tonumber(ARGV[2])
 local ripe = {}
+
+-- Ends whose jobs have left, of which there may be very many after a deletion, must not hold up the
+-- server: the next prune goes on behind these.
+local MOST_PASSED = 10000
 
 local function add(keep, key, entry, at)
   local job = load(sub(entry, 1, 16))
@@ -23,7 +27,7 @@ end
 -- of the last one's instant. One whose job has left, or has another instant by now, goes with them.
 local function gather(keep)
   local key, from, jobs, last = P .. 'ended:' .. keep, 0, 0, now
-  while true do
+  while from - jobs < MOST_PASSED do
     local entries = call('LRANGE', key, from, from + 249)
     for _, entry in ipairs(entries) do
       local at = unpacked('>i8', entry, 17)

@@ -50,9 +50,10 @@ local function put_back(old, cause, gone)
     note_status(job, cause)
     if gone then
       join_history(job)
-      if job.prune ~= NONE then
-        retain(job.prune - now, {ending(job)})
-      end
+    end
+    -- Its end still stands among those to be pruned, unless it was passed over there as nobody's.
+    if job.prune ~= NONE and job.prune <= now then
+      retain(0, {ending(job)})
     end
   elseif job.due ~= NONE then
     set_waiting(job, job.status, job.due)

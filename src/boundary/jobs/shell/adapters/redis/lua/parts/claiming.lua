@@ -6,6 +6,10 @@
 --
 -- What belongs here: the claim. What does not: ending a run (settling.lua).
 
+-- Entries one claim passes over: what very many cancelled jobs left behind must not hold up the server.
+-- The next claim goes on from there, and comes at once.
+local MOST_PASSED = 10000
+
 -- The state of a job that runs for the first time; written once for many.
 local function first_run(worker)
   return pack(STATE, RUNNING, 0, 0, #worker, 0, now, NONE, NONE, NONE, 1, 0, NONE, now, 0) .. worker
@@ -103,10 +107,11 @@ local function take(lane, room, worker, out)
         passed = passed + 1
       end
     end
-    if #entries < asked then
+    if #entries < asked or out.passed + passed + #unreadable >= MOST_PASSED then
       break
     end
   end
+  out.passed = out.passed + passed + #unreadable
   local kept = #unreadable > 0 and set_all_aside(unreadable, lane, out) or 0
   local behind = call('LLEN', key)
   if behind == 0 then
@@ -156,7 +161,9 @@ local function pick(ask, out)
       local most = #out.ids + (limits[queue] or math.huge)
       for priority = 0, 3 do
         local lane = queue .. ':' .. priority
-        if has[lane] then
+        if has[lane] and out.passed >= MOST_PASSED then
+          behind = behind + 1 -- the order of lanes holds: none is taken before one that was cut short
+        elseif has[lane] then
           local room = math.min(ask.slots + (ahead[queue] or 0), most) - #out.ids
           if room > 0 then
             behind = behind + take(lane, room, ask.worker, out)
@@ -225,7 +232,7 @@ local function claim(ask)
   if not expires or 2 * (expires - now) < ask.lease then
     call('ZADD', P .. 'workers', now + ask.lease, ask.worker)
   end
-  local out = {ids = {}, written = {}}
+  local out = {ids = {}, written = {}, passed = 0}
   if ask.promote > 0 then
     out.problem = select(2, promote(ask.promote))
   end
@@ -236,6 +243,9 @@ local function claim(ask)
   local soonest = math.min(tick or math.huge, due or math.huge)
   pick(ask, out)
   hold(ask.worker, out)
+  if out.passed >= MOST_PASSED then
+    soonest = now
+  end
   if out.problem and #out.ids == 0 and #ticks == 0 and not ask.quiet then
     error(out.problem)
   end

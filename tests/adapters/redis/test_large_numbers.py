@@ -1,0 +1,117 @@
+"""What has grown very large holds up nobody, and is refused to nobody."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import pytest
+
+from boundary.jobs import Jobs
+from boundary.jobs.core.operations import (
+    Act,
+    Cancel,
+    Claim,
+    Delete,
+    Enqueue,
+    Find,
+    Outcome,
+    Prune,
+    Settle,
+    Stats,
+    Undo,
+)
+from boundary.jobs.testing.contract.words import ident, new
+
+LARGEST = 2**63 - 1
+PASSED = 10_000
+"""Entries without a job that one claim, or one prune, passes over, as `claiming.lua` and `prune.lua` say."""
+
+
+def left_behind(door, number, **fields):
+    """So many jobs were cancelled where they waited."""
+    for first in range(0, number, 250):
+        jobs = tuple(new(f"gone{first + n}", **fields) for n in range(250))
+        door.execute(Enqueue(jobs))
+        door.execute(Cancel(tuple(one.id for one in jobs), keep_ms=0))
+
+
+@pytest.mark.parametrize("spent", [LARGEST, LARGEST - 1_000])
+def test_a_sum_of_durations_stays_at_the_largest_number(opened, redis_server, namespace, spent):
+    """No outcome is refused for it: of a thousand slots it is the work of four months."""
+    with closing(opened(redis_server.url()).blocking()) as door:
+        door.execute(Enqueue((new("a"),)))
+        (job,) = door.execute(Claim("w1", None, 1, 30_000, join=True)).jobs
+        redis_server.call("HSET", f"{{{namespace}:0}}:counters", "default:d", spent)
+        done = Outcome(job.id, job.token, "succeed", duration_ms=5.0)
+        assert door.execute(Settle("w1", (done,))).accepted == (True,)
+        (found,) = door.execute(Find((ident("a"),)))
+        assert found.status == "completed"
+        (counted,) = door.execute(Stats()).counters
+        assert (counted.succeeded, counted.duration_ms) == (1, LARGEST / 1_000_000)
+
+
+def test_very_many_cancelled_jobs_hold_up_no_claim(opened, redis_server):
+    """One claim passes over some of them, says that there is more, and the next goes on."""
+    claim = Claim("w1", None, 3, 30_000, join=True)
+    with closing(opened(redis_server.url(), timeout=5_000).blocking()) as door:
+        left_behind(door, PASSED + 250, priority=1)
+        door.execute(Enqueue((new("urgent", priority=1), new("other", priority=2))))
+        first = door.execute(claim)
+        assert (first.jobs, first.next_due) == ((), first.now)
+        second = door.execute(claim)
+        assert [one.id for one in second.jobs] == [ident("urgent"), ident("other")]
+        assert second.next_due is None
+        (load,) = door.execute(Stats()).loads
+        assert (load.ready, load.running) == (0, 2)
+
+
+def test_a_drain_goes_on_behind_very_many_cancelled_jobs(opened, redis_server, namespace):
+    ran = []
+    with (
+        closing(opened(redis_server.url(), timeout=5_000).blocking()) as door,
+        Jobs(redis_server.url(), namespace=namespace) as jobs,
+    ):
+        left_behind(door, PASSED + 250)
+        jobs.handler("note")(lambda: ran.append(1))
+        jobs.enqueue("note")
+        jobs.worker().run_until_empty()
+    assert ran == [1]
+
+
+def test_deletions_that_are_undone_make_no_key_each(opened, redis_server, namespace):
+    """What comes back is pruned with those it ended with: each prune looks into every such list."""
+    with closing(opened(redis_server.url()).blocking()) as door:
+        act = Act(ident("act"), "ada", "delete", "it", 60_000)
+        for n in range(20):
+            job = new(f"j{n}")
+            door.execute(Enqueue((job,)))
+            (held,) = door.execute(Claim("w1", None, 1, 30_000, join=True)).jobs
+            done = Outcome(held.id, held.token, "succeed", keep_ms=3_600_000)
+            door.execute(Settle("w1", (done,)))
+            door.execute(Delete((job.id,), act))
+            time.sleep(0.002)
+            door.execute(Undo(act.id, Act(ident("undo"), "bob", "undo", "act"), 1))
+            act = Act(ident(f"act{n}"), "ada", "delete", "it", 60_000)
+        keys = redis_server.call("KEYS", f"{{{namespace}:0}}:ended:*")
+        assert len(keys) == 1
+
+
+def test_very_many_deleted_jobs_hold_up_no_prune(opened, redis_server, namespace):
+    """Their ends are passed over, not all at once; what ended after them is pruned by the next."""
+
+    def end(door, number, name):
+        door.execute(Enqueue(tuple(new(f"{name}{n}") for n in range(number))))
+        jobs = door.execute(Claim("w1", None, number, 600_000, join=True)).jobs
+        done = [Outcome(one.id, one.token, "succeed", keep_ms=1) for one in jobs]
+        door.execute(Settle("w1", tuple(done)))
+        return tuple(one.id for one in jobs)
+
+    with closing(opened(redis_server.url(), timeout=5_000).blocking()) as door:
+        for first in range(0, PASSED + 250, 250):
+            door.execute(Delete(end(door, 250, f"gone{first}-")))
+        end(door, 1, "kept")
+        time.sleep(0.01)
+        assert door.execute(Prune()) == 0
+        assert redis_server.call("LLEN", f"{{{namespace}:0}}:ended:1") == 251
+        assert door.execute(Prune()) == 1
