@@ -264,7 +264,13 @@ def said(error: BaseException) -> str:
 
 
 def as_utf8(text: str) -> str:
-    """The text as UTF-8 can carry it; file names and foreign messages may hold surrogates."""
+    """The text as UTF-8 can carry it; file names and foreign messages may hold surrogates.
+
+    Of a class made of `str`, such as a template's safe text, it is a plain one: MessagePack takes no
+    other.
+    """
+    if type(text) is not str:
+        text = str.__str__(text)
     if text.isascii():
         return text
     return text.encode(errors="backslashreplace").decode()
