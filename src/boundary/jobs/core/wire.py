@@ -20,6 +20,7 @@ from typing import Annotated, Any, Protocol, TypeAlias, TypeGuard, cast
 import msgspec
 from msgspec import Meta, Struct, msgpack
 
+from boundary.jobs.core.bases import plain_base
 from boundary.jobs.core.nesting import NESTING_LIMIT, is_too_deep
 from boundary.jobs.core.records import (
     JSON,
@@ -162,6 +163,8 @@ def _plain(value: object) -> object:
         return str(value)
     if _is_model(value):
         return value.model_dump(mode="json", by_alias=True)
+    if (plain := plain_base(value)) is not None:
+        return plain
     raise TypeError(f"no JSON form for {type(value).__module__}.{type(value).__qualname__}")
 
 
