@@ -290,6 +290,10 @@ def _ages() -> None:
     raise Retry(after=1e18)
 
 
+def _retry() -> object:
+    return Retry(after=30)
+
+
 def _opaque() -> object:
     return Opaque()
 
@@ -317,6 +321,7 @@ def _nested() -> object:
         (_rude, "Rude", "__str__ raised KeyError"),
         (_ruder, "Ruder", "__str__ raised SystemExit"),
         (_marked, "ValueError", "<b>no</b>"),
+        (_retry, "UsageError", "returned a Retry; raise it"),
         (_terse, "UsageError", "call super().__init__(seconds)"),
         (_ages, "UsageError", "up to a hundred years"),
         (_opaque, "SerializationError", "Opaque"),

@@ -120,7 +120,12 @@ def as_job_result(value: object) -> JobResult | None:
 
     A mapping counts if its keys are `success` (a boolean) and, as the seed writes it, `result` or
     `error`; any other mapping is a plain result.
+
+    Raises:
+        UsageError: It is an answer to raise, or another exception.
     """
+    if isinstance(value, BaseException):
+        raise UsageError(f"the handler returned a {type(value).__qualname__}; raise it instead")
     if isinstance(value, JobResult):
         return value
     if not isinstance(value, dict):
