@@ -230,9 +230,14 @@ def test_answers_take_seconds_or_a_timedelta() -> None:
     assert Retry().after_ms is None
     assert Retry(after=30).after_ms == Retry(timedelta(seconds=30)).after_ms == 30_000
     assert Snooze(0.5).delay_ms == 500
-    for wrong in (-1, float("inf"), float("nan")):
-        with pytest.raises(UsageError):
+    for wrong in (-1, float("inf"), float("nan"), 4e9):  # no store keeps an instant so far away
+        with pytest.raises(UsageError, match="up to a hundred years"):
             Snooze(wrong)
+        with pytest.raises(UsageError, match="up to a hundred years"):
+            Retry(after=wrong)
+    for wrong in ("the queue is full", datetime.now(UTC)):
+        with pytest.raises(UsageError, match="takes a number of seconds or a timedelta, not"):
+            Retry(wrong)  # type: ignore[arg-type]
 
 
 RECORD = Record(1, b"\1" * 16, "send", "default", 2, b"", 0, 0, "running", started=1_000, token=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -416,6 +416,45 @@ class TestJsonValue:
         with pytest.raises(SerializationError, match=r"argument 'image' \(builtins") as caught:
             wire.json_value(value, "argument 'image'")
         assert caught.value.where == "argument 'image'"
+
+    def test_a_value_of_a_class_made_of_a_plain_one_is_that(self) -> None:
+        """Django's safe text, a NumPy float, an instant of Pendulum or of a clock that is frozen."""
+
+        def of(base: Any, *given: object, **named: object) -> object:
+            return type(f"My{base.__name__}", (base,), {"__str__": lambda self: self})(
+                *given, **named
+            )
+
+        values = {
+            "text": (of(str, "<b>zoë</b>"), "<b>zoë</b>"),
+            "whole": (of(int, 7), 7),
+            "number": (of(float, 1.5), 1.5),
+            "bytes": (of(bytes, b"x"), "eA=="),
+            "instant": (of(datetime, 2026, 1, 2, 12, 0, 0, 123_000, tzinfo=UTC), NOON),
+            "day": (of(date, 2026, 1, 2), "2026-01-02"),
+            "clock": (of(time, 8, 30), "08:30:00"),
+            "span": (of(timedelta, hours=1), timedelta(hours=1)),
+            "price": (of(Decimal, "1.10"), "1.10"),
+        }
+        for whole in (True, False):
+            given = {name: one for name, (one, _) in values.items()}
+            plain = {name: one for name, (_, one) in values.items()}
+            assert wire.json_value(given, "args", whole=whole) == wire.json_value(plain, "args")
+            for name, one in given.items():
+                stored = wire.json_value(one, "args", whole=whole)
+                assert stored == wire.json_value(plain[name], "args")
+                assert type(stored) in {str, int, float}
+
+    def test_a_class_that_hides_its_plain_value_is_named(self) -> None:
+        class NaT(datetime):
+            """As that of pandas: an instant that is none."""
+
+            @property
+            def year(self) -> int:
+                return float("nan")  # type: ignore[return-value]
+
+        with pytest.raises(SerializationError, match="argument 'when'"):
+            wire.json_value(NaT(2026, 1, 1), "argument 'when'")
 
     def test_a_model_that_is_to_be_read_again_comes_back(self) -> None:
         for_good, cut = Login(user="ada"), Login(user="ada", token=SecretStr("hunter2"))

@@ -188,7 +188,9 @@ def test_a_method_is_refused_where_it_is_decorated(jobs: Jobs) -> None:
         ({"metadata": [1]}, "metadata"),
         ({"metadata": {1: 2}}, "metadata"),
         ({"job_id": "nope"}, "no job id.*uuid5"),
-        ({"prio": "high"}, "no option 'prio'"),
+        ({"prio": "high"}, "no option 'prio'; did you mean priority"),
+        ({"countdown": 5}, "no option 'countdown'; did you mean delay"),
+        ({"nonsense": 5}, "no option 'nonsense'; there are queue, .*job_id"),
     ],
 )
 def test_wrong_options_are_refused_with_a_remedy(
@@ -196,6 +198,20 @@ def test_wrong_options_are_refused_with_a_remedy(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         add(jobs).using(**given)
+
+
+def test_an_option_no_handler_has_is_answered_with_those_it_has(jobs: Jobs) -> None:
+    with pytest.raises(
+        UsageError, match="'isolaton'; did you mean isolation.*memory_limit"
+    ) as told:
+        jobs.handler(isolaton="process")  # type: ignore[call-overload]
+    assert "job_id" not in str(told.value)  # which no handler has
+
+
+def test_a_function_that_is_no_handler_is_told_from_a_name(jobs: Jobs) -> None:
+    for wrong in (len, 7):
+        with pytest.raises(UsageError, match="no handler; decorate it"):
+            jobs.enqueue(wrong, {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -353,6 +369,8 @@ def test_cancel_retry_delete_and_what_they_refuse(jobs: Jobs) -> None:
     for wrong in ("nope", 7):
         with pytest.raises(UsageError, match="no job id"):
             jobs.find(wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"no job id; pass its id: job\.id"):
+        jobs.result(waiting)  # type: ignore[arg-type]
 
 
 def test_retry_failed_takes_each_dead_letter_once(jobs: Jobs) -> None:

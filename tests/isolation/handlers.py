@@ -65,6 +65,16 @@ def answers(kind: str) -> object:
     return {"success": True, "result": 7}
 
 
+class Gone(Discard):
+    def __init__(self) -> None:
+        pass
+
+
+class Terse(Snooze):
+    def __init__(self) -> None:
+        pass
+
+
 def steers(how: str, ctx: Context) -> str:
     if ctx.attempt > 1 or (how == "snooze" and ctx.fencing_token > 1):
         return "then"
@@ -73,6 +83,8 @@ def steers(how: str, ctx: Context) -> str:
         "snooze": Snooze(0.01),
         "cancel": Cancel("pointless"),
         "discard": Discard("junk"),
+        "gone": Gone(),
+        "terse": Terse(),
     }[how]
 
 

@@ -149,6 +149,8 @@ def test_a_lease_that_is_lost_ends_the_process_and_nothing_else(jobs: Jobs, tmp_
         ("snooze", "completed", 0, None),
         ("cancel", "cancelled", 0, "pointless"),
         ("discard", "failed", 0, "junk"),
+        ("gone", "failed", 0, "discarded by its handler"),
+        ("terse", "completed", 1, None),  # it does not say how long: an ordinary failed run
     ],
 )
 def test_it_steers_from_there(

@@ -11,6 +11,7 @@ import uuid
 from datetime import UTC, date, datetime
 from pathlib import Path
 from unittest.mock import ANY
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -249,6 +250,26 @@ def test_expected_arguments_may_be_of_the_handlers_types(jobs: JobsKit) -> None:
     with pytest.raises(AssertionError, match=r"Of other types: work \(2\)"):
         jobs.assert_enqueued("other")
     assert [job.args["day"] for job in jobs.enqueued(work)] == ["2026-05-01", "2026-05-02"]
+
+
+def test_expected_arguments_are_what_the_handler_gets(jobs: JobsKit) -> None:
+    """A default counts though nobody gave it, and an instant whichever way it is written."""
+
+    @jobs.handler
+    def remind(at: datetime, to: str = "ada", days: int = 1) -> None: ...
+
+    noon = datetime(2026, 5, 1, 12, tzinfo=ZoneInfo("Europe/Amsterdam"))
+    remind.enqueue(noon, days=2)
+    jobs.assert_enqueued(remind, at=noon.astimezone(UTC), to="ada", days=2)
+    jobs.assert_enqueued(remind, at=noon.isoformat())
+    with pytest.raises(AssertionError, match="1 remind"):
+        jobs.assert_not_enqueued(remind, to="ada")
+    jobs.assert_not_enqueued(remind, days=1)
+    with pytest.raises(AssertionError, match="to is not given, so it is 'ada', expected 'grace'"):
+        jobs.assert_enqueued("remind", to="grace")
+
+    jobs.enqueue("remind", {"at": "soon"})  # its run will fail
+    jobs.assert_enqueued(remind, at="soon")
 
 
 def test_nothing_enqueued_is_said(jobs: JobsKit) -> None:

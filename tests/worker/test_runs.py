@@ -264,6 +264,36 @@ def _ruder() -> None:
     raise Ruder
 
 
+class Markup(str):
+    """As Django's SafeString: its text is itself, and no plain one."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+def _marked() -> None:
+    raise ValueError(Markup("<b>no</b>"))
+
+
+class Terse(Snooze):
+    def __init__(self) -> None:
+        pass
+
+
+def _terse() -> None:
+    raise Terse
+
+
+def _ages() -> None:
+    raise Retry(after=1e18)
+
+
+def _retry() -> object:
+    return Retry(after=30)
+
+
 def _opaque() -> object:
     return Opaque()
 
@@ -290,6 +320,10 @@ def _nested() -> object:
         (_exit, "SystemExit", "3"),
         (_rude, "Rude", "__str__ raised KeyError"),
         (_ruder, "Ruder", "__str__ raised SystemExit"),
+        (_marked, "ValueError", "<b>no</b>"),
+        (_retry, "UsageError", "returned a Retry; raise it"),
+        (_terse, "UsageError", "call super().__init__(seconds)"),
+        (_ages, "UsageError", "up to a hundred years"),
         (_opaque, "SerializationError", "Opaque"),
         (_huge, "PayloadTooLarge", "store it elsewhere"),
         (_deep, "RecursionError", "recursion"),
@@ -324,6 +358,45 @@ def test_a_hostile_handler_costs_its_own_job_only(
     assert done.error.type == kind
     assert says in done.error.message
     assert jobs.result(good.id) == "fine"
+
+
+class Gone(Discard):
+    def __init__(self, order: int) -> None:
+        self.order = order
+
+
+class Moot(Cancel):
+    def __init__(self, order: int) -> None:
+        self.order = order
+
+
+class Busy(Retry):
+    def __init__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason"),
+    [
+        (Gone(7), "failed", "discarded by its handler"),
+        (Moot(7), "cancelled", "cancelled by its handler"),
+        (Busy(), "retrying", None),
+    ],
+)
+def test_an_answer_of_ones_own_may_forget_the_class_below(
+    jobs: Jobs, answer: Exception, status: str, reason: str | None
+) -> None:
+    """As other exceptions may; a run that came to no outcome held its job for ever."""
+
+    @jobs.handler(retry=RetryPolicy(initial_delay=60))
+    def work() -> None:
+        raise answer
+
+    job = work.enqueue()
+    jobs.worker(concurrency=1).run_until_empty()
+    found = jobs.find(job.id)
+    assert found is not None
+    assert (found.status, found.reason) == (status, reason)
 
 
 def test_a_handler_that_cancels_its_own_task_costs_its_own_job_only(jobs: Jobs) -> None:

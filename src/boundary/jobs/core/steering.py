@@ -14,9 +14,16 @@ from boundary.jobs.core.records import JobError
 from boundary.jobs.core.values import JSON
 from boundary.jobs.errors import UsageError
 
+_LONGEST_S = 100 * 366 * 86_400
+"""A hundred years; what lies beyond is a mistake of units."""
+
 
 class Steer(Exception):
-    """Root of the answers a handler gives by raising; none is an error of the library."""
+    """Root of the answers a handler gives by raising; none is an error of the library.
+
+    A class of one's own may forget `super().__init__()`, as with other exceptions: what its kind
+    answers with is an attribute of the class, too.
+    """
 
 
 class Retry(Steer):
@@ -26,8 +33,10 @@ class Retry(Steer):
         after: Seconds (or a timedelta) to wait; None: what the retry policy says.
     """
 
+    after_ms: int | None = None
+
     def __init__(self, after: float | timedelta | None = None) -> None:
-        self.after_ms: int | None = None if after is None else _millis("Retry(after=…)", after)
+        self.after_ms = None if after is None else _millis("Retry(after=…)", after)
         wait = "" if self.after_ms is None else f" after {self.after_ms / 1000:g} s"
         super().__init__(f"the handler asked for a retry{wait}")
 
@@ -35,31 +44,58 @@ class Retry(Steer):
 class Snooze(Steer):
     """Not now: run again after `delay` seconds (or a timedelta), not counted as a retry."""
 
+    _delay_ms: int | None = None
+
     def __init__(self, delay: float | timedelta) -> None:
-        self.delay_ms: int = _millis("Snooze(…)", delay)
-        super().__init__(f"the handler snoozed for {self.delay_ms / 1000:g} s")
+        self._delay_ms = _millis("Snooze(…)", delay)
+        super().__init__(f"the handler snoozed for {self._delay_ms / 1000:g} s")
+
+    @property
+    def delay_ms(self) -> int:
+        """The wait.
+
+        Raises:
+            UsageError: Nobody has said how long.
+        """
+        if self._delay_ms is None:
+            raise UsageError(
+                f"{type(self).__qualname__} does not say how long to snooze; "
+                "call super().__init__(seconds) in its __init__"
+            )
+        return self._delay_ms
 
 
 class Cancel(Steer):
     """The job has become pointless: cancelled, for `reason`."""
 
-    def __init__(self, reason: str = "cancelled by its handler") -> None:
-        self.reason: str = str(reason)
+    reason: str = "cancelled by its handler"
+
+    def __init__(self, reason: str = reason) -> None:
+        self.reason = str(reason)
         super().__init__(self.reason)
 
 
 class Discard(Steer):
     """The job cannot succeed: failed for `reason`, without retries and without a dead letter."""
 
-    def __init__(self, reason: str = "discarded by its handler") -> None:
-        self.reason: str = str(reason)
+    reason: str = "discarded by its handler"
+
+    def __init__(self, reason: str = reason) -> None:
+        self.reason = str(reason)
         super().__init__(self.reason)
 
 
 def _millis(what: str, wait: float | timedelta) -> int:
-    seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
-    if not 0 <= seconds < float("inf"):
-        raise UsageError(f"{what} takes a time of 0 seconds or more, not {wait!r}")
+    try:
+        seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{what} takes a number of seconds or a timedelta, not {wait!r:.80}"
+        ) from None
+    if not 0 <= seconds <= _LONGEST_S:
+        raise UsageError(
+            f"{what} takes a time from 0 seconds up to a hundred years, not {wait!r:.80}"
+        )
     return round(seconds * 1000)
 
 
@@ -85,7 +121,12 @@ def as_job_result(value: object) -> JobResult | None:
 
     A mapping counts if its keys are `success` (a boolean) and, as the seed writes it, `result` or
     `error`; any other mapping is a plain result.
+
+    Raises:
+        UsageError: It is an answer to raise, or another exception.
     """
+    if isinstance(value, BaseException):
+        raise UsageError(f"the handler returned a {type(value).__qualname__}; raise it instead")
     if isinstance(value, JobResult):
         return value
     if not isinstance(value, dict):

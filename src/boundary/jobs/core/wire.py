@@ -20,6 +20,7 @@ from typing import Annotated, Any, Protocol, TypeAlias, TypeGuard, cast
 import msgspec
 from msgspec import Meta, Struct, msgpack
 
+from boundary.jobs.core.bases import plain_base
 from boundary.jobs.core.nesting import NESTING_LIMIT, is_too_deep
 from boundary.jobs.core.records import Progress, Status
 from boundary.jobs.core.redaction import HIDDEN, names_a_secret
@@ -159,6 +160,8 @@ def _plain(value: object) -> object:
         return str(value)
     if _is_model(value):
         return value.model_dump(mode="json", by_alias=True)
+    if (plain := plain_base(value)) is not None:
+        return plain
     raise TypeError(f"no JSON form for {type(value).__module__}.{type(value).__qualname__}")
 
 
@@ -261,7 +264,13 @@ def said(error: BaseException) -> str:
 
 
 def as_utf8(text: str) -> str:
-    """The text as UTF-8 can carry it; file names and foreign messages may hold surrogates."""
+    """The text as UTF-8 can carry it; file names and foreign messages may hold surrogates.
+
+    Of a class made of `str`, such as a template's safe text, it is a plain one: MessagePack takes no
+    other.
+    """
+    if type(text) is not str:
+        text = str.__str__(text)
     if text.isascii():
         return text
     return text.encode(errors="backslashreplace").decode()

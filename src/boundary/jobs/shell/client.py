@@ -18,6 +18,7 @@ from typing import (
     Self,
     TypeVar,
     Unpack,
+    cast,
 )
 from uuid import UUID
 
@@ -232,12 +233,21 @@ class Jobs(Declaring):
         args: Mapping[str, Any] | None,
         given: Mapping[str, Any],
     ) -> Draft:
-        """A job by handler or name, not stored yet; a name need not be registered here."""
+        """A job by handler or name, not stored yet; a name need not be registered here.
+
+        Raises:
+            UsageError: It is neither, or an option or a name is wrong.
+        """
         known = self.registry.find(handler) if isinstance(handler, str) else handler
         named = {} if args is None else options.named("args", args)
         if known is None:
             job_type = checked_name("job type", handler)
             return self.drafting(job_type, options.over(Options(), given)).draft(named)
+        if not isinstance(cast("object", known), Handler):
+            raise UsageError(
+                f"{known!r:.80} is no handler; decorate it with @jobs.handler, or give the name of its "
+                "job type"
+            )
         if not given:
             return known.draft(named)
         chosen = options.over(known.options, given)

@@ -88,6 +88,12 @@ class Endings:
             self._errors[run.record.id] = error
         if run.stop:
             return self.stopped(run, ended, error)
+        try:
+            return self._led_to(run, ended, error)
+        except Exception as second:  # noqa: BLE001 - an answer of somebody's class may lack anything
+            return outcome.failed(ended, describe(second))
+
+    def _led_to(self, run: Run, ended: outcome.Run, error: BaseException) -> Outcome:
         match error:
             case Steer():
                 return outcome.steered(ended, error, describe(error))

@@ -6,7 +6,7 @@ store keeps. What does not: arguments (`signature`), and making the job (`draft`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, cast
 from uuid import UUID
@@ -123,11 +123,21 @@ def over(before: Options, given: Mapping[str, Any]) -> Options:
     for name, value in given.items():
         check = _CHECKS.get(name)
         if check is None:
-            raise UsageError(f"there is no option {name!r}; there are {', '.join(_CHECKS)}")
+            raise no_option(name, _CHECKS)
         values[name] = check(value)
     if before.metadata and values["metadata"]:
         values["metadata"] = {**before.metadata, **values["metadata"]}
     return Options(**values)
+
+
+def no_option(name: str, known: Iterable[str]) -> UsageError:
+    """What to say of an option that is none, where these are known."""
+    import difflib  # here: only a mistake needs it
+
+    names = list(known)
+    meant = _ELSEWHERE.get(name) or next(iter(difflib.get_close_matches(name, names, n=1)), None)
+    remedy = f"did you mean {meant}? There" if meant in names else "there"
+    return UsageError(f"there is no option {name!r}; {remedy} are {', '.join(names)}")
 
 
 def of_many(given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -148,9 +158,13 @@ def isolation(given: Mapping[str, Any]) -> tuple[Isolation | None, dict[str, Any
     """How a handler is run, and what else was given.
 
     Raises:
-        UsageError: One of the options is not what it may be, or does nothing without isolation.
+        UsageError: One of the options is unknown or not what it may be, or does nothing without
+            isolation.
     """
     rest = dict(given)
+    for name in rest:
+        if name not in NAMES and name not in _OF_HANDLERS:
+            raise no_option(name, _OF_HANDLERS)
     kind = rest.pop("isolation", None)
     memory, runs = rest.pop("memory_limit", None), rest.pop("recycle_after", None)
     if kind is None:
@@ -189,9 +203,12 @@ def as_id(job_id: object, of: str = "job") -> bytes:
     try:
         return (job_id if isinstance(job_id, UUID) else UUID(cast("str", job_id))).bytes
     except (ValueError, TypeError, AttributeError):
+        own = getattr(job_id, "id", None)
+        what = f"{job_id!r:.80} is no {of} id; "
+        if isinstance(own, UUID):
+            raise UsageError(f"{what}pass its id: {of}.id") from None
         raise UsageError(
-            f"{job_id!r:.80} is no {of} id; it is a UUID or its text, such as "
-            "'01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001'"
+            f"{what}it is a UUID or its text, such as '01932c5e-7a3c-7b3e-9a6e-0d5ff2f0a001'"
         ) from None
 
 
@@ -305,3 +322,18 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 
 NAMES: frozenset[str] = frozenset(_CHECKS)
 """The options of an enqueue."""
+
+_OF_HANDLERS = tuple(HandlerOptions.__annotations__)
+"""The options of a handler."""
+
+_ELSEWHERE = {
+    "countdown": "delay",
+    "eta": "run_at",
+    **dict.fromkeys(("task_id", "_job_id", "message_id"), "job_id"),
+    **dict.fromkeys(("time_limit", "soft_time_limit", "job_timeout"), "timeout"),
+    **dict.fromkeys(("max_tries", "retries"), "max_retries"),
+    **dict.fromkeys(("retry_policy", "retry_backoff"), "retry"),
+    **dict.fromkeys(("ignore_result", "result_ttl"), "keep_result"),
+    **dict.fromkeys(("ttl", "age_limit"), "expires"),
+}
+"""What other queues call an option, and its name here."""

@@ -36,6 +36,7 @@ class Signature:
 
     Attributes:
         context_parameter: The one a worker fills with a `Context`; never enqueued.
+        defaults: What the function takes for arguments that are not given.
 
     Raises:
         UsageError: Arguments could not be stored by name.
@@ -54,6 +55,11 @@ class Signature:
         self._required = frozenset(
             one.name for one in self._parameters.values() if one.default is one.empty
         )
+        self.defaults: Mapping[str, Any] = {
+            one.name: one.default
+            for one in self._parameters.values()
+            if one.default is not one.empty
+        }
         self._secret = [
             one.name
             for one in self._parameters.values()

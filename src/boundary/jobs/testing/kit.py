@@ -236,17 +236,19 @@ class JobsKit(Jobs):
     def assert_enqueued(self, handler: Handler[..., Any] | str, /, **args: Any) -> Job:
         """A job of this handler came in with at least these arguments; the latest such.
 
-        Values are compared as they are stored; those of the handler's own types (a UUID, a date,
-        a dataclass) may be given as they are.
+        Values are compared as the handler gets them (a UUID, a date, a dataclass; a default where
+        none was given) and as they are stored.
 
         Raises:
             AssertionError: None did; the message shows those that came closest.
             UsageError: The handler has no such argument.
         """
-        self._check_names(handler, args)
-        found = [job for job in self.enqueued(handler) if matching.matches(job, args)]
+        received = self._received(handler, args)
+        found = [job for job in self.enqueued(handler) if matching.matches(job, args, received)]
         if not found:
-            raise AssertionError(matching.none_found(_type_of(handler), args, self.enqueued()))
+            raise AssertionError(
+                matching.none_found(_type_of(handler), args, self.enqueued(), received)
+            )
         return found[-1]
 
     def assert_not_enqueued(self, handler: Handler[..., Any] | str, /, **args: Any) -> None:
@@ -256,16 +258,32 @@ class JobsKit(Jobs):
             AssertionError: One did.
             UsageError: The handler has no such argument.
         """
-        self._check_names(handler, args)
-        found = [job for job in self.enqueued(handler) if matching.matches(job, args)]
+        received = self._received(handler, args)
+        found = [job for job in self.enqueued(handler) if matching.matches(job, args, received)]
         if found:
             raise AssertionError(matching.some_found(_type_of(handler), args, found))
 
-    def _check_names(self, handler: Handler[..., Any] | str, args: dict[str, Any]) -> None:
-        """A misspelt name would never match, or always not match."""
+    def _received(
+        self, handler: Handler[..., Any] | str, args: dict[str, Any]
+    ) -> matching.Received:
+        """What the handler gets of a job.
+
+        Raises:
+            UsageError: It has no such argument: a misspelt name would never match, or always not.
+        """
         known = self.registry.find(handler) if isinstance(handler, str) else handler
-        if known is not None:
-            known.signature.check_known(args)
+        if known is None:
+            return lambda job: job.args
+        signature = known.signature
+        signature.check_known(args)
+
+        def received(job: Job) -> dict[str, Any]:
+            try:
+                return {**signature.defaults, **signature.convert(dict(job.args))}
+            except UsageError:  # its run will fail; it came in all the same
+                return job.args
+
+        return received
 
     # What befalls runs
 

@@ -7,8 +7,8 @@ the jobs come from (`kit`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from boundary.jobs.core import wire
 from boundary.jobs.errors import SerializationError
@@ -20,19 +20,31 @@ SHOWN = 10
 """Jobs a message shows of a type."""
 
 
-def matches(job: Job, expected: Mapping[str, Any]) -> bool:
-    """Whether the job has all of these arguments; it may have more."""
-    return not differences(job, expected)
+Received: TypeAlias = "Callable[[Job], Mapping[str, Any]]"
+"""The arguments as a job's handler gets them: in its types, with its defaults."""
 
 
-def differences(job: Job, expected: Mapping[str, Any]) -> list[str]:
+def matches(job: Job, expected: Mapping[str, Any], received: Received) -> bool:
+    """Whether the job's handler gets all of these arguments; it may get more."""
+    return not differences(job, expected, received)
+
+
+def differences(job: Job, expected: Mapping[str, Any], received: Received) -> list[str]:
     """Each argument that is not as expected, in words."""
     lines: list[str] = []
+    gets = received(job)
     for name, value in expected.items():
-        if name not in job.args:
+        if name in gets and gets[name] == value:
+            continue
+        if name in job.args:
+            if not _same(job.args[name], value):
+                lines.append(f"{name} is {job.args[name]!r:.200}, expected {value!r:.200}")
+        elif name in gets:
+            lines.append(
+                f"{name} is not given, so it is {gets[name]!r:.200}, expected {value!r:.200}"
+            )
+        else:
             lines.append(f"{name} is not given, expected {value!r:.200}")
-        elif not _same(job.args[name], value):
-            lines.append(f"{name} is {job.args[name]!r:.200}, expected {value!r:.200}")
     return lines
 
 
@@ -46,7 +58,9 @@ def _same(stored: object, expected: object) -> bool:
         return False
 
 
-def none_found(job_type: str, expected: Mapping[str, Any], enqueued: Sequence[Job]) -> str:
+def none_found(
+    job_type: str, expected: Mapping[str, Any], enqueued: Sequence[Job], received: Received
+) -> str:
     """What to say if no job of this type has these arguments."""
     wanted = f" with {_call(expected)}" if expected else ""
     lines = [f"no {job_type} job was enqueued{wanted}."]
@@ -55,10 +69,10 @@ def none_found(job_type: str, expected: Mapping[str, Any], enqueued: Sequence[Jo
     if same:
         lines.append(f"{len(same)} {job_type} {'was' if len(same) == 1 else 'were'}:")
         # The closest first: most of what went wrong is one argument.
-        same.sort(key=lambda job: len(differences(job, expected)))
+        same.sort(key=lambda job: len(differences(job, expected, received)))
         for job in same[:SHOWN]:
             lines.append(f"  {job_type}({_call(job.args)})")
-            lines += [f"    {line}" for line in differences(job, expected)]
+            lines += [f"    {line}" for line in differences(job, expected, received)]
         if len(same) > SHOWN:
             lines.append(f"  ... and {len(same) - SHOWN} more")
     if others:

@@ -149,7 +149,7 @@ class Cell:
             self._context = self._make_context(begin)
             result = self._answer(begin, self._call(begin))
         except Steer as steer:
-            return _steered(number, steer, self._is_spoiled())
+            return _led_to(number, steer, self._is_spoiled())
         except MemoryError as error:
             return self._out_of_memory(begin, error)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its failure
@@ -246,6 +246,13 @@ def _failed(number: int, error: JobError, spoiled: bool) -> Failed:
     """Of a long trace the innermost part says most."""
     stack = None if error.stacktrace is None else words.short(error.stacktrace[-words.SHORT :])
     return Failed(number, words.short(error.message), words.short(error.type), stack, spoiled)
+
+
+def _led_to(number: int, steer: Steer, spoiled: bool) -> words.End:
+    try:
+        return _steered(number, steer, spoiled)
+    except Exception as error:  # noqa: BLE001 - an answer of somebody's class may lack anything
+        return _failed(number, describe(error), spoiled)
 
 
 def _steered(number: int, steer: Steer, spoiled: bool) -> words.Steered:
