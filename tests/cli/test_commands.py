@@ -964,3 +964,29 @@ def test_the_demo_to_its_end(tmp_path: Path) -> None:
         assert jobs.workers() == []
         packed = jobs.history("pack_order")
         assert [job.crash_count for job in packed] == [1]
+
+
+def test_dead_letters_that_are_left_out_are_told(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+
+        @jobs.handler(name=f"once_{number}", max_retries=0)
+        def once() -> None:
+            raise ValueError("once")
+
+        jobs.enqueue(once)
+        jobs.worker().run_until_empty()
+    jobs.enqueue("once_0")
+    jobs.worker().run_until_empty()
+    assert run(["failed", "--by-cause", "-n", "1", "--url", url]) == 0
+    assert "2 more causes, of 2 dead letters: --limit 3" in capsys.readouterr().out
+    assert run(["failed", "--by-cause", "-n", "3", "--url", url]) == 0
+    assert "more cause" not in capsys.readouterr().out
+    assert run(["failed", "-n", "2", "--url", url]) == 0
+    assert "the newest 2" in capsys.readouterr().out
+    assert run(["failed", "-n", "4", "--url", url]) == 0
+    assert "the newest" not in capsys.readouterr().out
+    for how in ([], ["--by-cause"]):
+        assert run(["failed", *how, "-n", "2", "--json", "--url", url]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 2

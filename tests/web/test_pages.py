@@ -328,3 +328,28 @@ def test_a_store_that_is_away(tmp_path: Any) -> None:
         assert told.status_code == 503
         assert "data-live" in told.text
         assert ask("POST", "/queues/mail/pause", data={"back": "/"}).status_code == 303
+
+
+def test_of_many_causes_none_is_passed_over_in_silence(small: Jobs, peek: Client) -> None:
+    @small.handler(max_retries=0)
+    def often() -> None:
+        raise ValueError("often")
+
+    for _ in range(7):
+        small.enqueue(often)
+    small.worker().run_until_empty()
+    for number in range(60):
+
+        @small.handler(name=f"once_{number}", max_retries=0)
+        def once() -> None:
+            raise ValueError("once")
+
+        small.enqueue(once)
+    small.worker().run_until_empty()
+    page = text_of(peek("GET", "/dead").text)
+    assert "67 jobs, 61 causes" in page
+    assert "11 more, of 17 jobs" in page
+    assert "often" not in page
+    page = text_of(peek("GET", "/dead", params={"causes": "all"}).text)
+    assert "often" in page
+    assert "more, of" not in page
