@@ -139,7 +139,7 @@ def test_buttons(ask: Client, dead: Dead) -> None:
     assert "no job" in press(f"/jobs/{job_id}/delete")
     (act,) = [one for one in ask.jobs.audit() if one.what == "delete"]
     assert (act.by, act.target) == ("local", job_id)
-    assert "Undone." in press(f"/audit/{act.id}/undo")
+    assert "Undone: 1 is as it was." in press(f"/audit/{act.id}/undo")
     assert "it has been undone" in press(f"/audit/{act.id}/undo")
     assert ask.jobs.find(job_id) is not None
     ask.jobs.schedule("s", handler="add", args={"left": 1, "right": 1}, every=60)
@@ -353,3 +353,16 @@ def test_of_many_causes_none_is_passed_over_in_silence(small: Jobs, peek: Client
     page = text_of(peek("GET", "/dead", params={"causes": "all"}).text)
     assert "often" in page
     assert "more, of" not in page
+
+
+def test_an_undo_that_finds_nothing_to_undo_says_so(ask: Client, dead: Dead) -> None:
+    (job_id,) = dead(1)
+    ask("POST", f"/jobs/{job_id}/retry", data={"back": "/"})
+    ask.jobs.worker().run_until_empty()  # dead again: the retry has gone on
+    (act,) = ask.jobs.audit()
+    told = ask("POST", f"/audit/{act.id}/undo", data={"back": "/audit"})
+    ask.cookies = {"boundary-jobs-note": told.cookies["boundary-jobs-note"]}
+    page = ask("GET", "/audit").text
+    assert (
+        '<div class="note bad" role="status"><p>Nothing is undone: 1 has gone on meanwhile.' in page
+    )

@@ -21,7 +21,7 @@ from boundary.jobs.shell.cli.look import JobId, Json
 from boundary.jobs.shell.cli.progress import bar
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.options import EnqueueOptions
-from boundary.jobs.shell.shown import shown
+from boundary.jobs.shell.shown import shown, undone_words
 
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
@@ -298,14 +298,10 @@ def undo(
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         undone = jobs.undo(action, by=operator())
-    count, skipped = undone.restored, undone.skipped
-    gone_on = f"{skipped:,} {'has' if skipped == 1 else 'have'} gone on meanwhile"
+    words, count = undone_words(undone), undone.restored
     if not count:
-        why = gone_on if skipped else "what runs and was asked to stop is not told to go on"
-        terminal.fail(f"nothing is undone: {why}")
-    restored = "1 is as it was" if count == 1 else f"{count:,} are as they were"
-    words = f"undone: {restored}" + (f"; {gone_on}" if skipped else "")
-    done = Done(what="undo", target=action, count=count, action=None, skipped=skipped)
+        terminal.fail(words)
+    done = Done(what="undo", target=action, count=count, action=None, skipped=undone.skipped)
     tell(terminal, done, words, as_json=as_json)
 
 
