@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
@@ -258,7 +258,7 @@ def test_only_operators_press_buttons(small: Jobs, path: str) -> None:
     )
     given: dict[str, Any] = {"data": {"back": "/"}}
     assert ask("GET", there, headers={"authorization": "Bearer operator"}).status_code in {404, 405}
-    assert ask("POST", there, **given).headers["location"] == "/sign-in"
+    assert ask("POST", there, **given).headers["location"] == "/sign-in?refused=yes"
     viewer = ask("POST", there, headers={"authorization": "Bearer viewer"}, **given)
     assert viewer.status_code == 403
     cross = ask("POST", there, headers={"sec-fetch-site": "cross-site"}, **given)
@@ -272,7 +272,8 @@ def test_only_operators_press_buttons(small: Jobs, path: str) -> None:
 def test_pages_want_a_role(small: Jobs, path: str) -> None:
     ask = Client(create_app(small, TokenAuth("operator", "viewer")), small)
     told = ask("GET", path)
-    assert (told.status_code, told.headers["location"]) == (303, "/sign-in")
+    wanted = "" if path == "/" else f"?{urlencode({'next': path})}"
+    assert (told.status_code, told.headers["location"]) == (303, f"/sign-in{wanted}")
     shown = ask("GET", path, headers={"authorization": "Bearer viewer"})
     assert shown.status_code in {200, 404}
     assert 'method="post" action="/queues' not in shown.text
@@ -366,3 +367,35 @@ def test_an_undo_that_finds_nothing_to_undo_says_so(ask: Client, dead: Dead) -> 
     assert (
         '<div class="note bad" role="status"><p>Nothing is undone: 1 has gone on meanwhile.' in page
     )
+
+
+def test_who_signs_in_comes_to_where_they_wanted_to_be(small: Jobs) -> None:
+    ask = Client(create_app(small, TokenAuth("operator")), small)
+    asked = ask("GET", "/dead?queue=mail&job_type=a%20b").headers["location"]
+    form = html.unescape(ask("GET", asked).text)
+    assert 'name="next" value="/dead?queue=mail&job_type=a%20b"' in form
+    data = {"next": "/dead?queue=mail&job_type=a%20b"}
+    wrong = ask("POST", "/sign-in", data=data | {"token": "guess"})
+    assert 'value="/dead?queue=mail&job_type=a%20b"' in html.unescape(wrong.text)
+    told = ask("POST", "/sign-in", data=data | {"token": "operator"})
+    assert told.headers["location"] == "/dead?queue=mail&job_type=a%20b"
+    for elsewhere in ("//evil.example", "https://evil.example/", "/\\evil.example"):
+        data = {"next": elsewhere, "token": "operator"}
+        assert ask("POST", "/sign-in", data=data).headers["location"] == "/"
+        assert "evil" not in ask("GET", "/sign-in", params={"next": elsewhere}).text
+
+
+def test_who_acts_and_was_signed_out_is_told_that_nothing_was_done(small: Jobs) -> None:
+    ask = Client(create_app(small, TokenAuth("operator")), small)
+    page = {"referer": "http://127.0.0.1:8210/queues?x=1"}
+    told = ask("POST", "/queues/mail/pause", data={}, headers=page)
+    assert told.headers["location"] == "/sign-in?next=%2Fqueues%3Fx%3D1&refused=yes"
+    form = ask("GET", told.headers["location"]).text
+    assert "so nothing was done" in form
+    assert 'name="next" value="/queues?x=1"' in form
+    assert not small.queue_stats("mail").paused
+
+
+def test_a_stream_is_refused_and_not_led_to_a_page(small: Jobs) -> None:
+    ask = Client(create_app(small, TokenAuth("operator")), small)
+    assert ask("GET", "/live/queues").status_code == 401

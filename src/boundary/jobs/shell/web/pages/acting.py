@@ -51,7 +51,7 @@ async def act(action: Act, request: Request, jobs: Jobs) -> Response:
     back = "/"
     try:
         form = await read_form(request)
-        back = _local(form.get("back", "/"))
+        back = local(form.get("back", "/"))
         done = await action(Ask(jobs, visitor_of(request), request.path_params, form, None))
         note = Note(done.text, done.bad, done.act)
     except (JobsError, Refusal) as error:
@@ -78,7 +78,7 @@ async def read_form(request: Request) -> Form:
         raise Refusal("malformed_form", "the form cannot be read") from None
 
 
-def _local(path: str) -> str:
+def local(path: str) -> str:
     """A path of ours; anything that would lead elsewhere is the first page."""
     if not path.isprintable() or not path.startswith("/") or path.startswith("//") or "\\" in path:
         return "/"
