@@ -990,3 +990,17 @@ def test_dead_letters_that_are_left_out_are_told(
     for how in ([], ["--by-cause"]):
         assert run(["failed", *how, "-n", "2", "--json", "--url", url]) == 0
         assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+@pytest.mark.parametrize("words", [["stats"], ["doctor"], ["failed", "--json"]])
+def test_a_file_that_was_not_there_is_told_to_be_made(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who forgot to name the store sees an empty one, and not that all is well."""
+    url = f"sqlite:///{tmp_path}/mistyped.db"
+    run([*words, "--url", url])
+    told = capsys.readouterr()
+    assert "mistyped.db, so it is made" in told.err
+    assert "mistyped.db, so" not in told.out
+    run([*words, "--url", url])
+    assert "so it is made" not in capsys.readouterr().err

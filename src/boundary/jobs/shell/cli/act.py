@@ -339,8 +339,7 @@ def _tell_unknown(terminal: Terminal, jobs: Jobs, queue: str) -> None:
     known = [row.queue_name for row in jobs.queues()]
     if queue not in known:
         some = ", ".join(known[:NAMED]) + (" …" if len(known) > NAMED else "")
-        note = f"note: no job has been in queue {queue}; there are: {some or 'none'}"
-        terminal.err.print(note, style="yellow", markup=False, soft_wrap=True)
+        terminal.note(f"no job has been in queue {queue}; there are: {some or 'none'}")
 
 
 NAMED = 20
