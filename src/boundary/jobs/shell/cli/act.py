@@ -56,7 +56,7 @@ def enqueue(
     with terminal.jobs() as jobs:
         job = jobs.enqueue(job_type, json_object(args), **cast("EnqueueOptions", given))
     terminal.json(shown(job)) if as_json else terminal.out.print(
-        f"enqueued {job.id} in {job.queue}"
+        f"enqueued {job.id} in {job.queue}", soft_wrap=True
     )
 
 

@@ -83,7 +83,9 @@ def failed(
         return
     terminal.out.print(tables.jobs(found, "Dead letters"))
     if more:
-        terminal.out.print(f"[dim]the newest {limit}; all by cause: failed --by-cause[/dim]")
+        terminal.out.print(
+            f"[dim]the newest {limit}; all by cause: boundary-jobs failed --by-cause[/dim]"
+        )
     if found:
         terminal.out.print("[dim]more: boundary-jobs show ID · again: boundary-jobs retry ID[/dim]")
 
@@ -130,7 +132,7 @@ def search(
         return
     terminal.out.print(tables.jobs(page.jobs))
     if page.cursor is not None:
-        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
+        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]", soft_wrap=True)
 
 
 def show(
@@ -175,4 +177,4 @@ def audit(
         return
     terminal.out.print(tables.audit(page.entries))
     if page.cursor is not None:
-        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
+        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]", soft_wrap=True)
