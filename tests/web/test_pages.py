@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlencode
 import pytest
 
 from boundary.jobs import Jobs
+from boundary.jobs.core.operations import Claim
 from boundary.jobs.shell.web.pages.acting import ACTIONS
 from boundary.jobs.web import TokenAuth, create_app
 from tests.web.conftest import Client
@@ -399,3 +400,19 @@ def test_who_acts_and_was_signed_out_is_told_that_nothing_was_done(small: Jobs) 
 def test_a_stream_is_refused_and_not_led_to_a_page(small: Jobs) -> None:
     ask = Client(create_app(small, TokenAuth("operator")), small)
     assert ask("GET", "/live/queues").status_code == 401
+
+
+def test_only_a_deletion_that_can_be_undone_offers_it(ask: Client) -> None:
+    args = {"left": 1, "right": 2}
+    running = ask.jobs.enqueue("add", args)
+    waiting = ask.jobs.enqueue("add", args, queue="later")
+    ask.jobs.store.blocking().execute(Claim("w", ("sums",), 1, 60_000, join=True))
+    for job, says, undoable in (
+        (running, "are gone for good", False),
+        (waiting, "can be undone", True),
+    ):
+        assert says in ask("GET", f"/jobs/{job.id}").text
+        told = ask("POST", f"/jobs/{job.id}/delete", data={"back": "/jobs"})
+        note = unquote(told.cookies["boundary-jobs-note"])
+        assert "is gone" in note
+        assert ('"undo":null' not in note) is undoable

@@ -153,10 +153,12 @@ async def cancel(ask: Ask[Form, None]) -> Done:
 
 async def delete(ask: Ask[Form, None]) -> Done:
     """A job is gone."""
+    before = await ask.jobs.find(ask.job_id)
     action = ask.door.new_action()
-    if not await ask.jobs.delete(ask.job_id, by=ask.by, action=action):
+    if before is None or not await ask.jobs.delete(ask.job_id, by=ask.by, action=action):
         raise not_found(ask.job_id)
-    return Done(f"Job {ask.job_id} is gone.", action)
+    # One that runs is not kept aside: a run without its job cannot be put back.
+    return Done(f"Job {ask.job_id} is gone.", None if before.status == "running" else action)
 
 
 # Dead letters of one cause
