@@ -1004,3 +1004,18 @@ def test_a_file_that_was_not_there_is_told_to_be_made(
     assert "mistyped.db, so" not in told.out
     run([*words, "--url", url])
     assert "so it is made" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["stats"], ["search", "--json", "-n", "200"]])
+def test_a_full_disk_is_told_in_a_sentence(url: str, jobs: Jobs, words: list[str]) -> None:
+    for number in range(100):
+        jobs.enqueue("fails", {"why": f"{number}" * 50})
+    command = [sys.executable, "-m", "boundary.jobs", *words, "--url", url]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: not all of it could be written: No space left")
+    assert ran.stderr.count("\n") == 1
