@@ -964,3 +964,58 @@ def test_the_demo_to_its_end(tmp_path: Path) -> None:
         assert jobs.workers() == []
         packed = jobs.history("pack_order")
         assert [job.crash_count for job in packed] == [1]
+
+
+def test_dead_letters_that_are_left_out_are_told(
+    url: str, jobs: Jobs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+
+        @jobs.handler(name=f"once_{number}", max_retries=0)
+        def once() -> None:
+            raise ValueError("once")
+
+        jobs.enqueue(once)
+        jobs.worker().run_until_empty()
+    jobs.enqueue("once_0")
+    jobs.worker().run_until_empty()
+    assert run(["failed", "--by-cause", "-n", "1", "--url", url]) == 0
+    assert "2 more causes, of 2 dead letters: --limit 3" in capsys.readouterr().out
+    assert run(["failed", "--by-cause", "-n", "3", "--url", url]) == 0
+    assert "more cause" not in capsys.readouterr().out
+    assert run(["failed", "-n", "2", "--url", url]) == 0
+    assert "the newest 2" in capsys.readouterr().out
+    assert run(["failed", "-n", "4", "--url", url]) == 0
+    assert "the newest" not in capsys.readouterr().out
+    for how in ([], ["--by-cause"]):
+        assert run(["failed", *how, "-n", "2", "--json", "--url", url]) == 0
+        assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+@pytest.mark.parametrize("words", [["stats"], ["doctor"], ["failed", "--json"]])
+def test_a_file_that_was_not_there_is_told_to_be_made(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who forgot to name the store sees an empty one, and not that all is well."""
+    url = f"sqlite:///{tmp_path}/mistyped.db"
+    run([*words, "--url", url])
+    told = capsys.readouterr()
+    assert "mistyped.db, so it is made" in told.err
+    assert "mistyped.db, so" not in told.out
+    run([*words, "--url", url])
+    assert "so it is made" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["stats"], ["search", "--json", "-n", "200"]])
+def test_a_full_disk_is_told_in_a_sentence(url: str, jobs: Jobs, words: list[str]) -> None:
+    for number in range(100):
+        jobs.enqueue("fails", {"why": f"{number}" * 50})
+    command = [sys.executable, "-m", "boundary.jobs", *words, "--url", url]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            command, check=False, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: not all of it could be written: No space left")
+    assert ran.stderr.count("\n") == 1

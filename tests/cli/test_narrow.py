@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,3 +78,16 @@ def test_what_there_is_room_for_is_shown(
     monkeypatch.setenv("COLUMNS", "200")
     assert run(["queues", "--url", url]) == 0
     assert "avg ms" in capsys.readouterr().out
+
+
+def test_what_an_act_says_can_be_copied_whole(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    long = "q" * 128
+    assert run(["enqueue", "t", "--queue", long, "--url", url]) == 0
+    assert capsys.readouterr().out.endswith(f" in {long}\n")
+    assert run(["pause", long, "--url", url]) == 0
+    said, hint = capsys.readouterr().out.splitlines()
+    assert said == f"{long} is paused"
+    assert re.fullmatch(r"within a minute: boundary-jobs undo [0-9a-f-]{36}", hint)

@@ -108,6 +108,7 @@ def test_a_life_of_a_schedule(say: Say, jobs: Jobs) -> None:
 
 
 def test_replacing_keeps_a_pause_unless_told(say: Say, jobs: Jobs) -> None:
+    assert jobs.schedules() == []
     assert say("schedule", "n", "h", "--every", "5", "--paused") == "n is paused\n"
     assert say("schedule", "n", "h", "--every", "6") == "n is paused\n"
     assert "ticks next" in say("schedule", "n", "h", "--every", "6", "--running")

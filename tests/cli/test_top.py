@@ -10,12 +10,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from boundary.jobs import Jobs
-from boundary.jobs.core.stats import JobStats, QueueStats
+from boundary.jobs.core.stats import JobStats, QueueStats, WorkerInfo
 from boundary.jobs.shell.cli.act import operator
 from boundary.jobs.shell.cli.top import brain, drawing, keys
 from boundary.jobs.shell.cli.top.brain import State
@@ -300,6 +302,21 @@ def test_without_a_terminal_it_looks_once(file: str) -> None:
     assert "\x1b" not in ran.stdout
     for part in ("Queues", "mail", "reports", "no worker is alive", "ada@example.com"):
         assert part in ran.stdout
+
+
+@pytest.mark.parametrize("columns", [30, 40, 50, 60, 80])
+def test_queues_and_workers_have_names_however_narrow_the_terminal_is(columns: int) -> None:
+    now = datetime.now(UTC)
+    worker = WorkerInfo(
+        id="w", status="idle", queues=("payments",), concurrency=4, host="host-1", pid=4711,
+        started_at=now, seen_until=now,
+    )  # fmt: skip
+    queue = QueueStats(queue_name="payments", size=3)
+    glimpse = Glimpse(now, JobStats(queues=(queue,), workers=(worker,)))
+    told = StringIO()
+    Console(width=columns, file=told).print(drawing.snapshot(glimpse, "memory://", columns))
+    assert "payments" in told.getvalue()
+    assert "host-1:4711" in told.getvalue()
 
 
 def test_a_store_that_is_away_from_the_beginning() -> None:

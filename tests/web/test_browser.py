@@ -334,3 +334,26 @@ def test_signing_in(tmp_path: Path, page: Page) -> None:
         expect(page.get_by_role("button", name="Pause")).to_have_count(0)
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_a_page_whose_stream_is_refused_goes_on_asking(tmp_path: Path, page: Page) -> None:
+    with Jobs(f"sqlite:///{tmp_path}/shop.db") as jobs:
+        app = create_app(jobs, TokenAuth("a long secret"))
+        with browsing.served(app) as address:
+            page.goto(f"{address}/queues")
+            page.get_by_label("Token").fill("a long secret")
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.locator("h1")).to_have_text("Queues")
+            expect(page.locator("#pulse")).to_have_text("live")
+            page.route("**/live/**", lambda route: route.fulfill(status=502, body="no gateway"))
+            app.state.hub.end()
+            expect(page.locator("#away")).to_contain_text("Trying again")
+            page.unroute("**/live/**")
+            expect(page.locator("#pulse")).to_have_text("live")
+            page.context.clear_cookies()
+            app.state.hub.end()
+            expect(page.locator("#away")).to_contain_text("You are signed out")
+            page.reload()
+            page.get_by_label("Token").fill("a long secret")
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.locator("h1")).to_have_text("Queues")

@@ -6,11 +6,12 @@ import html
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
 from boundary.jobs import Jobs
+from boundary.jobs.core.operations import Claim
 from boundary.jobs.shell.web.pages.acting import ACTIONS
 from boundary.jobs.web import TokenAuth, create_app
 from tests.web.conftest import Client
@@ -139,7 +140,7 @@ def test_buttons(ask: Client, dead: Dead) -> None:
     assert "no job" in press(f"/jobs/{job_id}/delete")
     (act,) = [one for one in ask.jobs.audit() if one.what == "delete"]
     assert (act.by, act.target) == ("local", job_id)
-    assert "Undone." in press(f"/audit/{act.id}/undo")
+    assert "Undone: 1 is as it was." in press(f"/audit/{act.id}/undo")
     assert "it has been undone" in press(f"/audit/{act.id}/undo")
     assert ask.jobs.find(job_id) is not None
     ask.jobs.schedule("s", handler="add", args={"left": 1, "right": 1}, every=60)
@@ -258,7 +259,7 @@ def test_only_operators_press_buttons(small: Jobs, path: str) -> None:
     )
     given: dict[str, Any] = {"data": {"back": "/"}}
     assert ask("GET", there, headers={"authorization": "Bearer operator"}).status_code in {404, 405}
-    assert ask("POST", there, **given).headers["location"] == "/sign-in"
+    assert ask("POST", there, **given).headers["location"] == "/sign-in?refused=yes"
     viewer = ask("POST", there, headers={"authorization": "Bearer viewer"}, **given)
     assert viewer.status_code == 403
     cross = ask("POST", there, headers={"sec-fetch-site": "cross-site"}, **given)
@@ -272,7 +273,8 @@ def test_only_operators_press_buttons(small: Jobs, path: str) -> None:
 def test_pages_want_a_role(small: Jobs, path: str) -> None:
     ask = Client(create_app(small, TokenAuth("operator", "viewer")), small)
     told = ask("GET", path)
-    assert (told.status_code, told.headers["location"]) == (303, "/sign-in")
+    wanted = "" if path == "/" else f"?{urlencode({'next': path})}"
+    assert (told.status_code, told.headers["location"]) == (303, f"/sign-in{wanted}")
     shown = ask("GET", path, headers={"authorization": "Bearer viewer"})
     assert shown.status_code in {200, 404}
     assert 'method="post" action="/queues' not in shown.text
@@ -328,3 +330,89 @@ def test_a_store_that_is_away(tmp_path: Any) -> None:
         assert told.status_code == 503
         assert "data-live" in told.text
         assert ask("POST", "/queues/mail/pause", data={"back": "/"}).status_code == 303
+
+
+def test_of_many_causes_none_is_passed_over_in_silence(small: Jobs, peek: Client) -> None:
+    @small.handler(max_retries=0)
+    def often() -> None:
+        raise ValueError("often")
+
+    for _ in range(7):
+        small.enqueue(often)
+    small.worker().run_until_empty()
+    for number in range(60):
+
+        @small.handler(name=f"once_{number}", max_retries=0)
+        def once() -> None:
+            raise ValueError("once")
+
+        small.enqueue(once)
+    small.worker().run_until_empty()
+    page = text_of(peek("GET", "/dead").text)
+    assert "67 jobs, 61 causes" in page
+    assert "11 more, of 17 jobs" in page
+    assert "often" not in page
+    page = text_of(peek("GET", "/dead", params={"causes": "all"}).text)
+    assert "often" in page
+    assert "more, of" not in page
+
+
+def test_an_undo_that_finds_nothing_to_undo_says_so(ask: Client, dead: Dead) -> None:
+    (job_id,) = dead(1)
+    ask("POST", f"/jobs/{job_id}/retry", data={"back": "/"})
+    ask.jobs.worker().run_until_empty()  # dead again: the retry has gone on
+    (act,) = ask.jobs.audit()
+    told = ask("POST", f"/audit/{act.id}/undo", data={"back": "/audit"})
+    ask.cookies = {"boundary-jobs-note": told.cookies["boundary-jobs-note"]}
+    page = ask("GET", "/audit").text
+    assert (
+        '<div class="note bad" role="status"><p>Nothing is undone: 1 has gone on meanwhile.' in page
+    )
+
+
+def test_who_signs_in_comes_to_where_they_wanted_to_be(small: Jobs) -> None:
+    ask = Client(create_app(small, TokenAuth("operator")), small)
+    asked = ask("GET", "/dead?queue=mail&job_type=a%20b").headers["location"]
+    form = html.unescape(ask("GET", asked).text)
+    assert 'name="next" value="/dead?queue=mail&job_type=a%20b"' in form
+    data = {"next": "/dead?queue=mail&job_type=a%20b"}
+    wrong = ask("POST", "/sign-in", data=data | {"token": "guess"})
+    assert 'value="/dead?queue=mail&job_type=a%20b"' in html.unescape(wrong.text)
+    told = ask("POST", "/sign-in", data=data | {"token": "operator"})
+    assert told.headers["location"] == "/dead?queue=mail&job_type=a%20b"
+    for elsewhere in ("//evil.example", "https://evil.example/", "/\\evil.example"):
+        data = {"next": elsewhere, "token": "operator"}
+        assert ask("POST", "/sign-in", data=data).headers["location"] == "/"
+        assert "evil" not in ask("GET", "/sign-in", params={"next": elsewhere}).text
+
+
+def test_who_acts_and_was_signed_out_is_told_that_nothing_was_done(small: Jobs) -> None:
+    ask = Client(create_app(small, TokenAuth("operator")), small)
+    page = {"referer": "http://127.0.0.1:8210/queues?x=1"}
+    told = ask("POST", "/queues/mail/pause", data={}, headers=page)
+    assert told.headers["location"] == "/sign-in?next=%2Fqueues%3Fx%3D1&refused=yes"
+    form = ask("GET", told.headers["location"]).text
+    assert "so nothing was done" in form
+    assert 'name="next" value="/queues?x=1"' in form
+    assert not small.queue_stats("mail").paused
+
+
+def test_a_stream_is_refused_and_not_led_to_a_page(small: Jobs) -> None:
+    ask = Client(create_app(small, TokenAuth("operator")), small)
+    assert ask("GET", "/live/queues").status_code == 401
+
+
+def test_only_a_deletion_that_can_be_undone_offers_it(ask: Client) -> None:
+    args = {"left": 1, "right": 2}
+    running = ask.jobs.enqueue("add", args)
+    waiting = ask.jobs.enqueue("add", args, queue="later")
+    ask.jobs.store.blocking().execute(Claim("w", ("sums",), 1, 60_000, join=True))
+    for job, says, undoable in (
+        (running, "are gone for good", False),
+        (waiting, "can be undone", True),
+    ):
+        assert says in ask("GET", f"/jobs/{job.id}").text
+        told = ask("POST", f"/jobs/{job.id}/delete", data={"back": "/jobs"})
+        note = unquote(told.cookies["boundary-jobs-note"])
+        assert "is gone" in note
+        assert ('"undo":null' not in note) is undoable

@@ -27,12 +27,14 @@ _PARTS: Final = (
 _LAST: Final = ("token", "pwd")
 """Words that give a secret away at the end of a name; `tokens_used` and `token_count` are none."""
 
-_WORDS: Final = r"[\w.-]*(?:passw(?:or)?d|passphrase|secret|api_?-?key|access_?-?key|private_?-?key|credential|token|pwd)"
+# Read in one pass, whatever comes: what leads up to a name or to `://` is not matched, for it would be
+# read again from each of its characters. A worker redacts what a handler raised while its jobs wait.
+_WORDS: Final = r"(?:passw(?:or)?d|passphrase|secret|api_?-?key|access_?-?key|private_?-?key|credential|token|pwd)"
 _ASSIGNED: Final = re.compile(
-    rf"""(?ix) \b ({_WORDS}) (["']? \s* [=:] \s*) (?: \[redacted\] | "[^"]*" | '[^']*' | [^\s,;&)}}\]]+ )"""
+    rf"""(?ix) ({_WORDS}) (["']? \s* [=:] \s*) (?: \[redacted\] | "[^"]*" | '[^']*' | [^\s,;&)}}\]]+ )"""
 )
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9+/._~=-]{16,}")
-_URL: Final = re.compile(r"(\w[\w+.-]*://[^\s:/@]*:)[^\s/@]+@")
+_URL: Final = re.compile(r"(://[^\s:/@]*:)[^\s/@]+@")
 
 
 def is_secret(name: str) -> bool:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from boundary.jobs.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from boundary.jobs.ports import Clock, Store
     from boundary.jobs.shell.settings import Settings
 
@@ -90,16 +92,26 @@ def _memory(settings: Settings, clock: Clock | None) -> Store:
     return MemoryStore(clock)
 
 
-def _sqlite(settings: Settings, clock: Clock | None) -> Store:
-    from pathlib import Path
+def missing_file(settings: Settings) -> Path | None:
+    """The file the configured store is made in by the first who uses it; None: it is there, or a server."""
+    path = _file(settings) if _scheme(settings.url) == "sqlite" else None
+    return None if path is None or path.exists() else path
 
+
+def _sqlite(settings: Settings, clock: Clock | None) -> Store:
     from boundary.jobs.shell.adapters.sqlite import SqliteStore
+
+    return SqliteStore(_file(settings), clock=clock)
+
+
+def _file(settings: Settings) -> Path:
+    from pathlib import Path
 
     path = Path(_path(settings.url))
     if settings.namespace != DEFAULT_NAMESPACE:
         # A server keeps namespaces apart by their keys, files do it by their names.
         path = path.with_name(f"{path.stem}.{settings.namespace}{path.suffix}")
-    return SqliteStore(path, clock=clock)
+    return path
 
 
 def _redis(settings: Settings, clock: Clock | None) -> Store:

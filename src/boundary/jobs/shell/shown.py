@@ -1,4 +1,4 @@
-"""Jobs and schedules as they may be shown: without what looks like a secret.
+"""Jobs and schedules as they may be shown, without what looks like a secret; what came of an undo.
 
 What belongs here: which fields of a record are redacted. What does not: the rule (`core.redaction`).
 """
@@ -11,6 +11,7 @@ from boundary.jobs.core.records import Attempt, Job, Progress
 from boundary.jobs.core.redaction import redacted, redacted_text, secrets_in
 from boundary.jobs.core.telling import redacted_error
 from boundary.jobs.core.why import Why
+from boundary.jobs.shell.audit_flows import UndoResult
 from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.schedule_flows import ScheduleInfo
 
@@ -81,3 +82,14 @@ def shown_group(group: FailureGroup) -> FailureGroup:
 def shown_schedule(one: ScheduleInfo) -> ScheduleInfo:
     """The schedule, its arguments redacted."""
     return replace(one, args=redacted(one.args))
+
+
+def undone_words(undone: UndoResult) -> str:
+    """What came of an undo, also that nothing did: somebody who reads "undone" looks no further."""
+    count, skipped = undone.restored, undone.skipped
+    gone_on = f"{skipped:,} {'has' if skipped == 1 else 'have'} gone on meanwhile"
+    if not count:
+        why = gone_on if skipped else "what runs and was asked to stop is not told to go on"
+        return f"nothing is undone: {why}"
+    restored = "1 is as it was" if count == 1 else f"{count:,} are as they were"
+    return f"undone: {restored}" + (f"; {gone_on}" if skipped else "")

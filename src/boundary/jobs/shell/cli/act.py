@@ -21,7 +21,7 @@ from boundary.jobs.shell.cli.look import JobId, Json
 from boundary.jobs.shell.cli.progress import bar
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.options import EnqueueOptions
-from boundary.jobs.shell.shown import shown
+from boundary.jobs.shell.shown import shown, undone_words
 
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
@@ -56,7 +56,7 @@ def enqueue(
     with terminal.jobs() as jobs:
         job = jobs.enqueue(job_type, json_object(args), **cast("EnqueueOptions", given))
     terminal.json(shown(job)) if as_json else terminal.out.print(
-        f"enqueued {job.id} in {job.queue}"
+        f"enqueued {job.id} in {job.queue}", soft_wrap=True
     )
 
 
@@ -298,14 +298,10 @@ def undo(
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         undone = jobs.undo(action, by=operator())
-    count, skipped = undone.restored, undone.skipped
-    gone_on = f"{skipped:,} {'has' if skipped == 1 else 'have'} gone on meanwhile"
+    words, count = undone_words(undone), undone.restored
     if not count:
-        why = gone_on if skipped else "what runs and was asked to stop is not told to go on"
-        terminal.fail(f"nothing is undone: {why}")
-    restored = "1 is as it was" if count == 1 else f"{count:,} are as they were"
-    words = f"undone: {restored}" + (f"; {gone_on}" if skipped else "")
-    done = Done(what="undo", target=action, count=count, action=None, skipped=skipped)
+        terminal.fail(words)
+    done = Done(what="undo", target=action, count=count, action=None, skipped=undone.skipped)
     tell(terminal, done, words, as_json=as_json)
 
 
@@ -343,8 +339,7 @@ def _tell_unknown(terminal: Terminal, jobs: Jobs, queue: str) -> None:
     known = [row.queue_name for row in jobs.queues()]
     if queue not in known:
         some = ", ".join(known[:NAMED]) + (" …" if len(known) > NAMED else "")
-        note = f"note: no job has been in queue {queue}; there are: {some or 'none'}"
-        terminal.err.print(note, style="yellow", markup=False, soft_wrap=True)
+        terminal.note(f"no job has been in queue {queue}; there are: {some or 'none'}")
 
 
 NAMED = 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +14,7 @@ import typer
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.cli import act, look, orders, schedules
 from boundary.jobs.shell.cli import run as going
-from boundary.jobs.shell.cli.codes import exit_code
+from boundary.jobs.shell.cli.codes import REFUSED, exit_code
 from boundary.jobs.shell.cli.doctor import doctor
 from boundary.jobs.shell.cli.foreign import script
 from boundary.jobs.shell.cli.serving import dashboard
@@ -116,7 +118,25 @@ def run(arguments: Sequence[str]) -> int:
     except JobsError as error:
         say_error(Terminal(color="--no-color" not in arguments).err, error.message)
         return exit_code(error)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _write_nowhere()
+        why = f"not all of it could be written: {error.strerror}; what was asked for may be done"
+        say_error(Terminal(color="--no-color" not in arguments).err, why)
+        return REFUSED
     return 0
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a file says that takes no more of what is written to standard output."""
+
+
+def _write_nowhere() -> None:
+    """What is still held back for standard output is dropped, or it would fail again at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _hoisted(arguments: Sequence[str]) -> list[str]:

@@ -44,9 +44,11 @@ def tell(terminal: Terminal, done: Done, words: str, *, as_json: bool) -> None:
     if as_json:
         terminal.json(done if done.job is None else replace(done, job=shown(done.job)))
         return
-    terminal.out.print(words)
+    # Not broken into lines: whoever copies an id or a command has all of it.
+    terminal.out.print(words, markup=False, soft_wrap=True)
     if done.action is not None:
-        terminal.out.print(f"[dim]within a minute: boundary-jobs undo {done.action}[/dim]")
+        hint = f"within a minute: boundary-jobs undo {done.action}"
+        terminal.out.print(hint, style="dim", soft_wrap=True)
 
 
 def operator() -> str:

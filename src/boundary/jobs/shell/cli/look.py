@@ -5,6 +5,7 @@ Jobs are shown as on the dashboard, without what looks like a secret.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, cast
 
 import typer
@@ -14,6 +15,8 @@ from rich.console import Group
 from boundary.jobs.core.records import Status
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.terminal import Terminal
+from boundary.jobs.shell.flows import PAGE
+from boundary.jobs.shell.operators import FailureGroup
 from boundary.jobs.shell.shown import shown, shown_group, shown_why
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
@@ -64,17 +67,40 @@ def failed(
     terminal: Terminal = context.obj
     if by_cause:
         with terminal.jobs() as jobs:
-            groups = [shown_group(one) for one in jobs.failure_groups(limit=limit)]
-        terminal.json(groups) if as_json else terminal.out.print(tables.groups(groups))
+            every = [shown_group(one) for one in jobs.failure_groups(limit=PAGE)]
+        groups = every[:limit]
+        if as_json:
+            terminal.json(groups)
+            return
+        terminal.out.print(tables.groups(groups))
+        _tell_left_out(terminal, every, limit)
         return
     with terminal.jobs() as jobs:
-        found = [shown(job) for job in jobs.failed(limit)]
+        found = [shown(job) for job in jobs.failed(limit + 1)]
+    more, found = len(found) > limit, found[:limit]
     if as_json:
         terminal.json(found)
         return
     terminal.out.print(tables.jobs(found, "Dead letters"))
+    if more:
+        terminal.out.print(
+            f"[dim]the newest {limit}; all by cause: boundary-jobs failed --by-cause[/dim]"
+        )
     if found:
         terminal.out.print("[dim]more: boundary-jobs show ID · again: boundary-jobs retry ID[/dim]")
+
+
+def _tell_left_out(terminal: Terminal, every: Sequence[FailureGroup], limit: int) -> None:
+    """The causes that are not shown are told to be there: the largest may be among them."""
+    left_out = every[limit:]
+    if left_out:
+        count = sum([one.count for one in left_out])
+        causes = f"{len(left_out)} more cause" + ("s" if len(left_out) > 1 else "")
+        which = f"{causes}, of {count:,} dead letters: --limit {len(every)}"
+        terminal.out.print(which, style="yellow", soft_wrap=True)
+    if len(every) == PAGE:
+        which = f"causes seen before these {PAGE} are not counted"
+        terminal.out.print(which, style="yellow", soft_wrap=True)
 
 
 def search(
@@ -106,7 +132,7 @@ def search(
         return
     terminal.out.print(tables.jobs(page.jobs))
     if page.cursor is not None:
-        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
+        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]", soft_wrap=True)
 
 
 def show(
@@ -151,4 +177,4 @@ def audit(
         return
     terminal.out.print(tables.audit(page.entries))
     if page.cursor is not None:
-        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]")
+        terminal.out.print(f"[dim]there may be more: --cursor {page.cursor}[/dim]", soft_wrap=True)

@@ -284,7 +284,7 @@ def fire_schedule(context: typer.Context, name: Name, as_json: Json = False) -> 
     with terminal.jobs() as jobs:
         job = _known(terminal, jobs.fire_schedule(name, by=operator()), name)
     terminal.json(shown(job)) if as_json else terminal.out.print(
-        f"enqueued {job.id} in {job.queue}"
+        f"enqueued {job.id} in {job.queue}", soft_wrap=True
     )
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from boundary.jobs import Jobs
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.cli.codes import IN_MEMORY, OWN_SETTINGS, REFUSED, USAGE
-from boundary.jobs.shell.connect import in_memory
+from boundary.jobs.shell.connect import in_memory, missing_file
 
 if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
@@ -54,8 +54,19 @@ class Terminal:
         return jobs
 
     def any_jobs(self) -> Jobs:
-        """The same, were it the memory of this process."""
-        return Jobs(self.url, config=self.config)
+        """The same, were it the memory of this process. That a file is made for it is told."""
+        jobs = Jobs(self.url, config=self.config)
+        missing = missing_file(jobs.settings)
+        if missing is not None and missing.parent.is_dir():
+            self.note(
+                f"there is no {missing.absolute()}, so it is made, and empty; "
+                "if another store is meant, name it with --url or BOUNDARY_JOBS_URL"
+            )
+        return jobs
+
+    def note(self, message: str) -> None:
+        """Tell what may not be as it was meant, and go on."""
+        self.err.print(f"note: {message}", style="yellow", markup=False, soft_wrap=True)
 
     def refuse_config(self, who: str) -> None:
         """Go on only without --config, which this one would pass over.

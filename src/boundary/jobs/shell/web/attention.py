@@ -99,13 +99,18 @@ def _slow(recent: Sequence[MinuteStats]) -> list[Notice]:
     return [
         Notice(
             "warn",
-            f"Jobs of {name} waited {wait / 60_000:,.0f} minutes for a worker.",
+            f"Jobs of {name} waited {_minutes(wait)} for a worker.",
             "/queues",
             "Queues",
         )
         for name, wait in sorted(waited.items())
         if wait >= LONG_WAIT_MS
     ]
+
+
+def _minutes(ms: float) -> str:
+    whole = round(ms / 60_000)
+    return "a minute" if whole == 1 else f"{whole:,} minutes"
 
 
 def _retries(recent: Sequence[MinuteStats]) -> list[Notice]:

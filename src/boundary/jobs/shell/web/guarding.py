@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -104,12 +104,28 @@ class Guard:
 
     def _unknown(self, request: Request) -> Response:
         path = route_path(request.scope)
-        if isinstance(self._auth, TokenAuth) and not path.startswith(API):
+        # A stream follows no redirect to a page: whoever watches is told the status.
+        if isinstance(self._auth, TokenAuth) and not path.startswith((API, "/live/")):
             root = request.scope.get("root_path", "")
-            return RedirectResponse(f"{root}/sign-in", 303)
+            return RedirectResponse(f"{root}/sign-in{_coming_back(request)}", 303)
         headers = {"WWW-Authenticate": self._auth.challenge} if self._auth.challenge else None
         detail = "say who you are: the request has no credentials, or none that are known here"
         return problem(Refusal("unauthenticated", detail), headers)
+
+
+def _coming_back(request: Request) -> str:
+    """The query by which signing in leads to where somebody wanted to be, and says what was not done."""
+    if request.method in LOOKING:
+        path, query = route_path(request.scope), request.url.query
+        asked = {}
+    else:
+        page = urlsplit(request.headers.get("referer", ""))
+        root = str(request.scope.get("root_path", ""))
+        path, query = page.path.removeprefix(root), page.query
+        asked = {"refused": "yes"}
+    wanted = f"{path}?{query}" if query else path
+    given = ({"next": wanted} if wanted not in {"", "/"} else {}) | asked
+    return f"?{urlencode(given)}" if given else ""
 
 
 def visitor_of(request: Request) -> Visitor:

@@ -76,6 +76,10 @@ NARROW: Final = 100
 """Columns below which a queue's last one is left out."""
 SMALL: Final = 76
 """Columns below which another one is, so that its name can be read; the head tells what failed."""
+LEAST: Final = 14
+"""Characters of a queue's or worker's name below which other columns make room for it."""
+NAME_SHARE: Final = 3
+"""The part of what is left that a name has, as columns say theirs (below 0)."""
 FRAME: Final = 4
 """Lines of the screen that are no rows: two at its head, two at its foot."""
 
@@ -211,7 +215,7 @@ def _part(kind: Kind, found: tuple[Row, ...], state: State | None, most: int, wi
 
 def _grid(kind: Kind, title: str, width: int, *, empty: bool) -> Table:
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True, header_style="dim")
-    grid.add_column(Text(title, style="bold"), no_wrap=True, overflow="ellipsis", ratio=3)
+    grid.add_column(Text(title, style="bold"), no_wrap=True, overflow="ellipsis", ratio=NAME_SHARE)
     for name, room in () if empty else _columns(kind, width):
         grid.add_column(
             name.lstrip(">"),
@@ -226,10 +230,21 @@ def _grid(kind: Kind, title: str, width: int, *, empty: bool) -> Table:
 
 def _columns(kind: Kind, width: int) -> tuple[tuple[str, int], ...]:
     """Those there is room for."""
+    columns = COLUMNS[kind]
     if kind == "queue" and width < NARROW:
-        return COLUMNS[kind][: -2 if width < SMALL else -1]
-    id = (("id", 36),) if kind in {"running", "dead"} and width >= WIDE else ()
-    return (*COLUMNS[kind], *id)
+        columns = columns[: -2 if width < SMALL else -1]
+    if kind in {"running", "dead"}:
+        return (*columns, ("id", 36)) if width >= WIDE else columns
+    while len(columns) > 1 and _name_room(columns, width) < LEAST:
+        columns = columns[:-1]
+    return columns
+
+
+def _name_room(columns: tuple[tuple[str, int], ...], width: int) -> float:
+    """Characters that are left for a row's name beside these."""
+    fixed = sum([room + 1 for _, room in columns if room > 0])
+    shares = NAME_SHARE - sum([room for _, room in columns if room < 0])
+    return (width - fixed) * NAME_SHARE / shares
 
 
 def _style(row: Row, chosen: tuple[Kind, str] | None) -> str:

@@ -31,6 +31,7 @@ from boundary.jobs.shell.cli.top import brain, drawing
 from boundary.jobs.shell.cli.top.brain import Command, Said, State
 from boundary.jobs.shell.cli.top.glimpse import Glimpse, look, name_of
 from boundary.jobs.shell.cli.top.keys import Keyboard, single_keys
+from boundary.jobs.shell.shown import undone_words
 
 SHARE: Final = 5
 """A look is not repeated before so many times as long as it took: it never takes over a store."""
@@ -85,8 +86,7 @@ def _cancel(jobs: Jobs, job_id: str, by: str) -> Done:
 
 def _undo(jobs: Jobs, act: str, by: str) -> Done:
     done = jobs.undo(act, by=by)
-    skipped = f"; {done.skipped:,} had gone on meanwhile" if done.skipped else ""
-    return Done(Said(f"undone{skipped}", bad=not done.restored))
+    return Done(Said(undone_words(done), bad=not done.restored))
 
 
 GONE: Final = Said("this job has gone: deleted, or past its retention", bad=True)

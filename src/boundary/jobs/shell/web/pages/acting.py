@@ -21,6 +21,7 @@ from boundary.jobs.core.values import JSON
 from boundary.jobs.errors import JobsError
 from boundary.jobs.shell.client import Jobs
 from boundary.jobs.shell.schedule_flows import ScheduleEdits, ScheduleInfo
+from boundary.jobs.shell.shown import undone_words
 from boundary.jobs.shell.web.api.endpoint import Ask, read_bytes
 from boundary.jobs.shell.web.api.jobs import not_found
 from boundary.jobs.shell.web.api.places import no_schedule
@@ -35,10 +36,11 @@ DIGITS: Final = 12
 
 
 class Done(Struct, frozen=True):
-    """What came of an action, and the id of the act if it can be undone."""
+    """What came of an action, the id of the act if it can be undone, and whether it changed nothing."""
 
     text: str
     act: UUID | None = None
+    bad: bool = False
 
 
 Act = Callable[[Ask[Form, None]], Awaitable[Done]]
@@ -49,9 +51,9 @@ async def act(action: Act, request: Request, jobs: Jobs) -> Response:
     back = "/"
     try:
         form = await read_form(request)
-        back = _local(form.get("back", "/"))
+        back = local(form.get("back", "/"))
         done = await action(Ask(jobs, visitor_of(request), request.path_params, form, None))
-        note = Note(done.text, undo=done.act)
+        note = Note(done.text, done.bad, done.act)
     except (JobsError, Refusal) as error:
         refusal = refusal_of(error) if isinstance(error, JobsError) else error
         note = Note(refusal.detail, bad=True)
@@ -76,7 +78,7 @@ async def read_form(request: Request) -> Form:
         raise Refusal("malformed_form", "the form cannot be read") from None
 
 
-def _local(path: str) -> str:
+def local(path: str) -> str:
     """A path of ours; anything that would lead elsewhere is the first page."""
     if not path.isprintable() or not path.startswith("/") or path.startswith("//") or "\\" in path:
         return "/"
@@ -151,10 +153,12 @@ async def cancel(ask: Ask[Form, None]) -> Done:
 
 async def delete(ask: Ask[Form, None]) -> Done:
     """A job is gone."""
+    before = await ask.jobs.find(ask.job_id)
     action = ask.door.new_action()
-    if not await ask.jobs.delete(ask.job_id, by=ask.by, action=action):
+    if before is None or not await ask.jobs.delete(ask.job_id, by=ask.by, action=action):
         raise not_found(ask.job_id)
-    return Done(f"Job {ask.job_id} is gone.", action)
+    # One that runs is not kept aside: a run without its job cannot be put back.
+    return Done(f"Job {ask.job_id} is gone.", None if before.status == "running" else action)
 
 
 # Dead letters of one cause
@@ -331,10 +335,8 @@ def _told(count: int, what: str) -> Done:
 async def undo(ask: Ask[Form, None]) -> Done:
     """What somebody did is undone, as far as that still may be."""
     done = await ask.jobs.undo(ask.job_id, by=ask.by)
-    skipped = (
-        f"; {done.skipped:,} had gone on meanwhile and stay as they are" if done.skipped else ""
-    )
-    return Done(f"Undone{skipped}.")
+    words = undone_words(done)
+    return Done(f"{words.capitalize()}.", bad=not done.restored)
 
 
 ACTIONS: Final[dict[str, Act]] = {

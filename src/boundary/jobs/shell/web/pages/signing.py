@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from boundary.jobs.shell.web.access import COOKIE, STAY, TokenAuth
-from boundary.jobs.shell.web.pages.acting import read_form
+from boundary.jobs.shell.web.pages.acting import local, read_form
 from boundary.jobs.shell.web.pages.page import Printer, View, root_of
 from boundary.jobs.shell.web.problems import Refusal, problem
 
@@ -22,20 +22,25 @@ class Signing:
         self._printer = printer
 
     async def form(self, request: Request) -> Response:
-        """The form, empty."""
-        return self._form(request, wrong=False)
+        """The form, empty; it remembers where somebody wanted to be."""
+        asked = request.query_params
+        refused = asked.get("refused") == "yes"
+        return self._form(request, local(asked.get("next", "/")), refused=refused)
 
     async def sign_in(self, request: Request) -> Response:
         """The browser keeps a cookie, if the token is one of ours."""
         try:
-            given = (await read_form(request)).get("token", "").strip()
+            form = await read_form(request)
         except Refusal as refusal:
             return problem(refusal)
-        cookie = self._auth.cookie(given)
+        cookie, wanted = (
+            self._auth.cookie(form.get("token", "").strip()),
+            local(form.get("next", "/")),
+        )
         if cookie is None:
-            return self._form(request, wrong=True)
+            return self._form(request, wanted, wrong=True)
         root = root_of(request)
-        response = RedirectResponse(f"{root}/", 303)
+        response = RedirectResponse(f"{root}{wanted}", 303)
         response.set_cookie(
             COOKIE,
             cookie,
@@ -54,7 +59,10 @@ class Signing:
         response.delete_cookie(COOKIE, path=root or "/")
         return response
 
-    def _form(self, request: Request, *, wrong: bool) -> Response:
+    def _form(
+        self, request: Request, wanted: str, *, wrong: bool = False, refused: bool = False
+    ) -> Response:
         status = 401 if wrong else 200
-        view = View("sign-in.html", "Sign in", "", {"wrong": wrong}, status)
+        data = {"wrong": wrong, "refused": refused, "next": wanted}
+        view = View("sign-in.html", "Sign in", "", data, status)
         return self._printer.whole(view, request)

@@ -126,6 +126,7 @@ function become(now, next) {
 const main = document.getElementById("main");
 const pulse = document.getElementById("pulse");
 const away = document.getElementById("away");
+const LOST = "The connection to the dashboard is lost. Trying again.";
 let source = null;
 
 function say(state, text) {
@@ -148,7 +149,17 @@ function listen() {
     say("live", "");
   });
   source.addEventListener("away", (event) => say("lost", `${event.data.replace(/[.!?]?$/, ".")} Trying again.`));
-  source.addEventListener("error", () => say("lost", "The connection to the dashboard is lost. Trying again."));
+  source.addEventListener("error", lose);
+}
+
+// A browser tries again by itself where nothing answers, and never again where something else than the stream does.
+async function lose() {
+  if (source.readyState !== EventSource.CLOSED) return say("lost", LOST);
+  stop();
+  const answer = await fetch(pulse.dataset.live).catch(() => null);
+  if (answer && answer.body) answer.body.cancel();
+  say("lost", answer && answer.status === 401 ? "You are signed out. Load the page again to sign in." : LOST);
+  setTimeout(() => document.hidden || listen(), 3000);
 }
 
 function stop() {
