@@ -16,7 +16,7 @@ from boundary.jobs.core.records import Status
 from boundary.jobs.shell.cli import tables
 from boundary.jobs.shell.cli.terminal import Terminal
 from boundary.jobs.shell.flows import PAGE
-from boundary.jobs.shell.operators import FailureGroup
+from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.shown import shown, shown_group, shown_why
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
