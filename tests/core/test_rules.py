@@ -221,9 +221,21 @@ def test_the_seeds_answers() -> None:
     assert as_job_result({"success": False}) == JobResult(error=JobError("", "Error"))
     for plain in ({"success": True, "more": 1}, {"success": 1}, {"a": 1}, None, [], "x"):
         assert as_job_result(plain) is None
+    with pytest.raises(UsageError, match="returned a Retry; raise it instead"):
+        as_job_result(Retry(after=1))
     assert as_job_error(JobError("m", "T", "s")) == JobError("m", "T", "s")
     assert as_job_error({"message": "m", "type": "T", "stacktrace": 7}).stacktrace == "7"
     assert as_job_error("text") == JobError("text", "Error")
+
+
+def test_a_snooze_of_ones_own_that_does_not_say_how_long_says_what_to_call() -> None:
+    class Later(Snooze):
+        def __init__(self) -> None: ...
+
+    with pytest.raises(
+        UsageError, match=r"Later does not say how long.*super\(\).__init__\(seconds\)"
+    ):
+        _ = Later().delay_ms
 
 
 def test_answers_take_seconds_or_a_timedelta() -> None:

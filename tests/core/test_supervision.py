@@ -189,6 +189,16 @@ def test_stopping_twice_means_at_once() -> None:
     assert alarm(effects) == house.now + LAST_CALL_MS
 
 
+def test_one_that_is_to_leave_leaves_whatever_it_says_meanwhile() -> None:
+    house = House(1).opened()
+    house.stop()
+    assert told(house.ready(1)) == []
+    (child,) = house.state.children
+    assert child.phase == "leaving"
+    assert started(house.replace()) == []
+    assert house.exited(1, 0)[-1] == Leave(0)
+
+
 def test_one_that_starts_when_all_are_to_stop_is_stopped_too() -> None:
     house = House(2)
     house.tick()

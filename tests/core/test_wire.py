@@ -202,6 +202,15 @@ class TestTrail:
         assert job.error.stacktrace.endswith("inner")
         assert job.reason == "r" * trails.MESSAGE_LIMIT
 
+    def test_text_of_a_class_of_its_own_is_plain_text(self) -> None:
+        class Safe(str):
+            __slots__ = ()
+
+            def __str__(self) -> str:
+                return self
+
+        assert type(wire.as_utf8(Safe("<b>"))) is str
+
     def test_text_that_utf8_cannot_carry_is_escaped(self) -> None:
         """A file name from the system may hold bytes that are no text."""
         odd = "caf\udce9 é"
