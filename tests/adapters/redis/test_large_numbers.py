@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
 
@@ -17,6 +18,7 @@ from boundary.jobs.core.operations import (
     Find,
     Outcome,
     Prune,
+    Reclaim,
     Settle,
     Stats,
     Undo,
@@ -115,3 +117,27 @@ def test_very_many_deleted_jobs_hold_up_no_prune(opened, redis_server, namespace
         assert door.execute(Prune()) == 0
         assert redis_server.call("LLEN", f"{{{namespace}:0}}:ended:1") == 251
         assert door.execute(Prune()) == 1
+
+
+def loads(server):
+    """How many records scripts have loaded so far, one by one."""
+    told = server.call("INFO", "commandstats")
+    return int(found[1]) if (found := re.search(r"cmdstat_hget:calls=(\d+)", told)) else 0
+
+
+@pytest.mark.parametrize(("workers", "each", "most"), [(12, 250, 2), (1, 3_000, 5)])
+def test_a_lost_fleet_holds_up_nobody(opened, redis_server, workers, each, most):
+    """A call looks at what some of the lost workers held, not at all; all of it comes back."""
+    with closing(opened(redis_server.url(), timeout=5_000).blocking()) as door:
+        for number in range(workers * each // 250):
+            door.execute(Enqueue(tuple(new(f"lost{number}-{n}") for n in range(250))))
+            door.execute(Claim(f"w{number % workers}", None, 250, 1, join=True))
+        time.sleep(0.01)
+        taken = 0
+        while taken < workers * each:
+            before = loads(redis_server)
+            taken += len(got := door.execute(Reclaim(3, None)))
+            assert len(got) == 250
+            assert loads(redis_server) - before < most * 250
+        assert door.execute(Reclaim(3, None)) == ()
+        assert door.execute(Stats()).workers == ()

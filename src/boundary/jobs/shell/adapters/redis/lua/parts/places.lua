@@ -242,14 +242,15 @@ local function latest_first(jobs)
   return jobs
 end
 
-local function held_by(worker)
-  local jobs = {}
-  for _, id in ipairs(call('SMEMBERS', P .. 'flight:' .. worker)) do
+-- All jobs this worker holds, or any `most` of them.
+local function held_by(worker, most)
+  local key, jobs = P .. 'flight:' .. worker, {}
+  for _, id in ipairs(most and call('SRANDMEMBER', key, most) or call('SMEMBERS', key)) do
     local job = load(id)
-    if job then
+    if job and job.worker == worker then
       jobs[#jobs + 1] = job
     else
-      call('SREM', P .. 'flight:' .. worker, id)
+      call('SREM', key, id)
     end
   end
   return jobs
