@@ -19,10 +19,16 @@ from boundary.jobs.core.operations import (
     Outcome,
     Prune,
     Reclaim,
+    Repair,
+    Save,
     Settle,
     Stats,
     Undo,
 )
+from boundary.jobs.core.wire import Record
+from boundary.jobs.shell.adapters.redis.store import RedisStore
+from boundary.jobs.shell.settings import RedisSettings
+from boundary.jobs.testing.clock import FakeClock
 from boundary.jobs.testing.contract.words import ident, new
 
 LARGEST = 2**63 - 1
@@ -119,10 +125,10 @@ def test_very_many_deleted_jobs_hold_up_no_prune(opened, redis_server, namespace
         assert door.execute(Prune()) == 1
 
 
-def loads(server):
-    """How many records scripts have loaded so far, one by one."""
+def calls(server, command):
+    """How often scripts have called it so far."""
     told = server.call("INFO", "commandstats")
-    return int(found[1]) if (found := re.search(r"cmdstat_hget:calls=(\d+)", told)) else 0
+    return int(found[1]) if (found := re.search(rf"cmdstat_{command}:calls=(\d+)", told)) else 0
 
 
 @pytest.mark.parametrize(("workers", "each", "most"), [(12, 250, 2), (1, 3_000, 5)])
@@ -135,9 +141,44 @@ def test_a_lost_fleet_holds_up_nobody(opened, redis_server, workers, each, most)
         time.sleep(0.01)
         taken = 0
         while taken < workers * each:
-            before = loads(redis_server)
+            before = calls(redis_server, "hget")
             taken += len(got := door.execute(Reclaim(3, None)))
             assert len(got) == 250
-            assert loads(redis_server) - before < most * 250
+            assert calls(redis_server, "hget") - before < most * 250
         assert door.execute(Reclaim(3, None)) == ()
         assert door.execute(Stats()).workers == ()
+
+
+def test_an_import_of_finished_jobs_makes_no_list_each(redis_server, namespace):
+    """What is left of their retentions differs; they are pruned by their instants all the same."""
+
+    def finished(number, now):
+        done = now - 1_000 - 37 * number
+        return Record(
+            0, ident(f"old{number}"), "t", "default", 2, b"", done, done, "completed",
+            completed=done, ending="succeed", prune_at=now + 60_000 - 37 * number,
+        )  # fmt: skip
+
+    clock = FakeClock()
+    store = RedisStore.of(
+        redis_server.url(), RedisSettings(timeout=5_000), namespace=namespace, clock=clock
+    )
+    with closing(store.blocking()) as door:
+        for number in (*range(0, 300, 2), *range(1, 300, 2)):
+            assert door.execute(Save(finished(number, clock.now()), 30_000))
+        assert redis_server.call("KEYS", f"{{{namespace}:0}}:ended:*") == []
+        before = calls(redis_server, "lrange")
+        assert door.execute(Prune()) == 0
+        assert calls(redis_server, "lrange") == before
+        repaired = door.execute(Repair())
+        while repaired.cursor:
+            assert repaired.amiss == ()
+            repaired = door.execute(Repair(repaired.cursor))
+        clock.advance(60 - 37 * 0.290)
+        assert door.execute(Prune()) == 10
+        kept = door.execute(Find(tuple(ident(f"old{number}") for number in range(288, 300))))
+        assert [one is None for one in kept] == [False] * 2 + [True] * 10
+        clock.advance(60)
+        assert door.execute(Prune(limit=100)) == 100
+        assert door.execute(Prune()) == 190
+        assert redis_server.call("KEYS", f"{{{namespace}:0}}:ends") == []
