@@ -17,7 +17,9 @@ from boundary.jobs.core.operations import (
     Enqueue,
     Find,
     Outcome,
+    Peek,
     Prune,
+    Purge,
     Reclaim,
     Repair,
     Save,
@@ -33,7 +35,7 @@ from boundary.jobs.testing.contract.words import ident, new
 
 LARGEST = 2**63 - 1
 PASSED = 10_000
-"""Entries without a job that one claim, or one prune, passes over, as `claiming.lua` and `prune.lua` say."""
+"""Entries without a job that one call passes over, as `places.lua` says."""
 
 
 def left_behind(door, number, **fields):
@@ -182,3 +184,37 @@ def test_an_import_of_finished_jobs_makes_no_list_each(redis_server, namespace):
         assert door.execute(Prune(limit=100)) == 100
         assert door.execute(Prune()) == 190
         assert redis_server.call("KEYS", f"{{{namespace}:0}}:ends") == []
+
+
+def scripts(server):
+    """How many scripts ran so far."""
+    return sum(calls(server, name) for name in ("fcall", "fcall_ro", "evalsha", "evalsha_ro"))
+
+
+def test_a_look_at_a_queue_passes_over_very_many_cancelled_jobs_in_several_calls(
+    opened, redis_server
+):
+    with closing(opened(redis_server.url(), timeout=5_000).blocking()) as door:
+        door.execute(Enqueue((new("first"), new("urgent", priority=1))))
+        left_behind(door, 2 * PASSED + 500)
+        door.execute(Enqueue((new("last"), new("low", priority=3))))
+        door.execute(Peek("none"))  # the server knows the script
+        before = scripts(redis_server), calls(redis_server, "hget")
+        found = door.execute(Peek("default", 10))
+        assert [one.id for one in found] == [ident(n) for n in ("urgent", "first", "last", "low")]
+        assert scripts(redis_server) - before[0] == 3
+        assert calls(redis_server, "hget") - before[1] >= 2 * PASSED
+        assert len(door.execute(Peek("default", 2))) == 2
+
+
+def test_a_purge_passes_over_very_many_cancelled_jobs_in_several_calls(opened, redis_server):
+    with closing(opened(redis_server.url(), timeout=5_000).blocking()) as door:
+        door.execute(Enqueue((new("first"),)))
+        left_behind(door, 2 * PASSED + 500)
+        door.execute(Enqueue((new("last"), new("low", priority=3), new("later", delay_ms=60_000))))
+        door.execute(Purge("none"))  # the server knows the script
+        before = scripts(redis_server)
+        assert door.execute(Purge("default")) == 4
+        assert scripts(redis_server) - before == 3
+        assert door.execute(Purge("default")) == 0
+        assert door.execute(Stats()).loads == ()

@@ -9,10 +9,6 @@
 local limit = tonumber(ARGV[2])
 local ripe = {}
 
--- Ends whose jobs have left, of which there may be very many after a deletion, must not hold up the
--- server: the next prune goes on behind these.
-local MOST_PASSED = 10000
-
 local function add(from, entry, at)
   local job = load(sub(entry, 1, 16))
   if job and ending(job) ~= entry then

@@ -7,6 +7,10 @@
 -- What belongs here: moving jobs between places, with all that is kept beside the record.
 -- What does not: why a job moves.
 
+-- So many entries without a job one call passes over (of a list, in a prune): what very many cancelled or
+-- deleted jobs left behind must not hold up the server. The next call goes on from there.
+local MOST_PASSED = 10000
+
 local function entry(job)
   return job.id .. pack('>I6', job.seq)
 end
