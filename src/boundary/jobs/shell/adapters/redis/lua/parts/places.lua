@@ -137,11 +137,6 @@ local function retain(keep, entries)
   call('RPUSH', P .. 'ended:' .. keep, unpack(entries))
 end
 
--- One that did not end just now stands in no such order, and may be the only one to be kept so long.
-local function retain_out_of_turn(job)
-  call('ZADD', P .. 'ends', job.prune, ending(job))
-end
-
 local function note_status(job, cause)
   if EVENTS[job.ending].dead then
     note_dead(job, cause)
