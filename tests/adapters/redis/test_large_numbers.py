@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 
 import pytest
+from redis import Redis
 
 from boundary.jobs import Jobs
 from boundary.jobs.core.operations import (
@@ -28,6 +29,9 @@ from boundary.jobs.core.operations import (
     Undo,
 )
 from boundary.jobs.core.wire import Record
+from boundary.jobs.shell.adapters.redis import plans
+from boundary.jobs.shell.adapters.redis.plans.calls import Partitions
+from boundary.jobs.shell.adapters.redis.scripts import script
 from boundary.jobs.shell.adapters.redis.store import RedisStore
 from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing.clock import FakeClock
@@ -218,3 +222,38 @@ def test_a_purge_passes_over_very_many_cancelled_jobs_in_several_calls(opened, r
         assert scripts(redis_server) - before == 3
         assert door.execute(Purge("default")) == 0
         assert door.execute(Stats()).loads == ()
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "claimed", "released", "enqueued"])
+def test_a_look_that_goes_on_misses_nothing_of_what_moved_meanwhile(
+    opened, redis_server, namespace, meanwhile
+):
+    """Between two of its calls the place it came to is taken out, or moves within its lane."""
+    claim = Claim("w1", None, 1, 600_000, join=True)
+    with (
+        closing(opened(redis_server.url(), timeout=5_000).blocking()) as door,
+        closing(Redis.from_url(redis_server.url())) as hand,
+    ):
+        door.execute(Enqueue((new("first"),)))
+        (held,) = door.execute(claim).jobs
+        left_behind(door, PASSED + 500)
+        door.execute(Enqueue((new("next"), new("last"))))
+        asking = plans.plan(Peek("default", 3), Partitions())
+        wanted, looks = next(asking), []
+        try:
+            while True:
+                (call,) = wanted
+                text, key = script(call.script).text, f"{{{namespace}:0}}:job"
+                looks.append(hand.eval(text, 1, key, b"", *call.args))
+                if len(looks) == 1 and meanwhile == "claimed":
+                    door.execute(claim)
+                elif len(looks) == 1 and meanwhile == "released":
+                    door.execute(Settle("w1", (Outcome(held.id, held.token, "release"),)))
+                elif len(looks) == 1 and meanwhile == "enqueued":
+                    door.execute(Enqueue((new("later"),)))
+                wanted = asking.send([looks[-1]])
+        except StopIteration as over:
+            found = [one.id for one in over.value]
+        assert len(looks) == 2
+        more = [ident("later")] if meanwhile == "enqueued" else []
+        assert found == [ident("next"), ident("last"), *more]
