@@ -26,16 +26,17 @@ from boundary.jobs.core.operations import (
     PutSchedule,
     Reclaim,
     Repair,
+    Save,
     Schedule,
     Settle,
     Stats,
 )
-from boundary.jobs.core.wire import NewJob
+from boundary.jobs.core.wire import NewJob, Record
 from boundary.jobs.errors import UsageError
 from boundary.jobs.shell.adapters.redis.store import RedisStore
 from boundary.jobs.shell.settings import RedisSettings
 from boundary.jobs.testing import FakeClock
-from boundary.jobs.testing.contract.words import LEASE, ident, new
+from boundary.jobs.testing.contract.words import LEASE, MINUTE, ident, new
 
 HOUR = 3_600_000
 STRANGER = ident("stranger")
@@ -80,6 +81,11 @@ class Place:
         self.ask(Enqueue((new("left behind"),)))
         self.ask(Delete((ident("left behind"),)))
         now = self.clock.now()
+        old = Record(
+            0, ident("old"), "send_email", "default", 2, b"", now - 9, now - 7, "completed",
+            completed=now - 7, ending="succeed", prune_at=now + MINUTE,
+        )  # fmt: skip
+        assert self.ask(Save(old, LEASE))
         self.ask(PutSchedule(Schedule("daily", "t", "q", 2, b"", now + HOUR, every_ms=HOUR)))
         self.clock.advance(1)
 
@@ -182,6 +188,7 @@ def breaks() -> dict[str, tuple[str, Callable[[Place], Any]]]:
         "one of a history": ("history", unlisted("history:send_email", "done")),
         "an end": ("retention", unlisted(f"ended:{2 * HOUR}", "dead")),
         "all ends": ("retention", dropped(f"ended:{HOUR}")),
+        "an end that was imported": ("retention", dropped("ends")),
         "retentions": ("retention", dropped("keeps")),
         "the log": ("log", dropped("log:0")),
         "its pieces": ("log", dropped("pieces")),

@@ -170,16 +170,26 @@ class Executor:
         return (run.record.token, run.record.created) == (record.token, record.created)
 
     def give_way(self, records: Iterable[Record]) -> tuple[Record, ...]:
-        """Stop what runs here of other jobs by these ids, and keep no outcome. Which.
+        """Let go of other jobs by these ids, and keep no outcome. Which had none yet.
 
-        They were deleted while they ran, and enqueued anew: tokens begin anew, too, so that the
-        store would take what comes of the old one for the new one's.
+        They were deleted while they were here, and enqueued anew: tokens begin anew, too, so that
+        the store would take what comes of the old one for the new one's. They run, wait for a slot,
+        or have an outcome that was not handed in.
         """
         running = self._running
-        replaced = [running[record.id] for record in records if record.id in running]
-        for run in replaced:
+        new = {record.id: record.created for record in records}
+
+        def replaced(old: Record) -> bool:
+            return new.get(old.id, old.created) != old.created
+
+        runs = [running[id] for id in new if id in running]
+        for run in runs:
             self._disown(run)
-        return tuple([run.record for run in replaced])
+        unbegun = [record for record in self._buffer if replaced(record)]
+        for record in unbegun:
+            self._buffer.remove(record)
+        self._outcomes = [row for row in self._outcomes if not replaced(row[0])]
+        return (*[run.record for run in runs], *unbegun)
 
     def has_suspect(self, max_crashes: int) -> bool:
         """Whether a job on its last chance runs or waits here."""

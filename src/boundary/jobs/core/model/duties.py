@@ -43,12 +43,21 @@ def promote(state: State, operation: Promote, now: Millis) -> int:
 
 def reclaim(state: State, operation: Reclaim, now: Millis) -> tuple[bytes, ...]:
     lapsed = [name for name, holder in state.workers.items() if holder.expires <= now]
-    held = [id for name in lapsed for id in state.workers[name].held]
-    taken = leases.latest_first(state, held)[: operation.limit]
+    lapsed.sort(key=lambda name: (state.workers[name].expires, name))
+    chosen: list[bytes] = []
+    seen: list[str] = []
+    for name in lapsed:
+        left = operation.limit - len(chosen)
+        if left == 0:
+            break
+        latest = leases.latest_first(state, state.workers[name].held)
+        chosen += [record.id for record in latest[:left]]
+        seen.append(name)
+    taken = leases.latest_first(state, chosen)
     for record in taken:
         standing.lift(state, record)
         _take_back(state, replace(record, crashes=record.crashes + 1), operation, now)
-    for name in lapsed:
+    for name in seen:
         if not state.workers[name].held:
             del state.workers[name]
     return tuple(record.id for record in taken)

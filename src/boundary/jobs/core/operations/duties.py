@@ -24,8 +24,11 @@ class Reclaim(Operation[tuple[bytes, ...]], frozen=True):
 
     Each has one crash more. At the head of its queue, unless it was asked to stop (then
     `cancelled`) or else has reached `max_crashes` (then `failed`, a dead letter with
-    `WorkerLost`, counted as failed). The latest enqueued go first, so that several calls keep
-    the order too. A worker left with nothing is forgotten.
+    `WorkerLost`, counted as failed). One worker after another, by the end of its lease and its
+    name; of each its latest enqueued first, so that several calls keep the order of its jobs
+    (where it held more than a thousand, of any thousand of them). Those that one call takes back
+    keep the order in which they were enqueued, of whichever workers they are. A worker left with
+    nothing is forgotten when its turn has come.
     """
 
     max_crashes: int

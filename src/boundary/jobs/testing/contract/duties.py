@@ -145,6 +145,20 @@ class DutyCases:
         assert (yield Reclaim(MAX_CRASHES, None)) == ()
 
     @on_both_doors
+    def test_lost_workers_have_their_turn_one_after_another(self, clock: FakeClock) -> Case:
+        """By the end of their lease, then by name: no call looks at all that a fleet held."""
+        yield from enqueue("a b c d e f")
+        for worker in ("w3", "w1", "w2", "w3", "w1", "w2"):
+            yield from claim(1, worker)
+        yield Heartbeat("w1", LEASE + 1, b"")
+        clock.advance(LEASE / 1000 + 0.001)
+        assert (yield Reclaim(MAX_CRASHES, None, limit=3)) == idents("f d c")
+        assert sorted(row.worker for row in (yield Stats()).workers) == ["w1", "w3"]
+        assert (yield Reclaim(MAX_CRASHES, None, limit=3)) == idents("e b a")
+        assert (yield from waiting()) == "a b e c d f"
+        assert (yield Stats()).workers == ()
+
+    @on_both_doors
     def test_a_worker_with_something_left_stays_known(self, clock: FakeClock) -> Case:
         yield from enqueue("a b")
         yield from claim()

@@ -186,7 +186,8 @@ REPORT = (
 # Duties any worker may carry out
 
 CRASH = "UPDATE job SET crashes = crashes + 1 WHERE seq = ?"
-LAPSED = "SELECT worker FROM worker WHERE expires <= ?"
+LAPSED = "SELECT worker FROM worker WHERE expires <= ? ORDER BY expires, worker"
+LATEST_HELD = "SELECT seq FROM job WHERE worker = ? ORDER BY seq DESC LIMIT ?"
 PRUNE = (
     "DELETE FROM job WHERE seq IN (SELECT seq FROM job WHERE prune_at IS NOT NULL "
     "AND prune_at <= ? ORDER BY prune_at LIMIT ?) RETURNING seq"

@@ -9,7 +9,7 @@
 local types = {clock = 'string', seq = 'string', job = 'hash', gone = 'hash', pieces = 'set', tuned = 'set', counters = 'hash',
   scheduled = 'hash', stale = 'hash', broken = 'hash', info = 'hash', orders = 'hash', schedules = 'hash',
   fired = 'hash', firing = 'hash',
-  lanes = 'set', paused = 'set', stopping = 'set', keeps = 'set', workers = 'zset', due = 'zset',
+  lanes = 'set', paused = 'set', stopping = 'set', keeps = 'set', ends = 'zset', workers = 'zset', due = 'zset',
   ticks = 'zset', dead = 'zset', groups = 'zset', causes = 'hash', acts = 'hash', acted = 'zset', wake = 'zset', watchers = 'zset',
   format = 'string'}
 for key, wanted in pairs(types) do

@@ -3,12 +3,12 @@
 -- ARGV[2]  {queue, limit, scan, from}  `from`: how many of the waiting were passed over so far
 -- ARGV[3]  the act, see parts/acting.lua
 -- Returns  how many are gone; where to go on among the waiting, -1: all were looked at
--- Cost     O(limit + scan)
+-- Cost     O(limit + scan + entries left behind, MOST_PASSED at most)
 --@flags allow-oom
 --@include core names clock events record lanes log places acting
 
 local ask = cmsgpack.unpack(ARGV[2])
-local gone, asides = {}, {}
+local gone, asides, passed = {}, {}, 0
 
 local function remove(job, eagerly)
   asides[#asides + 1] = aside(ARGV[3], job, 'g')
@@ -18,8 +18,8 @@ local function remove(job, eagerly)
 end
 
 local function empty(lane)
-  local key, passed = P .. 'ready:' .. lane, 0
-  while #gone < ask.limit do
+  local key, before = P .. 'ready:' .. lane, passed
+  while #gone < ask.limit and passed < MOST_PASSED do
     local entry = call('RPOP', key)
     if not entry then
       break
@@ -36,7 +36,7 @@ local function empty(lane)
   if call('EXISTS', key) == 0 then
     call('SREM', P .. 'lanes', lane)
   end
-  if passed > 0 and call('HINCRBY', P .. 'stale', lane, -passed) <= 0 then
+  if passed > before and call('HINCRBY', P .. 'stale', lane, before - passed) <= 0 then
     call('HDEL', P .. 'stale', lane)
   end
 end
@@ -45,7 +45,9 @@ for priority = 0, 3 do
   empty(ask.queue .. ':' .. priority)
 end
 local from = ask.from
-if #gone < ask.limit and tonumber(call('HGET', P .. 'scheduled', ask.queue) or 0) > 0 then
+if passed >= MOST_PASSED then
+  from = 0 -- the ready ones come first, and these were not all
+elseif #gone < ask.limit and tonumber(call('HGET', P .. 'scheduled', ask.queue) or 0) > 0 then
   local members = call('ZRANGE', P .. 'due', from, from + ask.scan - 1)
   for _, member in ipairs(members) do
     if #gone == ask.limit then

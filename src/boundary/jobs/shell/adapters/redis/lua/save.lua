@@ -44,7 +44,7 @@ if is_finished(new) then
   note_status(new, ask.cause)
   join_history(new)
   if new.prune ~= NONE then
-    retain(new.prune - now, {ending(new)})
+    retain_out_of_turn(new)
   end
 elseif new.status >= FAILED then
   call('ZADD', P .. 'status:' .. new.status, new.seq, id)

@@ -54,12 +54,22 @@ def as_found(id: bytes, answer: bytes | list[bytes] | None) -> Record | None:
 def peek(operation: ops.Peek, partitions: Partitions) -> Plan[tuple[Record, ...]]:
     found: list[Record] = []
     for number in partitions.all():
-        args = (operation.queue, operation.limit - len(found))
-        ((ids, data),) = yield [Call("peek", args, number)]
-        found += decoded(ids, data)
+        found += yield from _peek(operation.queue, operation.limit - len(found), number)
         if len(found) >= operation.limit:
             break
     return tuple(found)
+
+
+def _peek(queue: str, limit: int, number: int) -> Plan[list[Record]]:
+    """Those of a partition, in as many calls as it takes to come past what was left behind."""
+    found: dict[bytes, Record] = {}
+    at = b""
+    while True:
+        ((ids, data, at),) = yield [Call("peek", (queue, limit - len(found), at), number)]
+        # A call may see some again, if the place it was to go on from was taken out meanwhile.
+        found.update({one.id: one for one in decoded(ids, data)})
+        if not at or len(found) >= limit:
+            return list(found.values())
 
 
 class _Stretch(Struct):

@@ -37,12 +37,18 @@ def promote(operation: ops.Promote, now: Millis) -> Plan[int]:
 
 
 def reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
-    rows = yield Ask(sql.LAPSED, (now,))
-    held: list[Record] = []
-    for (worker,) in rows:
-        held += yield from leases.whole("worker = ?", (worker,))
-    held.sort(key=lambda record: -record.seq)
-    taken, left = held[: operation.limit], held[operation.limit :]
+    taken: list[Record] = []
+    gone: list[Row] = []
+    for (worker,) in (yield Ask(sql.LAPSED, (now,))):
+        left = operation.limit - len(taken)
+        if left == 0:
+            break
+        # One more than is taken tells whether the worker is left with something.
+        held = yield from leases.whole(f"seq IN ({sql.LATEST_HELD})", (worker, left + 1))
+        taken += held[:left]
+        if len(held) <= left:
+            gone.append((worker,))
+    taken.sort(key=lambda record: -record.seq)
     yield Do(sql.CRASH, [(record.seq,) for record in taken])
     ending = Ending(now)
     for record in taken:
@@ -51,8 +57,6 @@ def reclaim(operation: ops.Reclaim, now: Millis) -> Plan[tuple[bytes, ...]]:
             ending, record, "crash" if hopeless else "reclaim", operation.keep_ms
         )
     yield from ending.write()
-    busy = {record.worker for record in left}
-    gone = [(worker,) for (worker,) in rows if worker not in busy]
     yield Do("DELETE FROM worker WHERE worker = ?", gone)
     return tuple([record.id for record in taken])
 

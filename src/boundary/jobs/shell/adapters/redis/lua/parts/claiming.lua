@@ -6,10 +6,6 @@
 --
 -- What belongs here: the claim. What does not: ending a run (settling.lua).
 
--- Entries one claim passes over: what very many cancelled jobs left behind must not hold up the server.
--- The next claim goes on from there, and comes at once.
-local MOST_PASSED = 10000
-
 -- The state of a job that runs for the first time; written once for many.
 local function first_run(worker)
   return pack(STATE, RUNNING, 0, 0, #worker, 0, now, NONE, NONE, NONE, 1, 0, NONE, now, 0) .. worker

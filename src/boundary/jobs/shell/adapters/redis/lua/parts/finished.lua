@@ -1,6 +1,6 @@
--- A finished job that did not end just now joins those of its type.
+-- A finished job that did not end just now joins those of its type, and those to be pruned.
 --
--- What belongs here: keeping a history in order when its latest entry is not the latest end.
+-- What belongs here: keeping what is in the order of ends so, for one that is not the latest.
 
 local function join_history(job)
   local key = P .. 'history:' .. job.kind
@@ -18,4 +18,9 @@ local function join_history(job)
   end)
   call('DEL', key)
   call('RPUSH', key, unpack(entries))
+end
+
+-- Of those that are kept equally long it is not the last, and it may be the only one kept so long.
+local function retain_out_of_turn(job)
+  call('ZADD', P .. 'ends', job.prune, ending(job))
 end

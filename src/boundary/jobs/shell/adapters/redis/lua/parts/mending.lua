@@ -93,12 +93,21 @@ local function keep_of(job)
   return string.format('%d', math.max(job.prune - job.completed, 0))
 end
 
+local function stands_out_of_turn(job)
+  return tonumber(call('ZSCORE', P .. 'ends', ending(job)) or nil) == job.prune
+end
+
+-- Whether it is in one of the lists of those to be pruned, if it is anywhere.
+local function is_in_a_list(job)
+  return is_finished(job) and job.prune ~= NONE and not stands_out_of_turn(job)
+end
+
 -- Read on in a list the job should stand in. Whether there was one that is not read yet.
 local function reads_first(job)
   if is_ready(job) and not read_since(P .. 'ready:' .. job.lane) then
     read_lane(job.lane)
     return true
-  elseif is_finished(job) and job.prune ~= NONE and not read_since(P .. 'ended:' .. keep_of(job)) then
+  elseif is_in_a_list(job) and not read_since(P .. 'ended:' .. keep_of(job)) then
     read_ended(keep_of(job))
     return true
   end
@@ -202,11 +211,15 @@ local function check_finished(job)
     check_dead(job)
   end
   check_history(job)
-  if job.prune ~= NONE and job.completed < read_since(P .. 'ended:' .. keep_of(job))
+  if is_in_a_list(job) and job.completed < read_since(P .. 'ended:' .. keep_of(job))
       and not is_marked('E', job.seq) then
     amiss('retention', function()
-      retain(keep_of(job), {ending(job)})
-      mark('E', {job.seq})
+      if call('SISMEMBER', P .. 'keeps', keep_of(job)) == 1 then
+        retain(keep_of(job), {ending(job)})
+        mark('E', {job.seq})
+      else
+        retain_out_of_turn(job)
+      end
     end)
   end
 end
