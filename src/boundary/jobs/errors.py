@@ -6,21 +6,21 @@ from `code`).
 
     JobsError
     ├── UsageError                 your call is wrong; nothing was done
-    │   ├── ConfigError            a file, a key or a variable of the configuration
-    │   ├── InvalidName            a queue, job type or schedule name with other characters
+    │   ├── ConfigError            a configuration file, key or variable is invalid
+    │   ├── InvalidName            a queue, job type or schedule name is not allowed
     │   ├── DuplicateHandler       one job type registered twice
-    │   ├── SerializationError     an argument or result that JSON cannot carry
+    │   ├── SerializationError     an argument or result cannot be represented in JSON
     │   ├── PayloadTooLarge        arguments and metadata above the limit
-    │   ├── CronError              an expression that is wrong or never fires
-    │   └── IllegalTransition      the life cycle has no such step
-    ├── BackendError               the world is wrong; trying again may help
+    │   ├── CronError              an expression is invalid or never fires
+    │   └── IllegalTransition      the job's status does not allow this
+    ├── BackendError               the store is the cause; trying again may help
     │   ├── BackendUnavailable     the store did not answer in time
-    │   ├── StoreRefused           the server does not let us in: user, password or rights
-    │   ├── StoreFull              the store takes no new jobs; draining goes on
+    │   ├── StoreRefused           the server denies access: user, password or permissions
+    │   ├── StoreFull              the store accepts no new jobs; workers keep draining it
     │   ├── EnqueueUncertain       the outcome of an enqueue is unknown; repeat it by id
-    │   ├── StoreFormatError       the file or server is foreign, damaged or newer than we are
+    │   ├── StoreFormatError       the store is foreign, damaged or of a newer version
     │   ├── RecordError            one stored job cannot be read; it is kept in quarantine
-    │   └── LeaseLost              the job was taken back; this outcome changes nothing
+    │   └── LeaseLost              the job was taken back; this outcome was not stored
     └── ResultError                waiting for a result ended without one
         ├── JobFailed
         ├── JobCancelled
@@ -62,11 +62,11 @@ __all__ = [
 
 
 class JobsError(Exception):
-    """Root of every error raised on purpose by boundary.jobs.
+    """Base class of every error raised on purpose by boundary.jobs.
 
     Attributes:
         code: Stable snake_case name of the kind of error, for programs.
-        message: The sentence for people: culprit, data, remedy.
+        message: For people: what is wrong, with which data, and how to fix it.
     """
 
     code: ClassVar[str] = "jobs_error"
@@ -77,13 +77,13 @@ class JobsError(Exception):
 
 
 class UsageError(JobsError):
-    """The call is wrong and would be wrong again; nothing was done."""
+    """The call is wrong and will fail again if repeated; nothing was done."""
 
     code = "usage"
 
 
 class ConfigError(UsageError):
-    """A configuration source holds an unknown key or a bad value."""
+    """A configuration source contains an unknown key or an invalid value."""
 
     code = "config"
 
@@ -95,13 +95,13 @@ class InvalidName(UsageError):
 
 
 class DuplicateHandler(UsageError):
-    """A job type has a handler already."""
+    """The job type already has a handler."""
 
     code = "duplicate_handler"
 
 
 class SerializationError(UsageError):
-    """A value cannot be carried as JSON.
+    """A value cannot be represented in JSON.
 
     Attributes:
         where: What the value is, such as ``argument 'image'`` or ``result``.
@@ -115,7 +115,7 @@ class SerializationError(UsageError):
 
 
 class PayloadTooLarge(UsageError):
-    """A job's arguments and metadata are larger than the limit.
+    """A job's arguments and metadata exceed the size limit.
 
     Attributes:
         size: Encoded size in bytes.
@@ -131,17 +131,17 @@ class PayloadTooLarge(UsageError):
 
 
 class CronError(UsageError):
-    """A cron expression cannot be read, or never fires."""
+    """A cron expression is invalid or never fires."""
 
     code = "cron"
 
 
 class IllegalTransition(UsageError):
-    """The life cycle has no such step from the job's status.
+    """The job's status does not allow this step.
 
     Attributes:
-        status: The status the job has.
-        event: What was asked of it.
+        status: The job's status.
+        event: The step that was requested.
     """
 
     code = "illegal_transition"
@@ -165,19 +165,19 @@ class BackendUnavailable(BackendError):
 
 
 class StoreRefused(BackendError):
-    """The server does not let us in, or not do this: user, password or rights are wrong."""
+    """The server denies access or this operation: check user, password and permissions."""
 
     code = "store_refused"
 
 
 class StoreFull(BackendError):
-    """The store takes no new data (disk full, memory limit); draining goes on."""
+    """The store accepts no new data (disk full, memory limit); workers keep draining it."""
 
     code = "store_full"
 
 
 class EnqueueUncertain(BackendError):
-    """The outcome of an enqueue is unknown; the same call with the same ids is safe.
+    """The outcome of an enqueue is unknown; repeating it with the same ids is safe.
 
     Attributes:
         job_ids: The ids (hexadecimal UUIDs) whose outcome is unknown.
@@ -191,7 +191,7 @@ class EnqueueUncertain(BackendError):
 
 
 class StoreFormatError(BackendError):
-    """The store is not ours, is damaged, or was written by a newer version."""
+    """The store belongs to another program, is damaged, or was written by a newer version."""
 
     code = "store_format"
 
@@ -211,7 +211,7 @@ class RecordError(BackendError):
 
 
 class LeaseLost(BackendError):
-    """The job was taken back or settled by another; this call changed nothing."""
+    """The job was taken back or settled by another worker; this call changed nothing."""
 
     code = "lease_lost"
 
@@ -229,11 +229,11 @@ class JobNotFound(ResultError):
 
 
 class JobFailed(ResultError):
-    """The job ended as failed.
+    """The job failed.
 
     Attributes:
-        error_type: Class name of the handler's exception, as text.
-        stacktrace: The handler's stack trace, if one was kept.
+        error_type: Class name of the handler's exception.
+        stacktrace: The handler's stack trace, if it was kept.
     """
 
     code = "job_failed"
@@ -251,6 +251,6 @@ class JobCancelled(ResultError):
 
 
 class ResultTimeout(ResultError):
-    """The job has not ended within the time given; it goes on."""
+    """The job has not ended within the time given; it is not affected."""
 
     code = "result_timeout"

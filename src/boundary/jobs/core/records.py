@@ -33,7 +33,7 @@ class JobError(Struct, frozen=True, gc=False):
 
 
 class FailedRun(Struct, frozen=True, gc=False):
-    """One failed run of a job: the attempt's number (1 is the first run), when, and why."""
+    """One failed run of a job: the attempt number (1 is the first run), when, and why."""
 
     attempt: int
     at: datetime
@@ -46,11 +46,11 @@ class Attempt(Struct, frozen=True, gc=False):
     Attributes:
         number: 1 is the first run; it starts again at 1 when a dead letter is retried.
         worker: Incarnation of the worker that ran it.
-        started_at: When that worker took the job; it may have begun a moment later.
+        started_at: When that worker took the job; the handler may have started a moment later.
         outcome: The life-cycle event it ended with: ``succeed``, ``fail`` (a retry follows),
             ``exhaust`` (none is left), ``discard``, ``cancel``, ``snooze`` or ``release`` (its
             worker stopped).
-        error: Why it failed, while the job remembers (its last ten failures).
+        error: Why it failed; kept for the last ten failures.
     """
 
     number: int
@@ -62,17 +62,17 @@ class Attempt(Struct, frozen=True, gc=False):
 
 
 class Progress(Struct, frozen=True, gc=False):
-    """How far a running job has come: `fraction` in [0, 1], and a word for people."""
+    """How far a running job has come: `fraction` in [0, 1], and a message for people."""
 
     fraction: float
     message: str | None = None
 
 
 class Job(Struct, frozen=True, kw_only=True, gc=False):
-    """One job, as it was when it was read. Instants are aware UTC datetimes.
+    """One job, as it was when read. All datetimes are aware and in UTC.
 
     Attributes:
-        id: UUID, version 7 when minted here; stable over retries.
+        id: UUID, version 7 if generated here; the same across retries.
         job_type: Name the handler is registered under.
         queue: Queue it waits in.
         args: Arguments by parameter name, JSON values.
@@ -81,23 +81,23 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
         retry_count: Retries used so far (0 while in its first run).
         max_retries: Retries allowed; 3 means at most four runs.
         retry: How long retries wait.
-        execute_at: Not before this instant; None when it was ready at once.
-        created_at: When the store took it.
+        execute_at: Earliest start; None if it was ready at once.
+        created_at: When the store accepted it.
         updated_at: When its status last changed.
         started_at: Start of the latest run.
         completed_at: When it reached its end (completed, failed or cancelled).
         timeout: Longest a run may take.
-        expires_at: Not started after this instant; it is cancelled instead.
-        keep_result: How long the record stays once finished.
+        expires_at: Latest start; after that it is cancelled instead.
+        keep_result: How long the record is kept once finished.
         result: What the handler returned, a JSON value.
         error: Why the latest run failed.
-        errors: The latest failed runs, oldest first, bounded.
-        attempts: The latest runs that have ended, oldest first, bounded; of a run whose worker was
-            lost nobody knows more than `crash_count`.
-        reason: What `Cancel`, `Discard`, an operator or an expiry said.
+        errors: The latest failed runs, oldest first, limited in number.
+        attempts: The latest runs that have ended, oldest first, limited in number; a run whose
+            worker was lost shows only in `crash_count`.
+        reason: The reason given by `Cancel`, `Discard`, an operator or an expiry.
         metadata: Free mapping for people and tools; never passed to the handler.
         progress: What the handler last reported.
-        crash_count: Workers, and processes of its own, lost while they ran it.
+        crash_count: Workers and isolated processes lost while running it.
         cancel_requested: A running job was asked to stop.
         worker: Incarnation of the worker that holds it.
         fencing_token: Number of the latest claim; grows with each.
@@ -141,7 +141,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def fingerprint(self) -> str | None:
-        """The cause it has in common with others (`failure_groups`); None if it has not failed."""
+        """Identifies the cause, as in `failure_groups`; None if the job has not failed."""
         from boundary.jobs.core.causes import fingerprint  # here: hashlib takes 2 ms
 
         return None if self.status != "failed" else fingerprint(self.job_type, self.error)

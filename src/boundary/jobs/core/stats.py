@@ -16,14 +16,14 @@ from msgspec import Struct
 
 
 class Counters(Struct, frozen=True):
-    """What a queue's runs came to since the store was made.
+    """Totals of a queue's runs since the store was created.
 
     Attributes:
         succeeded: Jobs completed.
         failed: Jobs dead-lettered or discarded.
         retried: Failed runs that were followed by a retry.
-        duration_ms: All these runs together.
-        wait_ms: So, from when they were wanted until a worker took them.
+        duration_ms: Total duration of these runs.
+        wait_ms: Total time from when they were due until a worker took them.
     """
 
     queue: str
@@ -65,15 +65,15 @@ class QueueStats(Struct, frozen=True, kw_only=True):
 
     Attributes:
         size: Jobs ready to run.
-        scheduled: Jobs that wait for an instant (scheduled or retrying).
-        running: Jobs in workers' hands.
+        scheduled: Jobs waiting for a later time (scheduled or retrying).
+        running: Jobs held by workers.
         processed_total: Jobs that reached their end: succeeded + failed.
         retried_total: Failed runs that were followed by a retry.
         avg_duration_ms: Mean duration of a run.
-        avg_wait_ms: Mean time from when a run was wanted until a worker took it.
-        paused: Workers pass over it.
-        oldest_ready_at: Since when the job is ready that is so the longest; None: none is ready.
-        per_minute: Runs that ended, in the mean of the last five whole minutes.
+        avg_wait_ms: Mean time from when a run was due until a worker took it.
+        paused: Whether workers skip it.
+        oldest_ready_at: When the longest-waiting ready job became ready; None: none is ready.
+        per_minute: Runs that ended per minute, averaged over the last five whole minutes.
     """
 
     queue_name: str
@@ -92,17 +92,17 @@ class QueueStats(Struct, frozen=True, kw_only=True):
 
 
 class MinuteStats(Struct, frozen=True, kw_only=True):
-    """What the runs of a queue, or of a job type, came to within one minute or hour.
+    """Totals of the runs of a queue or a job type within one minute or hour.
 
     Attributes:
-        minute: When it began, an aware UTC datetime; of an hour its first minute.
-        queue_name: The queue; empty where a row is about a job type in all queues.
-        job_type: The type; None where a row is about a queue.
+        minute: Its start, an aware UTC datetime; for an hour, its first minute.
+        queue_name: The queue; empty if the row is for a job type in all queues.
+        job_type: The type; None if the row is for a queue.
         succeeded: Jobs completed.
         failed: Jobs dead-lettered or discarded.
         retried: Failed runs that were followed by a retry.
         avg_duration_ms: Mean duration of these runs.
-        avg_wait_ms: Mean time from when they were wanted until a worker took them.
+        avg_wait_ms: Mean time from when they were due until a worker took them.
     """
 
     minute: datetime
@@ -123,13 +123,13 @@ class WorkerInfo(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Its incarnation.
-        status: Whether it runs anything; `quiet`: it was told to claim nothing; `draining`: it
-            ends what it has, and leaves.
+        status: Whether it is running jobs; `quiet`: it was told to claim nothing; `draining`: it
+            finishes what it has and exits.
         queues: The queues it serves, in order; empty: every queue.
-        seen_until: The end of its lease; past, if it was lost.
+        seen_until: The end of its lease; in the past if the worker was lost.
         running: The jobs it holds.
-        job_types: Those it has handlers for, by name; None: it did not say, or they are too many
-            to say (`TYPES_TOLD`).
+        job_types: Those it has handlers for, by name; None: not reported, or too many to report
+            (`TYPES_TOLD`).
         schedules: The schedules its code declares.
     """
 

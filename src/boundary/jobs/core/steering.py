@@ -19,18 +19,18 @@ _LONGEST_S = 100 * 366 * 86_400
 
 
 class Steer(Exception):
-    """Root of the answers a handler gives by raising; none is an error of the library.
+    """Base class of what a handler raises to steer its job; none is an error of the library.
 
-    A class of one's own may forget `super().__init__()`, as with other exceptions: what its kind
-    answers with is an attribute of the class, too.
+    A subclass need not call `super().__init__()`, as with other exceptions: the defaults are class
+    attributes.
     """
 
 
 class Retry(Steer):
-    """Run again, counted as a retry; dead letter if none is left.
+    """Run again, counted as a retry; a dead letter if no retries are left.
 
     Args:
-        after: Seconds (or a timedelta) to wait; None: what the retry policy says.
+        after: Seconds (or a timedelta) to wait; None: as the retry policy says.
     """
 
     after_ms: int | None = None
@@ -42,7 +42,7 @@ class Retry(Steer):
 
 
 class Snooze(Steer):
-    """Not now: run again after `delay` seconds (or a timedelta), not counted as a retry."""
+    """Run again after `delay` seconds (or a timedelta), not counted as a retry."""
 
     _delay_ms: int | None = None
 
@@ -55,7 +55,7 @@ class Snooze(Steer):
         """The wait.
 
         Raises:
-            UsageError: Nobody has said how long.
+            UsageError: No delay was given.
         """
         if self._delay_ms is None:
             raise UsageError(
@@ -66,7 +66,7 @@ class Snooze(Steer):
 
 
 class Cancel(Steer):
-    """The job has become pointless: cancelled, for `reason`."""
+    """The job is no longer needed: cancelled, for `reason`."""
 
     reason: str = "cancelled by its handler"
 
@@ -76,7 +76,7 @@ class Cancel(Steer):
 
 
 class Discard(Steer):
-    """The job cannot succeed: failed for `reason`, without retries and without a dead letter."""
+    """The job cannot succeed: failed, for `reason`, without retries and without a dead letter."""
 
     reason: str = "discarded by its handler"
 

@@ -84,7 +84,7 @@ class LoopBackends:
 
 
 class AsyncJobs:
-    """`Jobs` for callers on an event loop, as `jobs.aio`. Each loop has connections of its own."""
+    """`Jobs` for callers on an event loop, as `jobs.aio`. Each loop has its own connections."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -94,7 +94,7 @@ class AsyncJobs:
         return await drive_async(flow, self.backends.mine(), self._jobs.voice)
 
     async def send(self, draft: Draft) -> Job:
-        """The draft as a stored job."""
+        """Store the draft and return it as a job."""
         return await self._run(self._jobs.enqueuing_one(draft))
 
     async def enqueue(
@@ -214,7 +214,7 @@ class AsyncJobs:
         *,
         timeout: float | timedelta | None = None,
     ) -> AsyncEvents:
-        """As `Jobs.events`: for `async for`, and `async with` to hear from there on."""
+        """As `Jobs.events`: for `async for`; `async with` starts listening at once."""
         from boundary.jobs.shell.following import AsyncEvents, wanted  # here: few follow events
 
         return AsyncEvents(
@@ -421,7 +421,7 @@ class AsyncJobs:
         return await self._run(schedule_flows.schedules())
 
     async def close(self) -> None:
-        """This loop's connections are closed; further calls open them again."""
+        """Close this loop's connections; later calls open them again."""
         backend = self.backends.taken()
         if backend is not None:
             await backend.close()

@@ -75,23 +75,24 @@ R = TypeVar("R")
 
 
 class Jobs(Declaring):
-    """Handlers, and a store of their jobs. Threads may share one; it opens at the first use.
+    """Handlers and the store of their jobs. Threads may share one; it is opened on first use.
 
     Args:
-        url: Where the store is; None: as configured, else ``sqlite:///boundary-jobs.db``.
-        namespace: Keeps stores under one URL apart (on SQLite, each has a file of its own, such as
+        url: The store's URL; None: as configured, else ``sqlite:///boundary-jobs.db``.
+        namespace: Separates stores under one URL (on SQLite each has its own file, such as
             ``jobs.shop.db``); None: as configured, else ``jobs``.
-        config: Settings, keys by section, or a TOML file; over files and environment.
-        clock: Where ids and the embedded stores get their time; for tests.
-        inline: A job that is due is run by its enqueue, which returns it with its outcome; no
-            worker is needed. What the handler raises is the job's outcome, as with a worker;
-            with ``"raise"`` it is raised as well. None: as configured, else False.
+        config: Settings, a mapping of keys by section, or the path of a TOML file; overrides
+            files and environment.
+        clock: The time source for ids and the embedded stores; for tests.
+        inline: Run a due job inside the call that enqueues it and return it with its outcome,
+            without a worker. An exception in the handler becomes the job's outcome, as with a
+            worker; with ``"raise"`` it is also raised. None: as configured, else False.
 
     Attributes:
-        registry: What a worker knows.
-        settings: The configuration in force.
-        aio: The same calls, awaitable.
-        voice: Tells of what these calls bring about.
+        registry: Handlers and schedules, as a worker sees them.
+        settings: The configuration in effect.
+        aio: The same methods, awaitable.
+        voice: Publishes the events these calls cause.
 
     Raises:
         UsageError: The URL or a setting is wrong.
@@ -129,7 +130,7 @@ class Jobs(Declaring):
         return InlineBackend(backend, self._desk())
 
     def open_async(self) -> AsyncBackend:
-        """The store for one event loop, as `aio` uses it."""
+        """The store for one event loop, as used by `aio`."""
         backend = self.store.asynchronous()
         if not self._inline:
             return backend
@@ -143,7 +144,7 @@ class Jobs(Declaring):
         return Desk(self.registry, self.settings, self._clock)
 
     def enqueuing_one(self, draft: Draft) -> Flow[Job]:
-        """The steps that store this job, and run it if this door is inline."""
+        """The steps that store this job, and run it if `inline` is set."""
         if self._inline:
             from boundary.jobs.shell import inline
 
@@ -154,7 +155,7 @@ class Jobs(Declaring):
         return steps if draft.options.metadata is None else tracing.sent(steps, draft.new.queue)
 
     def enqueuing(self, drafts: Iterable[Draft]) -> Flow[list[Job]]:
-        """The same for many."""
+        """The same for many jobs."""
         if not self._inline:
             return tracing.sent(flows.enqueue_many(drafts))
         from boundary.jobs.shell import inline
@@ -187,19 +188,19 @@ class Jobs(Declaring):
         """A worker for these handlers.
 
         Args:
-            queues: Served in this order; None: as configured, else every queue that has jobs,
-                ``default`` first.
-            concurrency: Jobs that run at the same time; ``"auto"`` or ``"auto:2-200"``: as many,
+            queues: The queues to serve, in order; None: as configured, else every queue that has
+                jobs, ``default`` first.
+            concurrency: Jobs to run at the same time; ``"auto"`` or ``"auto:2-200"``: as many,
                 within bounds, as the measured load allows; None: as configured (10).
             weights: Instead of an order: how often each queue comes first.
-            max_jobs: It asks to be replaced after so many jobs, and without anybody to ask it
-                stops; None: as configured (0, never).
-            max_memory: The same when its process has more bytes of memory.
-            queue_concurrency: Of these queues, at most so many jobs at the same time; None: as
+            max_jobs: Ask to be replaced after this many jobs, or stop if there is nobody to ask;
+                None: as configured (0, never).
+            max_memory: The same, once the process uses more than this many bytes.
+            queue_concurrency: Per queue, the most jobs to run at the same time; None: as
                 configured.
 
         Raises:
-            UsageError: One of them is wrong.
+            UsageError: An argument is invalid.
         """
         from boundary.jobs.shell.worker import Worker  # here: an enqueuing process needs none
 
@@ -219,11 +220,11 @@ class Jobs(Declaring):
     # Jobs come in
 
     def new_id(self) -> bytes:
-        """The id of a job to come."""
+        """A new job id."""
         return self._new_id()
 
     def drafting(self, job_type: str, chosen: Options) -> Drafting:
-        """A maker of drafts under this door's ids and limits."""
+        """A factory of drafts with this object's ids and limits."""
         limit = self.settings.payload_limit
         return Drafting(job_type, chosen, self._new_id, limit, tracing.created)
 
@@ -236,7 +237,7 @@ class Jobs(Declaring):
         """A job by handler or name, not stored yet; a name need not be registered here.
 
         Raises:
-            UsageError: It is neither, or an option or a name is wrong.
+            UsageError: `handler` is neither, or an option or a name is invalid.
         """
         known = self.registry.find(handler) if isinstance(handler, str) else handler
         named = {} if args is None else options.named("args", args)
@@ -254,11 +255,11 @@ class Jobs(Declaring):
         return self.drafting(known.job_type, chosen).draft(known.signature.bind((), named))
 
     def send(self, draft: Draft) -> Job:
-        """The draft as a stored job."""
+        """Store the draft and return it as a job."""
         return self._run(self.enqueuing_one(draft))
 
     async def asend(self, draft: Draft) -> Job:
-        """As `send`, awaited."""
+        """Like `send`, awaitable."""
         return await self.aio.send(draft)
 
     def enqueue(
@@ -267,25 +268,28 @@ class Jobs(Declaring):
         args: Mapping[str, Any] | None = None,
         **given: Unpack[EnqueueOptions],
     ) -> Job:
-        """A job by name, as stored; the code that runs it need not be importable here.
+        """Enqueue a job by name; the code that runs it need not be importable here.
 
-        If the type is registered here, its options and its signature count.
+        If the type is registered here, its options and signature apply.
+
+        Returns:
+            The job as stored.
 
         Raises:
             TypeError: The type is registered here and takes other arguments.
-            UsageError: A name, an option or an argument is wrong; nothing was enqueued.
-            BackendError: The store cannot take it.
+            UsageError: A name, an option or an argument is invalid; nothing was enqueued.
+            BackendError: The store cannot accept it.
         """
         return self.send(self.draft(job_type, args, given))
 
     def enqueue_many(self, jobs: Iterable[Draft]) -> list[Job]:
-        """The jobs as stored, in the order given; one round trip a batch of 500.
+        """Enqueue many jobs, one round trip per batch of 500; returns them in the order given.
 
-        The iterable is drawn from batch by batch, so it may be long. A batch is stored wholly or
+        The iterable is consumed batch by batch, so it may be long. Each batch is stored in full or
         not at all; if one fails, those before it are stored.
 
         Args:
-            jobs: What `handler.job(…)` and `handler.using(…).job(…)` make.
+            jobs: Drafts from `handler.job(…)` or `handler.using(…).job(…)`.
         """
         return self._run(self.enqueuing(jobs))
 
@@ -295,7 +299,7 @@ class Jobs(Declaring):
         """The job, or None.
 
         Raises:
-            UsageError: It is no id.
+            UsageError: `job_id` is not an id.
         """
         return self._run(flows.find(job_id))
 
@@ -303,21 +307,21 @@ class Jobs(Declaring):
         """Why the job is not running: a code, a sentence, what to do next. None: no such job.
 
         Raises:
-            UsageError: It is no id.
+            UsageError: `job_id` is not an id.
         """
         return self._run(operator_flows.why(job_id))
 
     def result(self, job_id: JobId, timeout: float | timedelta | None = None) -> JSON:
-        """What the job's handler returned; waits for its end, and is woken at it.
+        """What the job's handler returned. Waits for the job to end, without polling.
 
         Args:
-            timeout: Seconds, or a timedelta; None: for ever. 0 only looks.
+            timeout: Seconds, or a timedelta; None: no limit. 0 checks without waiting.
 
         Raises:
-            JobFailed: It ended as failed.
-            JobCancelled: It was cancelled.
+            JobFailed: The job failed.
+            JobCancelled: The job was cancelled.
             JobNotFound: No such job is stored.
-            ResultTimeout: It has not ended in time; it goes on.
+            ResultTimeout: The job has not ended in time; it is not affected.
         """
         return self._run(flows.result(job_id, timeout))
 
@@ -333,18 +337,18 @@ class Jobs(Declaring):
         limit: int = 50,
         cursor: str | None = None,
     ) -> JobPage:
-        """The jobs that match all conditions, newest first, a page of them.
+        """One page of the jobs that match all conditions, newest first.
 
         Args:
-            since: Created at or after this instant, and before
-            until: this one; both aware.
-            text: The arguments, metadata, result or errors mention it: in a text, or as a number,
-                ``true``, ``false`` or ``null`` of that value.
+            since: Only jobs created at or after this aware datetime.
+            until: Only jobs created before this aware datetime.
+            text: Only jobs whose arguments, metadata, result or errors contain it: within a
+                string, or as a number, ``true``, ``false`` or ``null`` of that value.
             limit: 1 to 200.
-            cursor: From the page before, with the same conditions.
+            cursor: From the previous page, with the same conditions.
 
         Raises:
-            UsageError: A condition is not what it may be.
+            UsageError: A condition is invalid.
         """
         return self._run(
             flows.search(
@@ -360,7 +364,7 @@ class Jobs(Declaring):
         )
 
     def failed(self, limit: int = 20) -> list[Job]:
-        """The newest dead letters first."""
+        """Dead letters, newest first."""
         return self._run(flows.failed(limit))
 
     def failure_groups(
@@ -372,17 +376,17 @@ class Jobs(Declaring):
         since: datetime | None = None,
         limit: int = 50,
     ) -> list[FailureGroup]:
-        """Dead letters by cause, that seen last first.
+        """Dead letters grouped by cause, the most recently seen first.
 
         Args:
             fingerprint: Only this cause.
             queue: Only those of this queue.
             job_type: Only those of this type.
-            since: Only those that ended at or after this aware instant.
+            since: Only those that ended at or after this aware datetime.
             limit: 1 to 200.
 
         Raises:
-            UsageError: A condition is not what it may be.
+            UsageError: A condition is invalid.
         """
         return self._run(
             operator_flows.failure_groups(
@@ -391,7 +395,7 @@ class Jobs(Declaring):
         )
 
     def history(self, job_type: str, limit: int = 20) -> list[Job]:
-        """The newest finished jobs of a type, with their results."""
+        """Finished jobs of a type with their results, newest first."""
         return self._run(flows.history(job_type, limit))
 
     def stats(self) -> JobStats:
@@ -399,11 +403,11 @@ class Jobs(Declaring):
         return self._run(statistics_flows.job_stats())
 
     def queue_stats(self, queue: str) -> QueueStats:
-        """One queue; zeros for one nobody used."""
+        """One queue; all zeros if it was never used."""
         return self._run(statistics_flows.queue_stats(queue))
 
     def queues(self) -> list[QueueStats]:
-        """Every queue with jobs, counters or a pause, by name."""
+        """Every queue that has jobs, has counters or is paused, by name."""
         return self._run(statistics_flows.queues())
 
     def series(
@@ -415,17 +419,17 @@ class Jobs(Declaring):
         job_type: str | None = None,
         by: By = "queue",
     ) -> list[MinuteStats]:
-        """What was counted in each minute or hour, oldest first; nothing where nothing was.
+        """Counts per minute or hour, oldest first; no row where nothing was counted.
 
         Args:
-            minutes: The last 1 to 1440, this one included; 60 unless said. Or
-            hours: the last 1 to 720.
+            minutes: The last 1 to 1440, the current one included; 60 by default.
+            hours: Instead of minutes: the last 1 to 720.
             queue: Only this queue.
             job_type: Only this type.
-            by: Whether a row is about a queue or a job type.
+            by: One row per queue or per job type.
 
         Raises:
-            UsageError: One of them is not what it may be.
+            UsageError: An argument is invalid.
         """
         return self._run(
             statistics_flows.series(minutes, queue, hours=hours, job_type=job_type, by=by)
@@ -443,24 +447,25 @@ class Jobs(Declaring):
         *,
         timeout: float | timedelta | None = None,
     ) -> Events:
-        """What happens to jobs from now on, whichever process they are enqueued and run in.
+        """What happens to jobs from now on, whichever process enqueues or runs them.
 
-        An iterator that waits for the next event, to be closed by `with` or `close()`. Nothing
-        waits for it: events may get lost where it does not keep up or the store fails. Each event
-        says in `lost` how many are missing before it, and `lost` of the iterator how many in all,
-        as far as that is known; the last ones of a process may be missing without a word. Those of
-        one process come in their order; of several, as they arrive: `at` says what was first.
+        Returns an iterator that waits for the next event; close it with `with` or `close()`.
+        Nothing waits for the iterator: events can be lost if it falls behind or the store fails.
+        `lost` on each event counts those missing before it, and `lost` on the iterator counts them
+        all, as far as is known; the last events of a process may go missing uncounted. Events of
+        one process arrive in order; those of several may interleave, so compare `at`.
 
         Args:
             types: Only these, such as ``{"dead", "retrying"}``; None: all.
-            job_id: Only of this job.
-            queue: Only of jobs in this queue.
-            timeout: Seconds, or a timedelta, after which it ends if no such event comes; None: never.
+            job_id: Only events of this job.
+            queue: Only events of jobs in this queue.
+            timeout: Seconds, or a timedelta: stop iterating if no matching event arrives for this
+                long; None: never stop.
 
         Raises:
-            UsageError: There is no such type, or no such name.
-            BackendError: The store cannot be heard, at once or in a later step; another step
-                tries again.
+            UsageError: An event type is unknown, or a name is invalid.
+            BackendError: The store cannot be reached, now or in a later step; the next step tries
+                again.
         """
         from boundary.jobs.shell.following import Events, wanted  # here: few follow events
 
@@ -471,13 +476,13 @@ class Jobs(Declaring):
     def cancel(
         self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
     ) -> Job | None:
-        """A job that waits never runs; one that runs is asked to stop. None: no such job.
+        """Cancel a waiting job, or ask a running one to stop. None: no such job.
 
         Returns:
-            The job as this left it: cancelled, or running with `cancel_requested`.
+            The job afterwards: cancelled, or running with `cancel_requested`.
 
         Raises:
-            IllegalTransition: It has ended.
+            IllegalTransition: The job has ended.
         """
         return self._run(
             flows.cancel(job_id, self.settings.retention.finished, self.hand(by, action))
@@ -486,10 +491,10 @@ class Jobs(Declaring):
     def retry(
         self, job_id: JobId, *, by: str | None = None, action: JobId | None = None
     ) -> Job | None:
-        """The failed job waits in its queue with a full budget. None: no such job.
+        """Put a failed job back in its queue with all its retries. None: no such job.
 
         Raises:
-            IllegalTransition: It has not failed.
+            IllegalTransition: The job has not failed.
         """
         return self._run(flows.retry(job_id, self.hand(by, action)))
 
@@ -506,21 +511,21 @@ class Jobs(Declaring):
         action: JobId | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> Action:
-        """Dead letters that match wait in their queues again, each at most once.
+        """Put matching dead letters back in their queues, each at most once.
 
         Args:
-            fingerprint: Only those with this cause, as `failure_groups` tells it; the oldest first.
+            fingerprint: Only those with this cause, from `failure_groups`; the oldest first.
             queue: Only those of this queue.
             job_type: Only those of this type.
-            limit: At most so many, from 0 on.
-            first: So many of them wait for no rate.
-            rate: So many a second of the others become ready; None: all at once.
+            limit: At most this many, 0 or more.
+            first: This many are ready at once, whatever `rate` says.
+            rate: How many of the others become ready per second; None: all at once.
             by: See `Jobs.audit`.
             action: See `Jobs.audit`.
-            progress: Called with how many there are so far, after each batch of them.
+            progress: Called after each batch with the number of jobs so far.
 
         Raises:
-            UsageError: A condition is not what it may be.
+            UsageError: A condition is invalid.
         """
         pick = operator_flows.picked(fingerprint, queue, job_type, limit)
         hand = self.hand(by, action)
@@ -538,12 +543,12 @@ class Jobs(Declaring):
         action: JobId | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> Action:
-        """Dead letters with this cause are gone; undoable for a minute, if `by` somebody.
+        """Delete dead letters with this cause; with `by`, it can be undone for a minute.
 
         Args:
             queue: Only those of this queue.
-            limit: At most so many, from 0 on, those first that died first.
-            progress: As of `retry_failed`.
+            limit: At most this many, 0 or more, the earliest failures first.
+            progress: As in `retry_failed`.
         """
         pick = operator_flows.picked(fingerprint, queue, None, limit)
         return self._run(
@@ -558,53 +563,53 @@ class Jobs(Declaring):
         by: str | None = None,
         action: JobId | None = None,
     ) -> Job | None:
-        """The job that waits, or is dead, has these arguments instead; a dead one waits again.
+        """Replace the arguments of a waiting job or a dead letter, which then waits again.
 
-        None: no such job. If the type is registered here, its signature counts.
+        None: no such job. If the type is registered here, its signature applies.
 
         Raises:
             TypeError: The type is registered here and takes other arguments.
-            IllegalTransition: It runs or has ended otherwise, or changed at this moment.
+            IllegalTransition: The job is running, has ended otherwise, or just changed.
             PayloadTooLarge, SerializationError: The arguments cannot be stored.
         """
         hand, limit = self.hand(by, action), self.settings.payload_limit
         return self._run(operator_flows.edit(job_id, args, self.bound, limit, hand))
 
     def audit(self, limit: int = 50, cursor: str | None = None) -> AuditPage:
-        """What operators did, the latest first, a page of it; the store keeps the last 10,000.
+        """One page of what operators did, latest first; the store keeps the last 10,000 actions.
 
-        An act is in the log if its call said `by` whom; in the same step as it was done. Its id is
-        that given as `action` (a new one is made by `new_action`), else one of its own.
+        An action is logged if its call named somebody in `by`, in the same atomic step. Its id is
+        the `action` passed (from `new_action`), else a new one.
 
         Args:
             limit: 1 to 200.
-            cursor: From the page before.
+            cursor: From the previous page.
         """
         return self._run(audit_flows.audit(limit, cursor))
 
     def undo(self, action: JobId, *, by: str) -> UndoResult:
-        """What an act of the last minute did is undone, where that still may be.
+        """Undo an action of the last minute, as far as still possible.
 
-        Jobs that were cancelled, deleted or purged wait again or are what they were; dead letters
-        that were retried or edited are dead letters again, unless they have begun; a pause is
-        lifted, a resumed queue paused. Running jobs that were asked to stop, or deleted, stay so.
+        Jobs that were cancelled, deleted or purged return to what they were; dead letters that
+        were retried or edited become dead letters again, unless they have started; a paused queue
+        is resumed, a resumed one paused. Running jobs that were asked to stop, or deleted, stay so.
 
         Raises:
-            IllegalTransition: It is not known, too old, undone already, or cannot be undone (it
-                was about more than 10,000 jobs, or undid something itself).
+            IllegalTransition: The action is unknown, too old, already undone, or cannot be undone
+                (it affected more than 10,000 jobs, or was itself an undo).
         """
         return self._run(audit_flows.undo(action, self.acting(by)))
 
     def hand(self, by: str | None, action: JobId | None) -> Hand | None:
-        """Who acts, for the log; None: nobody is named."""
+        """Who acts, for the log; None: nobody was named."""
         return hands.hand(by, action, self._new_id)
 
     def acting(self, by: str) -> Hand:
-        """Who acts, under an id of its own."""
+        """Who acts, with a new action id."""
         return hands.named(by, self._new_id())
 
     def new_action(self) -> UUID:
-        """The id of an act to come: pass it as `action`, and to `undo`."""
+        """A new action id, to pass as `action` and to `undo`."""
         return UUID(bytes=self._new_id())
 
     def bound(self, job_type: str, args: Mapping[str, Any]) -> dict[str, JSON]:
@@ -613,52 +618,53 @@ class Jobs(Declaring):
         return json_args(given if known is None else known.signature.bind((), given))
 
     def delete(self, job_id: JobId, *, by: str | None = None, action: JobId | None = None) -> bool:
-        """The job is gone, wherever it was. Whether it was there."""
+        """Delete the job, whatever its status. Returns whether it existed."""
         return self._run(flows.delete(job_id, self.hand(by, action)))
 
     def pause(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> bool:
-        """Workers pass over the queue. Whether that is a change."""
+        """Stop workers from taking jobs of the queue. Returns whether that is a change."""
         return self._run(flows.set_paused(queue, paused=True, hand=self.hand(by, action)))
 
     def resume(self, queue: str, *, by: str | None = None, action: JobId | None = None) -> bool:
-        """Workers serve the queue again. Whether that is a change."""
+        """Let workers serve the queue again. Returns whether that is a change."""
         return self._run(flows.set_paused(queue, paused=False, hand=self.hand(by, action)))
 
     def quiet_workers(
         self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
     ) -> int:
-        """The worker claims nothing more, and goes on with what it has; None: all. How many.
+        """Stop a worker from claiming jobs; it finishes those it has. Returns how many workers.
 
-        Within a second; it stays so until `unquiet_workers`. What is told to a worker is told to one
-        process; a supervisor with several has as many workers.
+        Takes effect within a second and lasts until `unquiet_workers`. Each process is a worker of
+        its own, also under a supervisor that runs several.
 
         Args:
-            worker: Its `id` from `workers()`, the beginning of it (``host:pid``), or its process id.
+            worker: Its `id` from `workers()`, the start of it (``host:pid``), or its process id;
+                None: all workers.
         """
         return self._run(order_flows.instruct("quiet", worker, self.hand(by, action)))
 
     def unquiet_workers(
         self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
     ) -> int:
-        """The worker claims jobs again; None: all. How many."""
+        """Let the worker claim jobs again; None: all. Returns how many workers."""
         return self._run(order_flows.instruct("unquiet", worker, self.hand(by, action)))
 
     def drain_workers(
         self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
     ) -> int:
-        """The worker ends what it has, within its `shutdown_timeout`, and leaves; None: all.
+        """Make a worker finish its jobs, within its `shutdown_timeout`, and exit; None: all.
 
-        Nobody starts in its place. How many were told.
+        It is not replaced. Returns how many workers were told.
         """
         return self._run(order_flows.instruct("drain", worker, self.hand(by, action)))
 
     def restart_workers(
         self, worker: str | None = None, *, by: str | None = None, action: JobId | None = None
     ) -> int:
-        """The worker is replaced by a new process, without a gap in service; None: all.
+        """Replace a worker with a new process, without a gap in service; None: all.
 
-        One that runs alone ends what it has and starts anew; a worker that a program runs in
-        its own process leaves. How many were told.
+        A worker without a supervisor finishes its jobs and starts again; one that runs inside your
+        own program stops. Returns how many workers were told.
         """
         return self._run(order_flows.instruct("restart", worker, self.hand(by, action)))
 
@@ -670,10 +676,10 @@ class Jobs(Declaring):
         action: JobId | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> int:
-        """Jobs of the queue that wait (ready, scheduled, retrying) are gone. How many.
+        """Delete the queue's waiting jobs (ready, scheduled, retrying). Returns how many.
 
         Args:
-            progress: As of `retry_failed`.
+            progress: As in `retry_failed`.
         """
         return self._run(operator_flows.purge(queue, self.hand(by, action), progress=progress))
 
@@ -693,23 +699,23 @@ class Jobs(Declaring):
         action: JobId | None = None,
         **given: Unpack[JobOptions],
     ) -> ScheduleInfo:
-        """Such a job is enqueued at each tick, once, however many workers there are.
+        """Enqueue such a job at each tick, once, however many workers there are.
 
-        The schedule of this name is replaced; if it ticks the same, its next tick stays.
+        Replaces the schedule of this name; if the rule is the same, its next tick stays.
 
         Args:
             cron: Five fields, six with seconds first, or an alias, in the local time of
-                `timezone`; or
-            every: an interval, in seconds or as a timedelta.
-            misfire: What becomes of ticks no worker fired in time, as with `cron`.
-            misfire_cap: How many of them ``all`` makes up for, 1 to 1,000.
-            paused: Whether it is paused; None: as it was, a new one is not.
-            by: Who asked for it, for the log; None: it is not in there.
-            action: The id of the act, from `new_action`; None: it gets one.
+                `timezone`.
+            every: Instead of cron: an interval, in seconds or as a timedelta.
+            misfire: What to do about ticks no worker fired in time, as with `Jobs.cron`.
+            misfire_cap: How many missed ticks ``all`` makes up for, 1 to 1,000.
+            paused: Whether it is paused; None: unchanged (a new one is not).
+            by: Who asked for it, for the log; None: not logged.
+            action: The action's id, from `new_action`; None: a new one.
 
         Raises:
-            CronError: The expression or the zone is wrong, or it never ticks.
-            UsageError: Something else is.
+            CronError: The expression or the time zone is invalid, or it never ticks.
+            UsageError: Another argument is invalid.
         """
         draft = self.draft(handler, args, options.of_many(given))
         rule = schedule_flows.rule_of(
@@ -727,54 +733,54 @@ class Jobs(Declaring):
         action: JobId | None = None,
         **edits: Unpack[ScheduleEdits],
     ) -> ScheduleInfo | None:
-        """The schedule is as before but for the edits. None: there is none of this name.
+        """Change the given parts of a schedule. None: no schedule has this name.
 
-        One that ticks the same afterwards keeps its next tick. One that code declares stays as
-        edited until its declaration changes.
+        If it ticks as before, it keeps its next tick. A schedule declared in code stays as edited
+        until its declaration changes.
 
         Raises:
-            CronError: The expression or the zone is wrong, or it never ticks.
-            UsageError: Something else is.
+            CronError: The expression or the time zone is invalid, or it never ticks.
+            UsageError: Another argument is invalid.
         """
         return self._run(schedule_flows.edit_schedule(name, edits, self.hand(by, action)))
 
     def pause_schedule(
         self, name: str, *, by: str | None = None, action: JobId | None = None
     ) -> ScheduleInfo | None:
-        """It does not tick until it is resumed. None: there is none of this name."""
+        """Stop a schedule's ticks until it is resumed. None: no schedule has this name."""
         return self._run(schedule_flows.pause_schedule(name, self.hand(by, action)))
 
     def resume_schedule(
         self, name: str, *, by: str | None = None, action: JobId | None = None
     ) -> ScheduleInfo | None:
-        """It ticks again, from now on: nothing of what it slept through is made up for.
+        """Let a schedule tick again from now on; ticks missed meanwhile are not made up for.
 
-        None: there is none of this name.
+        None: no schedule has this name.
         """
         return self._run(schedule_flows.resume_schedule(name, self.hand(by, action)))
 
     def fire_schedule(
         self, name: str, *, by: str | None = None, action: JobId | None = None
     ) -> Job | None:
-        """One of its jobs waits now, as stored; its ticks stay as they are, paused or not.
+        """Enqueue one of a schedule's jobs now; its ticks are not affected, paused or not.
 
-        None: there is none of this name.
+        Returns the job; None: no schedule has this name.
         """
         return self._run(schedule_flows.fire_schedule(name, self.new_id, self.hand(by, action)))
 
     def unschedule(self, name: str, *, by: str | None = None, action: JobId | None = None) -> bool:
-        """No schedule has this name. Whether one had.
+        """Delete the schedule. Returns whether it existed.
 
-        One that code declares is back when the next worker starts; pause it instead.
+        One that is declared in code returns when the next worker starts; pause it instead.
         """
         return self._run(schedule_flows.unschedule(name, self.hand(by, action)))
 
     def schedules(self) -> list[ScheduleInfo]:
-        """All schedules, by name; `upcoming` of each tells when it fires."""
+        """All schedules, by name; `upcoming` on each gives its next ticks."""
         return self._run(schedule_flows.schedules())
 
     def declared_schedules(self) -> list[ScheduleInfo]:
-        """The schedules declared in code, by name, as if they began now; no store is asked."""
+        """The schedules declared in code, by name, as if they began now; does not use the store."""
         found = self.registry.schedules(self._clock.now())
         return [schedule_flows.shown(one) for one in sorted(found, key=lambda one: one.name)]
 
@@ -782,10 +788,10 @@ class Jobs(Declaring):
 
     @contextlib.contextmanager
     def redirected(self, store: Store) -> Generator[None]:
-        """Until the block ends every call of this door goes to `store`, for tests.
+        """Send every call to `store` until the block ends; for tests.
 
-        The door's own store is neither opened nor closed. Not for a process with other threads
-        that use this door for something else at the same time.
+        The original store is neither opened nor closed. Do not use it while other threads use this
+        object for something else.
         """
         kept = {name: self.__dict__.pop(name, None) for name in ("store", "_backend")}
         aio, self.aio = self.aio, AsyncJobs(self)
@@ -803,10 +809,10 @@ class Jobs(Declaring):
     # The end
 
     def close(self) -> None:
-        """Files and connections of this door are let go; further calls open them again.
+        """Close files and connections; later calls open them again.
 
-        Those of event loops that have ended are too; one that still runs closes its own, with
-        `aio.close`.
+        This includes those of event loops that have ended; a loop that is still running closes its
+        own with `aio.close`.
         """
         self.aio.backends.forget_closed_loops()
         if "_backend" in self.__dict__:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Cancelled:
     """Whether this run was asked to stop: a flag (`if ctx.cancelled`), and awaitable.
 
-    It is set by an operator's cancel, a timeout, a lost lease and the end of a worker's grace.
-    Async handlers get `asyncio.CancelledError` as well; sync ones have only this.
+    Set by an operator's cancel, a timeout, a lost lease, or the end of a worker's grace period.
+    Async handlers also get `asyncio.CancelledError`; blocking ones have only this.
     """
 
     __slots__ = ("_event", "_waiters")
@@ -54,7 +54,7 @@ class Cancelled:
         return waiter.__await__()
 
     def set(self) -> None:
-        """Say so; from any thread."""
+        """Set the flag; from any thread."""
         self._event.set()
         self._wake()
 
@@ -70,16 +70,16 @@ def _resolve(waiter: asyncio.Future[None]) -> None:
 
 
 class Context:
-    """One run of one job, as its handler sees it. Made by the worker.
+    """One run of one job, as its handler sees it. Created by the worker.
 
     Attributes:
         attempt: 1 in the first run, one more with each retry.
-        fencing_token: Grows with each claim of this job; hand it to systems that can refuse an
-            older one, and a run that lost its lease cannot overwrite a newer run's work. (After a
-            power cut the number of a claim that was not on the disk yet is given again; the run
-            that had it ended with the machine. Refuse older numbers, not equal ones.)
+        fencing_token: Grows with each claim of this job. Pass it to systems that can reject an
+            older one, so that a run that lost its lease cannot overwrite a newer run's work.
+            (After a power cut, the number of a claim that was not on disk yet is reused; the run
+            that had it ended with the machine. Reject older numbers, not equal ones.)
         cancelled: Whether the run was asked to stop.
-        state: What the worker's lifespan yielded; None without one.
+        state: What the worker's lifespan yielded; None without a lifespan.
     """
 
     __slots__ = (
@@ -119,7 +119,7 @@ class Context:
 
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger whose lines carry the job's id, type, queue and attempt."""
+        """A logger that adds the job's id, type, queue and attempt to each record."""
         import logging  # as above
 
         return logging.LoggerAdapter(logging.getLogger("boundary.jobs.handler"), self._labels())
@@ -134,14 +134,14 @@ class Context:
         }
 
     def progress(self, fraction: float, message: str | None = None) -> None:
-        """The job's progress is this; seen by others within moments. Never blocks.
+        """Report the job's progress; others see it within moments. Never blocks.
 
         Args:
             fraction: From 0 to 1.
             message: A few words for people.
 
         Raises:
-            UsageError: `fraction` is outside [0, 1], or `message` is no text.
+            UsageError: `fraction` is outside [0, 1], or `message` is not a string.
         """
         if not 0 <= fraction <= 1:
             raise UsageError(f"progress is a fraction from 0 to 1, not {fraction!r}")
@@ -150,10 +150,10 @@ class Context:
         self._report(self._record, wire.encode_progress(Progress(float(fraction), message)))
 
     def extend(self, seconds: float | timedelta) -> None:
-        """The run's timeout is `seconds` from now, however much was left. Without one: no effect.
+        """Set the run's timeout to `seconds` from now. No effect on a run without a timeout.
 
         Raises:
-            UsageError: It is not above 0.
+            UsageError: `seconds` is not above 0.
         """
         span = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
         if span <= 0:

@@ -78,8 +78,8 @@ class Declaring(Door):
     """The decorators of `Jobs`.
 
     Attributes:
-        registry: What a worker knows.
-        voice: Tells of what calls bring about.
+        registry: Handlers and schedules, as a worker sees them.
+        voice: Publishes the events that calls cause.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -101,17 +101,17 @@ class Declaring(Door):
     @overload
     def handler(self, name: str | None = None, **given: Unpack[HandlerOptions]) -> Decorator: ...
     def handler(self, name: Any = None, **given: Any) -> Any:
-        """The decorated function runs jobs of a type.
+        """Register the decorated function as the handler of a job type.
 
-        Bare (``@jobs.handler``) or with options; `HandlerOptions` says what each means.
+        Use it bare (``@jobs.handler``) or with options; see `HandlerOptions`.
 
         Args:
             name: The job type; None: the function's name.
 
         Raises:
-            UsageError: An option is wrong, or the function takes `*args` or positional-only
+            UsageError: An option is invalid, or the function takes `*args` or positional-only
                 parameters.
-            DuplicateHandler: The type has a handler.
+            DuplicateHandler: The type already has a handler.
         """
         if callable(name):
             if given:
@@ -146,24 +146,23 @@ class Declaring(Door):
         misfire: Misfire = "once",
         misfire_cap: int = MISFIRE_CAP,
     ) -> Callable[[H], H]:
-        """The handler below runs at each tick, once, however many workers there are.
+        """Run the decorated handler at each tick, once, however many workers there are.
 
-        Workers put the schedule into the store when they start.
-        What an operator pauses or edits stays so until the declaration here changes (a pause: until
-        it is resumed).
+        Workers write the schedule to the store when they start. An operator's edit lasts until the
+        declaration here changes; a pause lasts until it is resumed.
 
         Args:
             expression: Five fields, six with seconds first, or an alias such as ``@daily``.
-            timezone: The IANA zone whose local time ticks.
-            name: The schedule's; None: the job type, then that with ``.2`` and so on.
-            misfire: What becomes of ticks no worker fired in time: ``once`` (one job, for the
-                latest), ``skip`` (none, if the latest is more than a minute ago) or ``all`` (a
+            timezone: The IANA time zone in which the expression is read.
+            name: The schedule's name; None: the job type, then that with ``.2`` and so on.
+            misfire: What to do about ticks no worker fired in time: ``once`` (one job, for the
+                latest), ``skip`` (none, if the latest is more than a minute ago) or ``all`` (one
                 job each, for the latest `misfire_cap`).
             misfire_cap: 1 to 1,000.
 
         Raises:
-            CronError: The expression or the zone is wrong, or it never ticks.
-            UsageError: Something else is.
+            CronError: The expression or the time zone is invalid, or it never ticks.
+            UsageError: Another argument is invalid.
         """
         return self._declare(
             "cron",
@@ -185,13 +184,13 @@ class Declaring(Door):
         misfire: Misfire = "once",
         misfire_cap: int = MISFIRE_CAP,
     ) -> Callable[[H], H]:
-        """The handler below runs once each interval, however many workers there are.
+        """Run the decorated handler once per interval, however many workers there are.
 
-        As `cron`, but by an interval in seconds or as a timedelta; it begins when the first worker
-        puts it into the store.
+        Like `cron`, but with an interval, in seconds or as a timedelta; it begins when the first
+        worker writes it to the store.
 
         Raises:
-            UsageError: Something is not what it may be.
+            UsageError: An argument is invalid.
         """
         return self._declare(
             "every",
@@ -219,10 +218,10 @@ class Declaring(Door):
         return declare
 
     def middleware(self, function: F) -> F:
-        """The decorated ``async def mw(ctx, call_next)`` is around every run, the first outermost.
+        """Wrap every run in the decorated ``async def mw(ctx, call_next)``, the first outermost.
 
         Raises:
-            UsageError: It is not async.
+            UsageError: The function is not async.
         """
         self.registry.add_middleware(function)
         return function
@@ -232,16 +231,16 @@ class Declaring(Door):
     @overload
     def on_event(self, *types: EventType) -> Callable[[F], F]: ...
     def on_event(self, *given: Any) -> Any:
-        """The decorated function is told of what happens to jobs in this process.
+        """Call the decorated function for events of jobs in this process.
 
-        Bare (``@jobs.on_event``), or with the types of events it wants
-        (``@jobs.on_event("dead", "failed")``). It takes the `Event`, and as a second argument, if it
-        has one, what the handler raised (of ``retrying``, ``failed`` and ``dead``; else None). It
-        runs in a thread of its own; what it raises is logged, and is no job's trouble. If hooks are
-        too slow, some is passed over.
+        Use it bare (``@jobs.on_event``) or with event types (``@jobs.on_event("dead", "failed")``).
+        The function takes the `Event` and, if it has a second parameter, the exception the handler
+        raised (for ``retrying``, ``failed`` and ``dead``; else None). Hooks run in a separate
+        thread; what they raise is logged and does not affect the job. If they are too slow, events
+        are dropped.
 
         Raises:
-            UsageError: There is no such type, or the function is async or takes something else.
+            UsageError: An event type is unknown, or the function is async or takes other arguments.
         """
         from boundary.jobs.core.events import checked_types
         from boundary.jobs.shell.telemetry.hooks import Hooks, hook_of  # here: few have hooks
@@ -261,12 +260,12 @@ class Declaring(Door):
         return add(given[0]) if bare else add
 
     def lifespan(self, function: F) -> F:
-        """What the decorated async generator yields is every handler's `Context.state`.
+        """Make what the decorated async generator yields available as `Context.state`.
 
         Each worker opens it before its first job and closes it after its last.
 
         Raises:
-            UsageError: There is one already.
+            UsageError: There is already a lifespan.
         """
         self.registry.set_lifespan(function)
         return function

@@ -30,18 +30,18 @@ _LONGEST_MS = 100 * 366 * 86_400_000
 
 
 class JobOptions(TypedDict, total=False):
-    """Options of jobs, which a handler may give all of its own and an enqueue one.
+    """Options of jobs, set by a handler for all its jobs or by an enqueue for one.
 
     Attributes:
-        queue: The queue its jobs wait in.
+        queue: The queue to wait in.
         priority: Order within the queue.
         max_retries: Retries after the first run, 0 to 1000.
         retry: How long retries wait.
         timeout: Longest a run may take: seconds above 0, or a timedelta. None: no limit.
-        expires: Not started later than this after the enqueue; cancelled instead.
+        expires: Latest start, counted from the enqueue; after that it is cancelled instead.
         metadata: For people and tools; JSON values by name.
-        keep_result: How long the record stays once finished. False: not at all; None or True: as
-            configured.
+        keep_result: How long the record is kept once finished. False: not at all; None or True:
+            as configured.
     """
 
     queue: str
@@ -58,11 +58,12 @@ class HandlerOptions(JobOptions, total=False):
     """Options of a handler: those of its jobs, and how it is run.
 
     Attributes:
-        isolation: ``"process"``: each run has a child process of the worker to itself, so that it
-            can be ended, and ends alone. None: on the worker's loop, or in one of its threads.
-        memory_limit: With isolation: the most memory its process may have, in bytes or as text
-            such as ``"512 MiB"``. What it asks for beyond raises `MemoryError`.
-        recycle_after: With isolation: a process that ran so many jobs is replaced.
+        isolation: ``"process"``: each run gets a child process of the worker to itself, which can
+            be killed, and can crash, without harming other jobs. None: run on the worker's event
+            loop or in one of its threads.
+        memory_limit: With isolation: the most memory the process may use, in bytes or as text
+            such as ``"512 MiB"``. Allocating more raises `MemoryError`.
+        recycle_after: With isolation: replace the process after this many jobs.
     """
 
     isolation: Literal["process"] | None
@@ -71,19 +72,19 @@ class HandlerOptions(JobOptions, total=False):
 
 
 class Isolation(Struct, frozen=True, gc=False):
-    """How a handler runs in a process of its own; memory in bytes."""
+    """How a handler runs in a separate process; memory in bytes."""
 
     memory_limit: int | None = None
     recycle_after: int | None = None
 
 
 class EnqueueOptions(JobOptions, total=False):
-    """Options of one enqueue, over those of the handler.
+    """Options of one enqueue, overriding those of the handler.
 
     Attributes:
-        delay: Not before this long after the store took it: seconds, or a timedelta.
-        run_at: Not before this instant (an aware datetime); instead of `delay`.
-        job_id: The job's id; the same id again makes no second job.
+        delay: Earliest start, counted from when the store accepts it: seconds, or a timedelta.
+        run_at: Earliest start as an aware datetime, instead of `delay`.
+        job_id: The job's id; enqueuing the same id again creates no second job.
     """
 
     delay: float | timedelta | None

@@ -73,22 +73,22 @@ class Sender(Generic[P]):
         self._drafting = drafting
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """The job, stored to run with these arguments. Blocks.
+        """Store a job with these arguments and return it. Blocks.
 
         Raises:
-            TypeError: The arguments do not fit, as for a plain call; nothing was enqueued.
-            SerializationError: JSON cannot carry one of them; it is named.
-            PayloadTooLarge: Together they are above the limit.
-            BackendError: The store cannot take it.
+            TypeError: The arguments do not fit, as in a plain call; nothing was enqueued.
+            SerializationError: The named argument cannot be represented in JSON.
+            PayloadTooLarge: Together the arguments exceed the limit.
+            BackendError: The store cannot accept the job.
         """
         return self._door.send(self.job(*args, **kwargs))
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """As `enqueue`, awaited."""
+        """Like `enqueue`, awaitable."""
         return await self._door.asend(self.job(*args, **kwargs))
 
     def job(self, *args: P.args, **kwargs: P.kwargs) -> Draft:
-        """The job as a value for `enqueue_many`; nothing is stored.
+        """A job for `enqueue_many`; nothing is stored.
 
         Raises:
             TypeError, SerializationError, PayloadTooLarge: As `enqueue`.
@@ -96,19 +96,19 @@ class Sender(Generic[P]):
         return self._drafting.draft(self._signature.bind(args, kwargs))
 
     def draft(self, named: Mapping[str, Any], /) -> Draft:
-        """As `job`, of arguments by name."""
+        """Like `job`, with arguments by name."""
         return self._drafting.draft(self._signature.bind((), named))
 
 
 class Handler(Generic[P, R_co]):
-    """A function that runs jobs of one type. Calling it calls the function, here and now.
+    """A function that runs jobs of one type. Calling it calls the function directly.
 
     Attributes:
-        function: The function as it was written.
-        is_async: Whether it is awaited on the loop; a blocking one runs in a thread.
-        context_parameter: Its parameter that gets the `Context`, if it has one.
-        options: What its jobs are enqueued with, unless an enqueue says otherwise.
-        isolation: How it runs in a process of its own; None: it does not.
+        function: The original function.
+        is_async: Whether it is awaited on the event loop; a blocking one runs in a thread.
+        context_parameter: The parameter that receives the `Context`, if there is one.
+        options: Default options of its jobs; an enqueue may override them.
+        isolation: How it runs in a separate process; None: it does not.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Handler(Generic[P, R_co]):
         functools.update_wrapper(cast("Callable[..., Any]", self), function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """The plain function, here and now."""
+        """Call the function directly."""
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -156,31 +156,31 @@ class Handler(Generic[P, R_co]):
             )
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """As `Sender.enqueue`."""
+        """Like `Sender.enqueue`."""
         return self._sender.enqueue(*args, **kwargs)
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """As `Sender.aenqueue`."""
+        """Like `Sender.aenqueue`."""
         return await self._sender.aenqueue(*args, **kwargs)
 
     def using(self, **given: Unpack[EnqueueOptions]) -> Sender[P]:
-        """The same handler under other options, for one enqueue or many.
+        """The same handler with other options, for one enqueue or many.
 
         Raises:
-            UsageError: An option is not what it may be.
+            UsageError: An option is invalid.
         """
         chosen = options.over(self.options, given)
         return Sender(self._door, self.signature, self._door.drafting(self.job_type, chosen))
 
     def draft(self, named: Mapping[str, Any], /) -> Draft:
-        """As `Sender.draft`."""
+        """Like `Sender.draft`."""
         return self._sender.draft(named)
 
     def arguments(self, args: dict[str, Any]) -> dict[str, Any]:
-        """The stored arguments in the types the function's annotations name.
+        """The stored arguments, converted to the types in the function's annotations.
 
         Raises:
-            UsageError: One is missing, unknown, or of another type.
+            UsageError: An argument is missing, unknown, or of another type.
         """
         return self.signature.convert(args)
 
@@ -191,7 +191,7 @@ class ContextHandler(Handler[P, R_co]):
     def __call__(  # type: ignore[override]
         self, context: Context, /, *args: P.args, **kwargs: P.kwargs
     ) -> R_co:
-        """The plain function, here and now."""
+        """Call the function directly."""
         return self.function(context, *args, **kwargs)
 
 

@@ -20,7 +20,7 @@ DEFAULT_URL = "sqlite:///boundary-jobs.db"
 _YEAR = 366 * 86_400_000
 
 Switch: TypeAlias = Annotated[bool, Meta(description="true or false")]
-Text: TypeAlias = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+Text: TypeAlias = Annotated[str, Meta(min_length=1, description="a non-empty string")]
 Namespace: TypeAlias = Annotated[
     str, Meta(description="1 to 128 of the characters A-Z a-z 0-9 _ . : -")
 ]
@@ -69,20 +69,20 @@ Few: TypeAlias = Annotated[int, Meta(ge=1, le=64, description="a whole number fr
 
 
 class RedisSettings(Struct, frozen=True, kw_only=True):
-    """The seed's keys for a Redis server, and ours.
+    """A Redis server: the specification's keys, and our own.
 
     Attributes:
-        host, port, database: Where the server is, if there is no URL.
-        username, password: Who we are there, where the URL does not say.
-        max_total: Connections of one process, at most.
-        max_idle: Of these, kept while nobody uses them.
-        min_idle: Of these, kept however long nobody uses them.
-        timeout: Milliseconds any call may take, connecting included.
-        partitions: Over how many slots of a cluster each queue is spread; order and priority hold
-            within each. A namespace keeps the number it began with.
-        durability: ``stored``: an enqueue counts once the server has it; ``replicated``: once
-            `replicas` replicas have it too, else `EnqueueUncertain`.
-        replicas: How many, with ``replicated``.
+        host, port, database: The server's address, if there is no URL.
+        username, password: The login, if the URL does not contain one.
+        max_total: Most connections per process.
+        max_idle: Most idle connections kept open.
+        min_idle: Idle connections kept open however long they are idle.
+        timeout: Milliseconds any call may take, including connecting.
+        partitions: How many cluster slots each queue is spread over; order and priority hold
+            within each. Fixed once a namespace exists.
+        durability: ``stored``: an enqueue succeeds once the server has it; ``replicated``: once
+            `replicas` replicas have it too, else it raises `EnqueueUncertain`.
+        replicas: How many replicas, with ``replicated``.
     """
 
     host: Text = "localhost"
@@ -119,20 +119,20 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     """How workers work.
 
     Attributes:
-        count: Worker processes.
-        queues: Served in this order; None: every queue that has jobs, ``default`` first.
-        poll_interval: Longest a worker goes without looking; it is woken, it does not poll.
-        shutdown_timeout: How long running jobs may go on once a worker is told to stop.
+        count: Number of worker processes.
+        queues: The queues to serve, in order; None: every queue that has jobs, ``default`` first.
+        poll_interval: Longest a worker goes without checking the store; normally it is woken.
+        shutdown_timeout: How long running jobs may take to finish once a worker is told to stop.
         concurrency: Jobs that run at the same time in one process; ``"auto"`` or ``"auto:2-200"``:
             as many, within bounds, as the measured load allows.
-        queue_concurrency: Of these queues, at most so many of them.
-        lease: A worker not heard of for so long is taken for lost, and its jobs taken back.
-        max_unhandled: A job no worker has a handler for is a dead letter after so long.
-        max_crashes: So many lost workers make a job a dead letter.
-        max_jobs: A process is replaced by a new one after so many jobs; 0: never.
-        max_memory: A process that has more bytes of memory is replaced; 0: never.
-        health_port: Where a worker answers ``/live``, ``/ready`` and ``/metrics``; None: nowhere.
-        health_host: On which address; ``0.0.0.0`` for probes from outside, as in a container.
+        queue_concurrency: Per queue, the most jobs that run at the same time in one process.
+        lease: A worker silent for this long is considered lost, and its jobs are taken back.
+        max_unhandled: A job that no worker has a handler for becomes a dead letter after this.
+        max_crashes: A job becomes a dead letter after this many lost workers.
+        max_jobs: Replace a process after this many jobs; 0: never.
+        max_memory: Replace a process that uses more than this many bytes; 0: never.
+        health_port: Port that serves ``/live``, ``/ready`` and ``/metrics``; None: none.
+        health_host: Address of that port; ``0.0.0.0`` for probes from outside a container.
     """
 
     count: AtLeastOne = 1
@@ -151,11 +151,11 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
 
 class ScheduledSettings(Struct, frozen=True, kw_only=True):
-    """How jobs that are due come to their turn.
+    """How jobs that have come due are made ready.
 
     Attributes:
-        enabled: Whether workers promote them.
-        interval: The longest they go without looking.
+        enabled: Whether workers promote due jobs.
+        interval: Longest time between checks.
     """
 
     enabled: Switch = True
@@ -163,10 +163,10 @@ class ScheduledSettings(Struct, frozen=True, kw_only=True):
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """How long a job stays after its end.
+    """How long a job is kept after its end.
 
     Attributes:
-        finished: A completed or cancelled one.
+        finished: A completed or cancelled job.
         dead: A dead letter.
     """
 
@@ -178,10 +178,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Everything that can be configured.
 
     Attributes:
-        url: Where the store is.
-        namespace: Stores of one server are kept apart by it.
-        payload_limit: Most bytes a job's arguments and metadata (or its result) may take.
-        inline: A job that is due runs where it is enqueued, without a worker; for development.
+        url: The store's URL.
+        namespace: Separates stores on one server.
+        payload_limit: Most bytes for a job's arguments and metadata, or for its result.
+        inline: Run due jobs where they are enqueued, without a worker; for development.
     """
 
     url: Text = DEFAULT_URL

@@ -33,24 +33,24 @@ SWEEP_MS = 5_000
 
 
 class Worker:
-    """Runs jobs of a store with the handlers of a registry.
+    """Runs a store's jobs with the handlers of a registry.
 
-    Made by `Jobs.worker`. It holds no resources itself: each `run` is a shift of its own, and
-    several may go on at once, in one process or many.
+    Created by `Jobs.worker`. It holds no resources itself: each `run` is a separate shift, and
+    several may run at once, in one process or many.
 
     Args:
-        queues: Served in this order; None: the configured ones, else every queue that has jobs,
+        queues: The queues to serve, in order; None: as configured, else every queue that has jobs,
             ``default`` first.
         weights: Instead of an order: how often each queue comes first, relative to the others.
-        max_jobs: After so many jobs it asks for a process in its place (`run`'s `keeper`); None:
-            as configured, 0: never.
-        max_memory: The same when its process has more bytes of memory.
-        concurrency: Jobs that run at the same time (default 10); ``"auto"`` or ``"auto:2-200"``:
-            as many, within these bounds, as the measured load allows.
-        queue_concurrency: Of these queues, at most so many jobs at the same time.
+        max_jobs: Ask for a replacement process (`run`'s `keeper`) after this many jobs; None: as
+            configured, 0: never.
+        max_memory: The same, once the process uses more than this many bytes.
+        concurrency: Jobs to run at the same time (default 10); ``"auto"`` or ``"auto:2-200"``: as
+            many, within these bounds, as the measured load allows.
+        queue_concurrency: Per queue, the most jobs to run at the same time.
 
     Raises:
-        UsageError: `concurrency` is below 1, a weight is below 1, both orders are given.
+        UsageError: `concurrency` or a weight is below 1, or both `queues` and `weights` are given.
     """
 
     def __init__(
@@ -90,23 +90,23 @@ class Worker:
     ) -> None:
         """Run jobs until stopped.
 
-        Cancelled, it ends at once: so are its handlers, and its jobs go back, now if the store takes
-        note of it within a moment, else when the lease is over.
+        If cancelled, it ends at once and cancels its handlers. Its jobs are released immediately if
+        the store responds within a moment, else when the lease expires.
 
         Args:
-            burst: Return as soon as nothing is ready and nothing runs here; what is due later is
-                not waited for.
-            handle_signals: SIGTERM and SIGINT stop it: the first lets running jobs end within
-                `shutdown_timeout`, the second at once. SIGTSTP: it claims nothing more. SIGHUP:
-                it is replaced. SIGTTIN: what runs and every stack go to standard error. Only in
-                the main thread.
-            health_port: Where it answers ``/live``, ``/ready`` and ``/metrics``; None: as configured
-                (`workers.health_port`), else nowhere.
-            keeper: Asked for another process when this one is worn (`max_jobs`, `max_memory`) or
-                an operator wants it. None: it stops, as for SIGTERM.
+            burst: Return as soon as nothing is ready and nothing is running here, without waiting
+                for jobs due later.
+            handle_signals: Handle signals; only in the main thread. SIGTERM and SIGINT stop the
+                worker: the first lets running jobs finish within `shutdown_timeout`, the second
+                stops at once. SIGTSTP: claim nothing more. SIGHUP: be replaced. SIGTTIN: write
+                running jobs and all stacks to standard error.
+            health_port: The port that serves ``/live``, ``/ready`` and ``/metrics``; None: as
+                configured (`workers.health_port`), else none.
+            keeper: Asked for a replacement process when this one reaches `max_jobs` or
+                `max_memory`, or an operator restarts it. None: it stops, as for SIGTERM.
 
         Raises:
-            BackendError: In a burst, the store cannot be used. Otherwise that is waited out.
+            BackendError: In a burst, the store cannot be used. Otherwise the worker waits it out.
             UsageError: A child process would not find a handler with isolation, or the health
                 port cannot be used.
         """
@@ -139,10 +139,10 @@ class Worker:
         return Health(self.settings.workers.health_host, port, self.store, waits=waits)
 
     def run_until_empty(self) -> None:
-        """Run jobs until nothing is ready and nothing runs here; blocks. From any thread.
+        """Run jobs until nothing is ready or running here. Blocks; callable from any thread.
 
         Raises:
-            UsageError: Called on an event loop; ``await worker.run(burst=True)`` there.
+            UsageError: Called on an event loop; use ``await worker.run(burst=True)`` there.
             BackendError: The store cannot be used.
         """
         if loops.is_running():
@@ -153,13 +153,13 @@ class Worker:
         loops.run(self.run(burst=True))
 
     def stop(self, grace: float | None = None) -> None:
-        """Every `run` under way takes no further job and returns when its jobs have ended.
+        """Stop every current `run`: it takes no further jobs and returns when its jobs have ended.
 
         Callable from any thread. Returns at once.
 
         Args:
-            grace: Seconds running jobs get; then they are stopped and released to other workers.
-                None: `workers.shutdown_timeout`.
+            grace: Seconds running jobs may take; after that they are stopped and released to other
+                workers. None: `workers.shutdown_timeout`.
         """
         for shift in list(self._shifts):
             shift.ask_to_stop(grace)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from boundary.jobs.core.records import Job
     from boundary.jobs.shell.hands import Action
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 MOST_CAUSES = 200
 """Causes that are counted before a question."""
 
@@ -38,10 +38,10 @@ def enqueue(
     context: typer.Context,
     job_type: Annotated[str, typer.Argument(metavar="TYPE", help="The handler's name.")],
     args: Annotated[str, typer.Argument(metavar="JSON", help="Arguments, a JSON object.")] = "{}",
-    queue: Annotated[str | None, typer.Option(help="Another queue than default.")] = None,
+    queue: Annotated[str | None, typer.Option(help="The queue; default: default.")] = None,
     priority: Annotated[str | None, typer.Option(help="critical, high, normal or low.")] = None,
     delay: Annotated[float | None, typer.Option(help="Seconds until it may run.")] = None,
-    job_id: Annotated[str | None, typer.Option(help="A UUID; the same again makes none.")] = None,
+    job_id: Annotated[str | None, typer.Option(help="A UUID; repeating it adds no job.")] = None,
     as_json: Json = False,
 ) -> None:
     """Enqueue a job by name; a worker that knows the type will run it."""
@@ -93,18 +93,20 @@ def retry(
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
     group: Group = None,
     first: Annotated[
-        int | None, typer.Option(min=0, help="So many at once, before --rate.")
+        int | None, typer.Option(min=0, help="This many at once, before --rate.")
     ] = None,
-    rate: Annotated[str | None, typer.Option(help="So many in a time: 10/s, 600/min.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
-    queue: Annotated[str | None, typer.Option(help="With --all or --group: of this queue.")] = None,
+    rate: Annotated[str | None, typer.Option(help="Jobs per time: 10/s, 600/min.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many.")] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="With --all or --group: only this queue.")
+    ] = None,
     job_type: Annotated[
-        str | None, typer.Option("--type", help="With --all: of this type.")
+        str | None, typer.Option("--type", help="With --all: only this type.")
     ] = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Run a dead letter again, with a full budget of retries; or a group, or all of them."""
+    """Retry a dead letter, with all its retries; or a group, or all of them."""
     terminal: Terminal = context.obj
     if [job_id is not None, everything, group is not None].count(True) != 1:
         terminal.fail("name one job, or say --group CAUSE, or --all", USAGE)
@@ -218,7 +220,7 @@ _UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
 
 def cancel(context: typer.Context, job_id: JobId, yes: Yes = False, as_json: Json = False) -> None:
-    """A waiting job never runs; a running one is asked to stop, which nothing takes back."""
+    """Cancel a waiting job, or ask a running one to stop, which cannot be undone."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         action = jobs.new_action()
@@ -239,7 +241,7 @@ def delete(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """A job is gone, wherever it stood; or a group of dead letters."""
+    """Delete a job, whatever its status; or a group of dead letters."""
     terminal: Terminal = context.obj
     if (job_id is None) is (group is None):
         terminal.fail("name one job, or say --group CAUSE", USAGE)
@@ -273,9 +275,9 @@ def edit(
     args: Annotated[str, typer.Argument(metavar="JSON", help="Arguments, a JSON object.")],
     as_json: Json = False,
 ) -> None:
-    """A job that waits, or is dead, has other arguments; a dead one waits again.
+    """Change the arguments of a waiting job or a dead letter, which then waits again.
 
-    What reads [redacted] under the name of a secret stays as it is stored.
+    Secrets that are left as [redacted] keep their stored values.
     """
     terminal: Terminal = context.obj
     given = json_object(args)
@@ -294,7 +296,7 @@ def undo(
     action: Annotated[str, typer.Argument(metavar="ACTION", help="Its id: audit lists them.")],
     as_json: Json = False,
 ) -> None:
-    """Undo what was done within the last minute, as far as nobody has gone on with it."""
+    """Undo an action of the last minute, as far as still possible."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         undone = jobs.undo(action, by=operator())
@@ -306,13 +308,13 @@ def undo(
 
 
 def pause(context: typer.Context, queue: Queue, as_json: Json = False) -> None:
-    """Workers pass over a queue; its jobs stay."""
+    """Stop workers from taking jobs of a queue; its jobs stay."""
     said = (f"{queue} is paused", f"{queue} was paused already")
     _set_paused(context.obj, "pause", queue, said, as_json=as_json)
 
 
 def resume(context: typer.Context, queue: Queue, as_json: Json = False) -> None:
-    """Workers serve a paused queue again."""
+    """Let workers serve a paused queue again."""
     said = (f"{queue} is served again", f"{queue} was not paused")
     _set_paused(context.obj, "resume", queue, said, as_json=as_json)
 
@@ -347,7 +349,7 @@ NAMED = 20
 
 
 def purge(context: typer.Context, queue: Queue, yes: Yes = False, as_json: Json = False) -> None:
-    """Every job that waits in a queue is gone; running and finished ones stay."""
+    """Delete every waiting job of a queue; running and finished ones stay."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         _tell_unknown(terminal, jobs, queue)

@@ -88,17 +88,17 @@ def options(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="A TOML file with settings; a worker, demo and bench take none."),
+        typer.Option(help="A TOML file with settings; not for worker, demo and bench."),
     ] = None,
     no_color: Annotated[
-        bool, typer.Option("--no-color", help="No colours; NO_COLOR=1 does it too.")
+        bool, typer.Option("--no-color", help="No colours; same as NO_COLOR=1.")
     ] = False,
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Say it and leave."),
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Background jobs: run them, see them, mend them.
+    """Background jobs: run them, watch them, fix them.
 
     Try it: [bold]boundary-jobs demo[/bold]. Run your own: [bold]boundary-jobs worker tasks[/bold].
     """

@@ -64,15 +64,15 @@ Mend = Annotated[
     bool,
     typer.Option(
         "--repair",
-        help="Put right what contradicts the jobs' records; workers may go on meanwhile.",
+        help="Fix what contradicts the jobs' records; workers may keep running.",
     ),
 ]
 
 
 def doctor(context: typer.Context, repair: Mend = False, as_json: Json = False) -> None:
-    """Examine configuration, store, clock, workers and jobs; exit 1 if something needs mending.
+    """Examine configuration, store, clock, workers and jobs; exit 1 if something needs fixing.
 
-    As everywhere 2 is for a configuration that cannot be read, 3 for a store that cannot be reached.
+    As always, 2 means an invalid configuration and 3 a store that cannot be reached.
     """
     terminal: Terminal = context.obj
     findings = list(_examine(terminal, mend=repair))

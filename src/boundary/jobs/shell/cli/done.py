@@ -25,10 +25,10 @@ class Done(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         what: The command.
         target: The job's id, the queue, the worker, the schedule, or what the jobs have in common.
-        count: Jobs, queues or schedules it changed, workers it told; 0: all was so already.
-        action: What `undo` takes, for a minute; null: it cannot be undone.
-        job: As the act left it, where it is about one that is there.
-        skipped: Of an undo: what has gone on meanwhile.
+        count: Jobs, queues or schedules changed, workers told; 0: nothing had to change.
+        action: The id for `undo`, for a minute; null: it cannot be undone.
+        job: The job afterwards, if the act is about one job that exists.
+        skipped: For an undo: what could not be undone because it has changed since.
     """
 
     what: str

@@ -20,7 +20,7 @@ from boundary.jobs.shell.operator_flows import FailureGroup
 from boundary.jobs.shell.shown import shown, shown_group, shown_why
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="At most so many.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="At most this many.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id, a UUID.")]
 
 
@@ -40,7 +40,7 @@ def stats(context: typer.Context, as_json: Json = False) -> None:
 
 
 def queues(context: typer.Context, as_json: Json = False) -> None:
-    """Every queue: what is ready, waits, runs, and was done."""
+    """Every queue: jobs ready, scheduled, running and finished."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         found = jobs.queues()
@@ -48,7 +48,7 @@ def queues(context: typer.Context, as_json: Json = False) -> None:
 
 
 def workers(context: typer.Context, as_json: Json = False) -> None:
-    """Every worker that is alive, and what it runs."""
+    """Every live worker, and what it is running."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         found = jobs.workers()
@@ -57,13 +57,11 @@ def workers(context: typer.Context, as_json: Json = False) -> None:
 
 def failed(
     context: typer.Context,
-    by_cause: Annotated[
-        bool, typer.Option("--by-cause", help="Grouped by what they died of.")
-    ] = False,
+    by_cause: Annotated[bool, typer.Option("--by-cause", help="Group them by cause.")] = False,
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
-    """The dead letters: jobs that failed for good, newest first."""
+    """Dead letters: jobs that failed for good, newest first."""
     terminal: Terminal = context.obj
     if by_cause:
         with terminal.jobs() as jobs:
@@ -112,10 +110,10 @@ def search(
         str | None, typer.Option(help="In arguments, result or errors; a number too.")
     ] = None,
     limit: Limit = 20,
-    cursor: Annotated[str | None, typer.Option(help="From the page before.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="From the previous page.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Jobs that match every condition given, newest first, a page of them."""
+    """One page of the jobs that match every condition given, newest first."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         page = jobs.search(
@@ -139,7 +137,7 @@ def show(
     context: typer.Context,
     job_id: JobId,
     secrets: Annotated[
-        bool, typer.Option("--secrets", help="As it is stored, what looks like a secret too.")
+        bool, typer.Option("--secrets", help="Show everything, secrets too.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -165,10 +163,10 @@ def why(context: typer.Context, job_id: JobId, as_json: Json = False) -> None:
 def audit(
     context: typer.Context,
     limit: Limit = 20,
-    cursor: Annotated[str | None, typer.Option(help="From the page before.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="From the previous page.")] = None,
     as_json: Json = False,
 ) -> None:
-    """What operators did: who, when, what, on how many jobs."""
+    """What operators did: who, when, what, to how many jobs."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         page = jobs.audit(limit, cursor)

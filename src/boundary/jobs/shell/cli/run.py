@@ -19,13 +19,13 @@ def worker(
         str,
         typer.Argument(
             metavar="MODULE[:NAME]",
-            help="Where your handlers are: tasks, tasks.py, app.tasks:jobs.",
+            help="The module with your handlers: tasks, tasks.py, app.tasks:jobs.",
         ),
     ],
     queues: Annotated[
         str | None,
         typer.Option(
-            help="Served in this order: critical,default; or by weight: critical:6,default:3."
+            help="Serve in this order: critical,default; or by weight: critical:6,default:3."
         ),
     ] = None,
     concurrency: Annotated[
@@ -37,21 +37,22 @@ def worker(
         ),
     ] = None,
     queue_concurrency: Annotated[
-        str | None, typer.Option(help="Of these queues at most so many: reports=2,mail=4.")
+        str | None, typer.Option(help="Most jobs at once per queue: reports=2,mail=4.")
     ] = None,
     processes: Annotated[
         int | None,
-        typer.Option("--processes", "-p", min=1, max=1000, help="Worker processes."),
+        typer.Option("--processes", "-p", min=1, max=1000, help="Number of worker processes."),
     ] = None,
     max_jobs: Annotated[
-        int | None, typer.Option(min=0, help="Replace a process after so many jobs.")
+        int | None, typer.Option(min=0, help="Replace a process after this many jobs.")
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="Replace a process that has more memory: 512M, 2G; M is MiB.")
+        str | None,
+        typer.Option(help="Replace a process that uses more memory: 512M, 2G; M is MiB."),
     ] = None,
-    burst: Annotated[bool, typer.Option("--burst", help="Leave when nothing is ready.")] = False,
+    burst: Annotated[bool, typer.Option("--burst", help="Exit when nothing is ready.")] = False,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Start anew when Python files here change.")
+        bool, typer.Option("--reload", help="Restart when Python files here change.")
     ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[
@@ -62,7 +63,7 @@ def worker(
         typer.Option(
             min=1,
             max=65_535,
-            help="Answer /live, /ready and /metrics there; of several processes each at the next.",
+            help="Serve /live, /ready and /metrics there; each further process on the next port.",
         ),
     ] = None,
 ) -> None:
@@ -94,9 +95,10 @@ def worker(
 def demo(
     context: typer.Context,
     folder: Annotated[
-        Path | None, typer.Option("--dir", help="Where its files go; else a temporary folder.")
+        Path | None,
+        typer.Option("--dir", help="Where to put its files; default: a temporary folder."),
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave files and jobs there.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep its files and jobs.")] = False,
     capture: Annotated[Path | None, typer.Option("--capture", hidden=True)] = None,
 ) -> None:
     """See it run: half a minute in a small shop; on a file, or on --url in a namespace of its own."""

@@ -39,10 +39,10 @@ MOST = 1_000
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule's name.")]
 Cron = Annotated[str | None, typer.Option(help="'0 8 * * mon-fri', with seconds first, @daily …")]
 Every = Annotated[float | None, typer.Option(help="Or an interval in seconds.")]
-Zone = Annotated[str | None, typer.Option("--timezone", help="Whose local time --cron means.")]
+Zone = Annotated[str | None, typer.Option("--timezone", help="The time zone of --cron.")]
 Policy = Annotated[str | None, typer.Option("--misfire", help="Missed ticks: skip, once or all.")]
-Cap = Annotated[int | None, typer.Option("--misfire-cap", help="With all: the latest so many.")]
-Queue = Annotated[str | None, typer.Option(help="Where its jobs wait.")]
+Cap = Annotated[int | None, typer.Option("--misfire-cap", help="With all: the most ticks.")]
+Queue = Annotated[str | None, typer.Option(help="The queue of its jobs.")]
 Rank = Annotated[str | None, typer.Option("--priority", help="critical, high, normal or low.")]
 
 
@@ -50,17 +50,15 @@ def schedules(
     context: typer.Context,
     target: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[MODULE[:NAME]]", help="Those its code declares; no store is asked."
-        ),
+        typer.Argument(metavar="[MODULE[:NAME]]", help="Those its code declares; uses no store."),
     ] = None,
     following: Annotated[
         int | None,
-        typer.Option("--next", min=1, max=MOST, help="The next so many fire times, of all."),
+        typer.Option("--next", min=1, max=MOST, help="The next N fire times of all of them."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Schedules by their next tick, or their fire times to come; of the store or of a module."""
+    """Schedules by next tick, or their next fire times; from the store or a module."""
     terminal: Terminal = context.obj
     found = [shown_schedule(one) for one in _found(terminal, target)]
     if following is not None:
@@ -205,11 +203,11 @@ def schedule(
     priority: Rank = None,
     paused: Annotated[
         bool | None,
-        typer.Option("--paused/--running", help="Else as it was; a new one is running."),
+        typer.Option("--paused/--running", help="Default: unchanged; a new one runs."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Add a schedule, or replace it: such a job at each tick of --cron or --every."""
+    """Add or replace a schedule: such a job at each tick of --cron or --every."""
     terminal: Terminal = context.obj
     options: dict[str, Any] = {"queue": queue, "priority": priority}
     with terminal.jobs() as jobs:
@@ -241,7 +239,7 @@ def edit_schedule(
     priority: Rank = None,
     as_json: Json = False,
 ) -> None:
-    """Change when a schedule ticks or where its jobs go; what is not named stays."""
+    """Change when a schedule ticks or where its jobs go; the rest stays as it is."""
     terminal: Terminal = context.obj
     edits = ScheduleEdits(
         cron=cron,
@@ -263,7 +261,7 @@ def edit_schedule(
 
 
 def pause_schedule(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """A schedule does not tick until it is resumed, whatever restarts."""
+    """Stop a schedule from ticking until it is resumed, across restarts."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         one = _known(terminal, jobs.pause_schedule(name, by=operator()), name)
@@ -271,7 +269,7 @@ def pause_schedule(context: typer.Context, name: Name, as_json: Json = False) ->
 
 
 def resume_schedule(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """A paused schedule ticks again, from now on; what it slept through is not made up for."""
+    """Let a paused schedule tick again from now on; missed ticks are not made up for."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         one = _known(terminal, jobs.resume_schedule(name, by=operator()), name)
@@ -279,7 +277,7 @@ def resume_schedule(context: typer.Context, name: Name, as_json: Json = False) -
 
 
 def fire_schedule(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """One of a schedule's jobs waits now; its ticks stay as they are."""
+    """Enqueue one of a schedule's jobs now; its ticks are not affected."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         job = _known(terminal, jobs.fire_schedule(name, by=operator()), name)
@@ -289,7 +287,7 @@ def fire_schedule(context: typer.Context, name: Name, as_json: Json = False) -> 
 
 
 def unschedule(context: typer.Context, name: Name, yes: Yes = False, as_json: Json = False) -> None:
-    """A schedule is gone; jobs it made stay."""
+    """Delete a schedule; jobs it created stay."""
     terminal: Terminal = context.obj
     with terminal.jobs() as jobs:
         known = {one.name: one for one in jobs.schedules()}

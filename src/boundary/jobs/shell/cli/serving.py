@@ -34,7 +34,7 @@ def dashboard(
         str | None,
         typer.Option(
             envvar="BOUNDARY_JOBS_DASHBOARD_TOKEN",
-            help="What operators sign in with; in the environment it is in no list of processes.",
+            help="The operators' token; in the environment it does not show in process lists.",
             show_envvar=True,
         ),
     ] = None,
@@ -42,7 +42,7 @@ def dashboard(
         str | None,
         typer.Option(
             envvar="BOUNDARY_JOBS_DASHBOARD_VIEWER_TOKEN",
-            help="What those sign in with who may look and not act.",
+            help="The token of viewers, who may look but not act.",
             show_envvar=True,
         ),
     ] = None,
