@@ -26,7 +26,7 @@ def section(title: str) -> str:
 def test_every_event_is_documented() -> None:
     told = re.findall(r"^\| `(\w+)` \|", section("Events"), re.MULTILINE)
     assert sorted(told) == sorted(get_args(EventType))
-    (line,) = re.findall(r"`final` is True of (.*?)\.", section("Events"))
+    (line,) = re.findall(r"`final` is True for (.*?)\.", section("Events"))
     assert set(re.findall(r"`(\w+)`", line)) == FINAL
 
 
