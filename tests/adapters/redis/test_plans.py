@@ -215,6 +215,17 @@ def test_records_that_were_set_aside_are_shown_as_that() -> None:
     assert (cut.ending, cut.payload) == ("quarantine", b"x")
 
 
+def test_a_look_at_a_queue_goes_on_from_the_entry_it_came_to() -> None:
+    steps = plans.plan(ops.Peek("mail", limit=2), Partitions())
+    ((first,),) = [next(steps)]
+    assert first.args == ("mail", 2, b"")
+    ((second,),) = [steps.send([([], [], ident("a"))])]
+    assert second.args == ("mail", 2, ident("a"))
+    with pytest.raises(StopIteration) as end:
+        steps.send([([], [], b"")])
+    assert end.value.value == ()
+
+
 def test_scripts_know_every_event_by_which_a_hold_ends() -> None:
     ends = {event for status, event in lifecycle.TABLE if status == "running"}
     assert set(records.EVENTS) == ends
